@@ -1,1 +1,15 @@
-//! kernel
+//! The few words every Tsunagi service shares: IDs, the clock, the event header.
+//!
+//! A word enters when three services use it and it is a word of the domain. Nothing here does I/O except [`SystemClock`],
+//! which reads the machine's time.
+
+mod clock;
+mod event_header;
+mod id;
+
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use event_header::{EventHeader, TraceParent};
+pub use id::{
+    AccountId, ActivityId, BodyId, ConversationId, CustomerId, DeadLetterId, EventId, FriendId, IdError, MessageId,
+    OrganizationId, PrincipalId, ProviderId, RequestId, StaffId, TenantId,
+};

@@ -1,0 +1,97 @@
+//! The bodies that travel on the bus, and the two conversions everybody needs: time, and the subject's last token.
+
+use kernel::Timestamp;
+use prost::Name;
+
+use crate::events::v1::{IdentityEvent, LineWebhookEvent, MessagingEvent, identity_event, messaging_event};
+
+/// A protobuf message that travels on the bus.
+pub trait EventBody: prost::Message + Name + Default {
+    /// What happened, in snake case, as the last token of the subject; `unknown` where the body is empty.
+    fn happened(&self) -> String;
+}
+
+impl EventBody for LineWebhookEvent {
+    fn happened(&self) -> String {
+        subject_token(&self.event_type)
+    }
+}
+
+impl EventBody for IdentityEvent {
+    fn happened(&self) -> String {
+        use identity_event::Body;
+        match &self.body {
+            Some(Body::Tenant(_)) => "tenant",
+            Some(Body::Principal(_)) => "principal",
+            Some(Body::Organization(_)) => "organization",
+            Some(Body::Staff(_)) => "staff",
+            Some(Body::Account(_)) => "account",
+            Some(Body::LineUser(_)) => "line_user",
+            Some(Body::Friendship(_)) => "friendship",
+            Some(Body::Customer(_)) => "customer",
+            Some(Body::Activity(_)) => "activity",
+            None => "unknown",
+        }
+        .to_owned()
+    }
+}
+
+impl EventBody for MessagingEvent {
+    fn happened(&self) -> String {
+        use messaging_event::Body;
+        match &self.body {
+            Some(Body::ConversationChanged(_)) => "conversation_changed",
+            Some(Body::MessageStateChanged(_)) => "message_state_changed",
+            None => "unknown",
+        }
+        .to_owned()
+    }
+}
+
+/// `text` as one token of a NATS subject: letters, digits, `_` and `-` as they are, anything else as `_`, at most 64
+/// characters, `unknown` where nothing is left. LINE may send event types that do not exist yet.
+#[must_use]
+pub fn subject_token(text: &str) -> String {
+    let token: String = text
+        .chars()
+        .take(64)
+        .map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' })
+        .collect();
+    if token.is_empty() { "unknown".to_owned() } else { token }
+}
+
+/// A moment as protobuf writes it.
+#[must_use]
+pub fn timestamp(moment: Timestamp) -> prost_types::Timestamp {
+    prost_types::Timestamp {
+        seconds: moment.timestamp(),
+        nanos: i32::try_from(moment.timestamp_subsec_nanos()).unwrap_or(999_999_999),
+    }
+}
+
+/// The moment a protobuf timestamp names; none where it is out of range.
+#[must_use]
+pub fn to_timestamp(wire: &prost_types::Timestamp) -> Option<Timestamp> {
+    Timestamp::from_timestamp(wire.seconds, u32::try_from(wire.nanos).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_token_is_never_empty_and_never_splits_or_matches_more() {
+        assert_eq!(subject_token("message"), "message");
+        assert_eq!(subject_token("new.type *>"), "new_type___");
+        assert_eq!(subject_token(""), "unknown");
+        assert_eq!(subject_token(&"x".repeat(100)).len(), 64);
+    }
+
+    #[test]
+    fn a_moment_survives_the_wire_and_nonsense_does_not() {
+        let moment = Timestamp::from_timestamp(1_700_000_000, 123_456_000).unwrap();
+        assert_eq!(to_timestamp(&timestamp(moment)), Some(moment));
+        assert_eq!(to_timestamp(&prost_types::Timestamp { seconds: 0, nanos: -1 }), None);
+        assert_eq!(to_timestamp(&prost_types::Timestamp { seconds: i64::MAX, nanos: 0 }), None);
+    }
+}
