@@ -1,0 +1,27 @@
+//! NATS with JetStream: the server all tests of a run share, and private ones to kill.
+//!
+//! Tests on the shared server keep out of each other's way by a prefix of their own before every stream and subject.
+
+mod private;
+
+pub use private::Private;
+
+/// The address of the server all tests of this run share.
+///
+/// # Panics
+/// When the run has none.
+#[must_use]
+pub fn url() -> String {
+    std::env::var("TSUNAGI_TEST_NATS_URL").unwrap_or_else(|_| {
+        panic!(
+            "TSUNAGI_TEST_NATS_URL is not set: run `make test`, or put \
+             `python3 deploy/local/with_servers.py --mode test --` before your command"
+        )
+    })
+}
+
+/// A prefix no other test has: letters and digits, fit for a stream's name and for a subject's token.
+#[must_use]
+pub fn prefix() -> String {
+    format!("t{}", &uuid::Uuid::new_v4().simple().to_string()[..12])
+}

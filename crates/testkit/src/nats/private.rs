@@ -1,0 +1,127 @@
+//! A NATS server of one test's own, to kill and start again.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::Child;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use rustix::process::Signal;
+
+use crate::child;
+use crate::scratch::Scratch;
+use crate::{eventually, port};
+
+const READY_WITHIN: Duration = Duration::from_secs(30);
+const GONE_WITHIN: Duration = Duration::from_secs(20);
+
+/// A private server with JetStream, on a port that stays its own over restarts. Killed when dropped.
+pub struct Private {
+    program: PathBuf,
+    port: u16,
+    server: Option<Child>,
+    folder: Scratch,
+}
+
+impl Private {
+    /// Starts a server with an empty store.
+    pub async fn start() -> anyhow::Result<Self> {
+        let program = std::env::var_os("TSUNAGI_NATS_SERVER").map_or_else(|| "nats-server".into(), PathBuf::from);
+        let mut private = Self { program, port: port::free(), server: None, folder: Scratch::new("nats", None)? };
+        let mut tried = 0;
+        while let Err(error) = private.start_again().await {
+            tried += 1;
+            if tried == 3 {
+                return Err(error);
+            }
+            private.port = port::free();
+        }
+        Ok(private)
+    }
+
+    /// The server's address.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Starts the stopped or killed server on its old port, with its old store, and waits until JetStream answers.
+    pub async fn start_again(&mut self) -> anyhow::Result<()> {
+        if self.server.is_some() {
+            bail!("the server is running");
+        }
+        let store = serde_json::to_string(&self.folder.path().join("store"))?;
+        let configuration = self.folder.path().join("nats.conf");
+        let text = format!(
+            "server_name: {}\nlisten: \"127.0.0.1:{}\"\nmax_payload: 8MB\n\
+             jetstream {{ store_dir: {store}, max_memory_store: 1GB, max_file_store: 32GB }}\n",
+            crate::nats::prefix(),
+            self.port,
+        );
+        std::fs::write(&configuration, text).context("cannot write the server's configuration")?;
+        let mut command = child::command(&self.program, None);
+        let log = File::options().create(true).append(true).open(self.folder.path().join("log"))?;
+        command.arg("-c").arg(&configuration).stdout(log.try_clone()?).stderr(log);
+        let mut server =
+            child::spawn(command).with_context(|| format!("cannot run {}; run `make test`", self.program.display()))?;
+        let url = self.url();
+        let ready = eventually(READY_WITHIN, || {
+            let ended = server.try_wait();
+            let url = &url;
+            async move {
+                match ended {
+                    // The outer result ends the wait: a server that has ended will not answer any more.
+                    Ok(Some(status)) => Ok(Err(status)),
+                    _ => jetstream_answers(url).await.map(Ok),
+                }
+            }
+        });
+        match ready.await {
+            Ok(Ok(())) => {
+                self.server = Some(server);
+                Ok(())
+            }
+            Ok(Err(status)) => bail!("nats-server ended ({status}); its log:\n{}", self.log()),
+            Err(error) => {
+                server.kill().ok();
+                server.wait().ok();
+                Err(error).with_context(|| format!("nats-server does not answer; its log:\n{}", self.log()))
+            }
+        }
+    }
+
+    /// Asks the server to end and waits until it has: what it took is on disk.
+    pub async fn stop(&mut self) -> anyhow::Result<()> {
+        let Some(mut server) = self.server.take() else { return Ok(()) };
+        child::signal(server.id(), Signal::TERM)?;
+        child::ended(&mut server, GONE_WITHIN).await?;
+        Ok(())
+    }
+
+    /// SIGKILL.
+    pub async fn kill9(&mut self) -> anyhow::Result<()> {
+        let Some(mut server) = self.server.take() else { return Ok(()) };
+        child::signal(server.id(), Signal::KILL)?;
+        child::ended(&mut server, GONE_WITHIN).await?;
+        Ok(())
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.kill().ok();
+            server.wait().ok();
+        }
+    }
+}
+
+async fn jetstream_answers(url: &str) -> anyhow::Result<()> {
+    let client = async_nats::connect(url).await?;
+    async_nats::jetstream::new(client).query_account().await?;
+    Ok(())
+}

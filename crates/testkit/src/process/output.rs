@@ -1,0 +1,139 @@
+//! What a process writes, kept by lines.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::watch;
+
+/// Lines kept in memory for each process.
+const KEPT: usize = 20_000;
+const TAIL: usize = 40;
+
+/// A point in a process's output, in lines since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position(usize);
+
+#[derive(Debug)]
+pub(super) struct Output {
+    kept: Mutex<Kept>,
+    written: watch::Sender<()>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    lines: VecDeque<String>,
+    /// Lines that have left the front of `lines`.
+    gone: usize,
+    file: Option<File>,
+}
+
+impl Output {
+    pub(super) fn new(file: Option<&Path>) -> anyhow::Result<Arc<Self>> {
+        let file = file.map(|path| {
+            let opened = File::options().create(true).append(true).open(path);
+            opened.with_context(|| format!("cannot write to {}", path.display()))
+        });
+        let kept = Kept { file: file.transpose()?, ..Kept::default() };
+        Ok(Arc::new(Self { kept: Mutex::new(kept), written: watch::Sender::new(()) }))
+    }
+
+    /// Reads a stream to its end, on a thread of its own.
+    pub(super) fn follow(output: &Arc<Self>, stream: impl Read + Send + 'static) {
+        let output = Arc::clone(output);
+        std::thread::spawn(move || {
+            let mut stream = BufReader::new(stream);
+            let mut line = Vec::new();
+            while stream.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+                output.push(String::from_utf8_lossy(&line).trim_end().to_owned());
+                line.clear();
+            }
+        });
+    }
+
+    pub(super) fn position(&self) -> Position {
+        let kept = self.kept();
+        Position(kept.gone + kept.lines.len())
+    }
+
+    pub(super) fn lines(&self) -> Vec<String> {
+        self.kept().lines.iter().cloned().collect()
+    }
+
+    pub(super) fn tail(&self) -> String {
+        let kept = self.kept();
+        let skipped = kept.lines.len().saturating_sub(TAIL);
+        kept.lines.iter().skip(skipped).cloned().collect::<Vec<_>>().join("\n")
+    }
+
+    /// The first line from `position` on of which `wanted` holds; the output's end if none came within the time.
+    pub(super) async fn line(
+        &self,
+        position: Position,
+        within: Duration,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<String, String> {
+        let mut written = self.written.subscribe();
+        let mut position = position;
+        let search = async {
+            loop {
+                written.borrow_and_update();
+                if let Some(line) = self.find(&mut position, &wanted) {
+                    return Some(line);
+                }
+                written.changed().await.ok()?;
+            }
+        };
+        tokio::time::timeout(within, search).await.ok().flatten().ok_or_else(|| self.tail())
+    }
+
+    /// Looks through the lines from `position` on and moves it behind those looked at.
+    fn find(&self, position: &mut Position, wanted: impl Fn(&str) -> bool) -> Option<String> {
+        let kept = self.kept();
+        let skipped = position.0.saturating_sub(kept.gone);
+        let found = kept.lines.iter().skip(skipped).find(|line| wanted(line)).cloned();
+        *position = Position(kept.gone + kept.lines.len());
+        found
+    }
+
+    fn push(&self, line: String) {
+        let mut kept = self.kept();
+        if let Some(file) = &mut kept.file {
+            // The file is for people to read afterwards; a full disk must not end the test.
+            writeln!(file, "{line}").ok();
+        }
+        if kept.lines.len() == KEPT {
+            kept.lines.pop_front();
+            kept.gone += 1;
+        }
+        kept.lines.push_back(line);
+        drop(kept);
+        self.written.send_replace(());
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_latest_lines_are_kept_and_positions_go_on() {
+        let output = Output::new(None).unwrap();
+        for number in 0..=KEPT {
+            output.push(number.to_string());
+        }
+        assert_eq!(output.lines().first().map(String::as_str), Some("1"));
+        assert_eq!(output.position(), Position(KEPT + 1));
+        output.push("after".to_owned());
+        let mut from = Position(KEPT + 1);
+        assert_eq!(output.find(&mut from, |_| true).as_deref(), Some("after"));
+    }
+}
