@@ -1,1 +1,17 @@
-//! webhook-ingest-core
+#![doc = include_str!("../README.md")]
+
+mod account;
+mod event;
+mod finding;
+mod key;
+mod signature;
+mod verdict;
+mod window;
+
+pub use account::{Account, Accounts, KeyGrant};
+pub use event::{Event, MAX_EVENTS, Reading, Unreadable, body_time, read};
+pub use finding::{Counted, Finding, FindingKind, Tally};
+pub use key::{KeyError, KeyHash, WebhookKey};
+pub use signature::Presented;
+pub use verdict::{Answer, Arrived, Gate, Keep, QuarantineReason, Refusal, Verdict, admit, judge};
+pub use window::Window;

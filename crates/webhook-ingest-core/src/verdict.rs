@@ -1,0 +1,221 @@
+//! The whole decision on one request: what LINE is answered, and what must be durable before.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kernel::Timestamp;
+use line_types::signature::VerifyingKey;
+
+use crate::account::{Account, Accounts};
+use crate::event::{Event, Unreadable, read};
+use crate::finding::FindingKind;
+use crate::key::WebhookKey;
+use crate::signature::Presented;
+use crate::window::Window;
+
+/// What LINE is answered. Anything but a 2xx counts as failure there, and is delivered again where the channel has
+/// redelivery switched on (<https://developers.line.biz/en/docs/messaging-api/receiving-messages/#webhook-redelivery>).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// 200: kept, or nothing to keep.
+    Accepted,
+    /// 401: not proved to come from LINE.
+    Unproved,
+    /// 404: no such address.
+    UnknownKey,
+    /// 413: over the size limit.
+    TooLarge,
+    /// 503: this service cannot judge or keep it now.
+    Unavailable,
+}
+
+impl Answer {
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Accepted => 200,
+            Self::Unproved => 401,
+            Self::UnknownKey => 404,
+            Self::TooLarge => 413,
+            Self::Unavailable => 503,
+        }
+    }
+}
+
+/// Why a proved body is set aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum QuarantineReason {
+    /// Its `destination` is another bot.
+    WrongDestination,
+    /// It is no webhook, or holds an event that cannot be read.
+    Unreadable,
+    /// It holds an event outside of the window in which repetitions are recognised.
+    OutsideWindow,
+}
+
+impl QuarantineReason {
+    /// The finding that goes with it.
+    #[must_use]
+    pub const fn finding(self) -> FindingKind {
+        match self {
+            Self::WrongDestination => FindingKind::WrongDestination,
+            Self::Unreadable => FindingKind::UnreadableBody,
+            Self::OutsideWindow => FindingKind::OutsideWindow,
+        }
+    }
+}
+
+/// What must be durable before the answer is given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Events to handle once, with their body.
+    pub events: Vec<Event>,
+    /// Why the body is set aside, if it is.
+    pub quarantine: Option<QuarantineReason>,
+}
+
+impl Keep {
+    /// Whether nothing has to be kept.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.events.is_empty() && self.quarantine.is_none()
+    }
+}
+
+/// A request that is answered without its body being believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What LINE is answered.
+    pub answer: Answer,
+    /// What it says about the account, if it got as far as one.
+    pub finding: Option<FindingKind>,
+}
+
+/// The decision on one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// What LINE is answered once `keep` is durable.
+    pub answer: Answer,
+    /// What must be durable first.
+    pub keep: Keep,
+    /// What it says about the account.
+    pub finding: Option<FindingKind>,
+    /// Whether only an older secret proved it: the rotation is not finished on LINE's side.
+    pub by_old_secret: bool,
+}
+
+impl Verdict {
+    const fn nothing(answer: Answer, finding: Option<FindingKind>) -> Self {
+        Self { answer, keep: Keep { events: Vec::new(), quarantine: None }, finding, by_old_secret: false }
+    }
+}
+
+impl From<Refusal> for Verdict {
+    fn from(refusal: Refusal) -> Self {
+        Self::nothing(refusal.answer, refusal.finding)
+    }
+}
+
+/// What can be told before the body is read: whose the address is. Refusing here costs the sender no upload.
+#[derive(Clone, Copy, Debug)]
+pub struct Gate<'a> {
+    /// The accounts known.
+    pub accounts: &'a Accounts,
+    /// Most bytes a body may have.
+    pub size_limit: usize,
+}
+
+impl<'a> Gate<'a> {
+    /// The account an address leads to.
+    ///
+    /// # Errors
+    /// 404 for what is no key, a key nobody has, another tenant's key, and one that has expired: all alike.
+    pub fn account(&self, key: &str, now: Timestamp) -> Result<&'a Arc<Account>, Refusal> {
+        let opened = WebhookKey::parse(key).ok().and_then(|key| self.accounts.opened_by(&key, now));
+        opened.ok_or(Refusal { answer: Answer::UnknownKey, finding: None })
+    }
+
+    /// Whether a body of this size is read at all; of a body without a declared size, what came of it so far.
+    ///
+    /// # Errors
+    /// 413 beyond the limit.
+    pub fn size(&self, bytes: u64) -> Result<(), Refusal> {
+        if usize::try_from(bytes).is_ok_and(|bytes| bytes <= self.size_limit) {
+            Ok(())
+        } else {
+            Err(Refusal { answer: Answer::TooLarge, finding: Some(FindingKind::BodyTooLarge) })
+        }
+    }
+}
+
+/// Decides on a body that arrived whole at a known account's address.
+#[must_use]
+pub fn admit(account: &Account, presented: Presented, body: &Bytes, window: Window, now: Timestamp) -> Verdict {
+    let signature = match presented {
+        Presented::Missing => return Verdict::nothing(Answer::Unproved, Some(FindingKind::SignatureMissing)),
+        Presented::Unusable => return Verdict::nothing(Answer::Unproved, Some(FindingKind::SignatureWrong)),
+        // Not the sender's fault: the account's secret has not reached this service, or is sealed to another key.
+        Presented::One(_) if account.secrets.is_empty() => return Verdict::nothing(Answer::Unavailable, None),
+        Presented::One(signature) => signature,
+    };
+    let proves = |key: &VerifyingKey| key.verifies(&signature, body);
+    let Some(secret) = account.secrets.iter().position(proves) else {
+        return Verdict::nothing(Answer::Unproved, Some(FindingKind::SignatureWrong));
+    };
+    let keep = keep(account, body, window, now);
+    let finding = keep.quarantine.map(QuarantineReason::finding);
+    Verdict { answer: Answer::Accepted, keep, finding, by_old_secret: secret > 0 }
+}
+
+/// What of a proved body must be kept.
+fn keep(account: &Account, body: &Bytes, window: Window, now: Timestamp) -> Keep {
+    let set_aside = |reason| Keep { events: Vec::new(), quarantine: Some(reason) };
+    let reading = match read(body) {
+        Ok(reading) => reading,
+        Err(Unreadable) => return set_aside(QuarantineReason::Unreadable),
+    };
+    if account.bot_user_id.as_ref().is_some_and(|bot| *bot != reading.destination) {
+        return set_aside(QuarantineReason::WrongDestination);
+    }
+    let found = reading.events.len();
+    let mut events = reading.events;
+    events.retain(|event| window.holds(event.id, now));
+    let quarantine = if reading.faulty > 0 {
+        Some(QuarantineReason::Unreadable)
+    } else if events.len() < found {
+        Some(QuarantineReason::OutsideWindow)
+    } else {
+        None
+    };
+    Keep { events, quarantine }
+}
+
+/// One request, as it arrived.
+#[derive(Clone, Debug)]
+pub struct Arrived<'a> {
+    /// The last part of its address.
+    pub key: &'a str,
+    /// What it presents as its signature.
+    pub presented: Presented,
+    /// The bytes of its body; more than the limit is never gathered.
+    pub body: &'a Bytes,
+    /// The moment.
+    pub now: Timestamp,
+}
+
+/// The steps above in one: the decision on any request whatever.
+#[must_use]
+pub fn judge(gate: Gate<'_>, window: Window, arrived: &Arrived<'_>) -> Verdict {
+    let account = match gate.account(arrived.key, arrived.now) {
+        Ok(account) => account,
+        Err(refusal) => return refusal.into(),
+    };
+    match gate.size(arrived.body.len() as u64) {
+        Ok(()) => admit(account, arrived.presented, arrived.body, window, arrived.now),
+        Err(refusal) => refusal.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
