@@ -1,0 +1,27 @@
+//! The people who work for a tenant.
+
+use std::collections::BTreeSet;
+
+use kernel::OrganizationId;
+
+use crate::{ExternalReference, Line, Rights};
+
+/// Most organizations one staff member works for.
+pub const MAX_ORGANIZATIONS: usize = 200;
+
+/// Somebody who works for the tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaffMember {
+    /// The name, shown beside sent messages (F-33).
+    pub display_name: Line<100>,
+    /// The organizations the member works for, at most [`MAX_ORGANIZATIONS`].
+    pub organizations: BTreeSet<OrganizationId>,
+    /// What the member may do.
+    pub rights: Rights,
+    /// Sees everything of the tenant, unassigned conversations included (F-72).
+    pub administrator: bool,
+    /// May act at all.
+    pub active: bool,
+    /// The ID in the caller's own system; unique within the tenant.
+    pub external_reference: Option<ExternalReference>,
+}
