@@ -1,4 +1,5 @@
 //! Webhook bodies as LINE sends them, and as nobody should.
+#![expect(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 
 use line_types::webhook::{
     Content, ContentProvider, Envelope, EnvelopeError, Event, EventError, EventFault, EventKind, LinkResult, MAX_DEPTH,
