@@ -1,1 +1,25 @@
-//! chassis
+//! What every Tsunagi service stands on: one life for all processes, settings, telemetry, Postgres under a tenant, gRPC with
+//! callers who are known, and the small things that must be done the same way everywhere.
+//!
+//! - [`main()`] and [`Program`]: the whole of a service's `main.rs`; [`Host`] and [`config`]: life and settings;
+//! - [`postgres`]: pools, tenant transactions, migrations; [`PLUMBING`]: the tables this crate needs in every schema;
+//! - [`grpc`], [`auth`], [`page`]: serving and calling; [`idempotency`], [`audit`]: rows beside each change;
+//! - [`seal`], [`envelope`]: secrets on their way and at rest; [`trace`], [`failpoint`].
+
+pub mod audit;
+pub mod auth;
+mod clock;
+pub mod config;
+pub mod failpoint;
+pub mod grpc;
+mod host;
+pub mod idempotency;
+pub mod page;
+pub mod postgres;
+pub mod trace;
+
+pub use host::{Gate, Host, HostConfig, HostError, Readiness};
+pub use postgres::MigrationText;
+
+/// The migrations of the tables this crate needs in every schema: replicas of callers, request IDs, audit, data keys.
+pub const PLUMBING: &[MigrationText] = postgres::PLUMBING;

@@ -1,0 +1,213 @@
+//! Refusals: a canonical code, a stable reason, and `google.rpc` details (<https://google.aip.dev/193>).
+//!
+//! Messages are fixed texts. Nothing that a caller sent is repeated in them.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use crate::postgres;
+
+/// The domain of every reason.
+pub const DOMAIN: &str = "tsunagi";
+
+/// How long a caller should wait when the service itself does not know.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+fn details(reason: &str) -> ErrorDetails {
+    ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new())
+}
+
+/// `NOT_FOUND`: nothing of that ID is visible to this tenant. `kind` says of what: `CONVERSATION`.
+#[must_use]
+pub fn not_found(kind: &'static str) -> Status {
+    let mut details = ErrorDetails::with_error_info("NOT_FOUND", DOMAIN, [("kind".to_owned(), kind.to_owned())]);
+    details.set_resource_info(kind, "", "", "");
+    Status::with_error_details(
+        Code::NotFound,
+        format!("no such {}", kind.to_ascii_lowercase().replace('_', " ")),
+        details,
+    )
+}
+
+/// `INVALID_ARGUMENT` for one field. `why` completes the sentence "{field} …".
+#[must_use]
+pub fn invalid(field: &str, why: &str) -> Status {
+    let mut violations = Violations::new();
+    violations.add(field, why);
+    violations.status()
+}
+
+/// `FAILED_PRECONDITION`: the state does not allow it; trying again without changing that does not help.
+#[must_use]
+pub fn precondition(reason: &'static str, message: &str) -> Status {
+    let mut details = details(reason);
+    details.add_precondition_failure_violation(reason, "", message);
+    Status::with_error_details(Code::FailedPrecondition, message, details)
+}
+
+/// `ABORTED`: somebody else was first, or the request ID was used for another body.
+#[must_use]
+pub fn aborted(reason: &'static str) -> Status {
+    Status::with_error_details(Code::Aborted, sentence(reason), details(reason))
+}
+
+/// `ALREADY_EXISTS`.
+#[must_use]
+pub fn already_exists(reason: &'static str) -> Status {
+    Status::with_error_details(Code::AlreadyExists, sentence(reason), details(reason))
+}
+
+/// `UNAVAILABLE`: try again after `retry_after`.
+#[must_use]
+pub fn unavailable(reason: &'static str, retry_after: Duration) -> Status {
+    let mut details = details(reason);
+    details.set_retry_info(Some(retry_after));
+    Status::with_error_details(Code::Unavailable, sentence(reason), details)
+}
+
+/// `PERMISSION_DENIED`.
+#[must_use]
+pub fn denied(reason: &'static str) -> Status {
+    Status::with_error_details(Code::PermissionDenied, sentence(reason), details(reason))
+}
+
+/// `UNAUTHENTICATED`.
+#[must_use]
+pub fn unauthenticated(reason: &'static str) -> Status {
+    Status::with_error_details(Code::Unauthenticated, sentence(reason), details(reason))
+}
+
+/// `OUT_OF_RANGE`, for instance a watcher that fell behind.
+#[must_use]
+pub fn out_of_range(reason: &'static str) -> Status {
+    Status::with_error_details(Code::OutOfRange, sentence(reason), details(reason))
+}
+
+/// `RESOURCE_EXHAUSTED`: too much at once; try again after `retry_after`.
+#[must_use]
+pub fn exhausted(reason: &'static str, retry_after: Duration) -> Status {
+    let mut details = details(reason);
+    details.set_retry_info(Some(retry_after));
+    Status::with_error_details(Code::ResourceExhausted, sentence(reason), details)
+}
+
+/// `INTERNAL`, with nothing for the caller; `error` and its causes are logged here, once.
+#[must_use]
+pub fn internal(error: &(dyn std::error::Error + 'static)) -> Status {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let chain: Vec<String> = causes.map(ToString::to_string).collect();
+    tracing::error!(error = chain.join(": "), "a call failed inside");
+    Status::with_error_details(Code::Internal, "internal error", details("INTERNAL"))
+}
+
+/// What a database error is to a caller: `UNAVAILABLE` when trying again can help, else [`internal`]. Sort out the
+/// constraints that mean something first.
+#[must_use]
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err(refuse::database)`")]
+pub fn database(error: sqlx::Error) -> Status {
+    if postgres::is_unavailable(&error) {
+        tracing::warn!(error = %error, "the database is away");
+        return unavailable("DATABASE_UNAVAILABLE", RETRY_AFTER);
+    }
+    match error.as_database_error() {
+        // The message of a database error may repeat values; code and constraint do not.
+        Some(refused) => {
+            let (code, constraint) = (refused.code(), refused.constraint());
+            tracing::error!(code = code.as_deref(), constraint, table = refused.table(), "the database refused");
+            Status::with_error_details(Code::Internal, "internal error", details("INTERNAL"))
+        }
+        None => internal(&error),
+    }
+}
+
+/// `REQUEST_ID_REUSED` becomes `request id reused`.
+fn sentence(reason: &str) -> String {
+    reason.to_ascii_lowercase().replace('_', " ")
+}
+
+/// Collects everything that is wrong with a request, so that the caller hears it at once.
+#[derive(Debug, Default)]
+pub struct Violations(Vec<(String, String)>);
+
+impl Violations {
+    /// Nothing wrong yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Notes that `field` is wrong. `why` completes the sentence "{field} …" and does not repeat the value.
+    pub fn add(&mut self, field: impl Into<String>, why: impl Into<String>) {
+        self.0.push((field.into(), why.into()));
+    }
+
+    /// Notes `why` about `field` unless `good`.
+    pub fn check(&mut self, good: bool, field: &str, why: &str) {
+        if !good {
+            self.add(field, why);
+        }
+    }
+
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Ends the checks.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` with every violation, when there is one.
+    pub fn finish(self) -> Result<(), Status> {
+        if self.is_empty() { Ok(()) } else { Err(self.status()) }
+    }
+
+    fn status(self) -> Status {
+        let mut details = details("INVALID_FIELD");
+        let mut message = String::from("invalid:");
+        for (field, why) in self.0 {
+            message.push_str(&format!(" {field} {why};"));
+            details.add_bad_request_violation(field, why);
+        }
+        Status::with_error_details(Code::InvalidArgument, message.trim_end_matches(';'), details)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_violation_is_told_with_its_field() {
+        let mut violations = Violations::new();
+        violations.add("name", "is missing");
+        violations.check(false, "size", "is too large");
+        violations.check(true, "fine", "is never told");
+        let status = violations.finish().unwrap_err();
+        assert_eq!(status.message(), "invalid: name is missing; size is too large");
+        let told = status.get_details_bad_request().unwrap().field_violations;
+        assert_eq!(told.iter().map(|v| v.field.as_str()).collect::<Vec<_>>(), ["name", "size"]);
+        assert_eq!(status.get_details_error_info().unwrap().reason, "INVALID_FIELD");
+        Violations::new().finish().unwrap();
+    }
+
+    #[test]
+    fn reasons_and_retry_hints_reach_the_caller() {
+        let status = unavailable("LINE_UNAVAILABLE", Duration::from_secs(3));
+        assert_eq!(status.code(), Code::Unavailable);
+        assert_eq!(status.get_details_retry_info().unwrap().retry_delay, Some(Duration::from_secs(3)));
+        let info = not_found("CONVERSATION").get_details_error_info().unwrap();
+        assert_eq!((info.reason.as_str(), info.domain.as_str()), ("NOT_FOUND", "tsunagi"));
+        assert_eq!(precondition("STANDBY", "held").get_details_precondition_failure().unwrap().violations.len(), 1);
+    }
+
+    #[test]
+    fn a_database_that_is_away_can_be_asked_again_and_a_bug_cannot() {
+        assert_eq!(database(sqlx::Error::PoolTimedOut).code(), Code::Unavailable);
+        let bug = database(sqlx::Error::ColumnNotFound("secret".to_owned()));
+        assert_eq!((bug.code(), bug.message()), (Code::Internal, "internal error"));
+    }
+}

@@ -1,0 +1,74 @@
+//! One trace through HTTP, rows, NATS and gRPC: the `traceparent` of the present span, and how a span follows one.
+
+use kernel::TraceParent;
+use opentelemetry::Context;
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+/// The present span as a `traceparent`, to store in a row or to send along; none outside of any span, and where telemetry
+/// is not set up.
+#[must_use]
+pub fn current() -> Option<TraceParent> {
+    let context = Span::current().context();
+    let span = context.span();
+    let span = span.span_context();
+    if !span.is_valid() {
+        return None;
+    }
+    format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags().to_u8()).parse().ok()
+}
+
+/// Makes `span` part of the trace that `parent` names. Call it before the span is entered.
+pub fn follow(span: &Span, parent: &TraceParent) {
+    if let Some(parent) = span_context(parent) {
+        // Fails where telemetry is not set up: there is nothing to follow then.
+        let _ = span.set_parent(Context::new().with_remote_span_context(parent));
+    }
+}
+
+/// The trace ID of the present span, 32 hexadecimal digits, to find log lines and audit rows by.
+#[must_use]
+pub fn current_id() -> Option<String> {
+    let context = Span::current().context();
+    let span = context.span();
+    let span = span.span_context();
+    span.is_valid().then(|| span.trace_id().to_string())
+}
+
+fn span_context(parent: &TraceParent) -> Option<SpanContext> {
+    let mut parts = parent.as_str().split('-').skip(1);
+    let trace = TraceId::from_hex(parts.next()?).ok()?;
+    let span = SpanId::from_hex(parts.next()?).ok()?;
+    let flags = u8::from_str_radix(parts.next()?, 16).ok()?;
+    Some(SpanContext::new(trace, span, TraceFlags::new(flags), true, TraceState::default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentelemetry::trace::TracerProvider as _;
+    use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    #[test]
+    fn a_span_that_follows_carries_the_trace_on_also_when_nobody_records_it() {
+        let provider = SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOff).build();
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            let span = tracing::info_span!("handle");
+            follow(&span, &PARENT.parse().unwrap());
+            let carried = span.in_scope(current).unwrap();
+            assert_eq!(&carried.as_str()[..36], &PARENT[..36]);
+            assert_ne!(carried.as_str(), PARENT);
+            assert_eq!(span.in_scope(current_id).as_deref(), Some(&PARENT[3..35]));
+        });
+    }
+
+    #[test]
+    fn outside_of_any_span_there_is_nothing_to_carry() {
+        assert_eq!(current(), None);
+    }
+}
