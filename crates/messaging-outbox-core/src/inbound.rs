@@ -1,0 +1,146 @@
+//! What a webhook event means for a conversation.
+
+use kernel::{AccountId, MessageId, Timestamp};
+use line_types::id::MessageId as LineMessageId;
+use line_types::webhook::{Event, EventKind, MessageContent, Mode};
+use serde_json::Value;
+
+use crate::chat::Chat;
+use crate::fold::Fact;
+
+/// What an event means for one conversation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inbound {
+    /// The conversation's other side.
+    pub chat: Chat,
+    /// What happened to which message; none where the event is about no message.
+    pub about: Option<About>,
+    /// Whether another module channel holds the chat (D-11).
+    pub standby: bool,
+    /// The token to answer with; never one of a chat in standby.
+    pub reply_token: Option<String>,
+}
+
+/// A message an event is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct About {
+    /// Our ID of it.
+    pub message: MessageId,
+    /// LINE's ID of it.
+    pub line_message: LineMessageId,
+    /// What happened to it.
+    pub fact: Fact,
+}
+
+/// Our ID of a message a LINE user wrote: it follows from the account and LINE's ID, so that every event about the message
+/// finds it without a search.
+#[must_use]
+pub fn message_id(account: AccountId, line_message: &LineMessageId) -> MessageId {
+    MessageId::derived(account.uuid(), line_message.as_str())
+}
+
+/// Reads what `event`, which came to `account` with the bus's ID `event_id`, means for a conversation; nothing where it
+/// belongs to none (a failed account link, a delivery, a module event, a friend's event LINE names nobody in).
+#[must_use]
+pub fn read(account: AccountId, event_id: &str, occur_time: Timestamp, event: &Event) -> Option<Inbound> {
+    let standby = event.mode == Mode::Standby;
+    let original = |content: &MessageContent| Fact::Written {
+        time: occur_time,
+        object: object(event),
+        kept_by_line: content.content.is_kept_by_line(),
+        quotes: content.quoted_message_id.as_ref().map(|quoted| message_id(account, quoted)),
+    };
+    let (line_message, fact) = match &event.kind {
+        EventKind::Message(content) => (Some(&content.id), Some(original(content))),
+        EventKind::MessageEdited(content) => (
+            Some(&content.id),
+            Some(Fact::Edited { time: occur_time, event: event_id.to_owned(), object: object(event) }),
+        ),
+        EventKind::Unsend(message) => (Some(message), Some(Fact::Unsent { time: occur_time })),
+        _ => (None, None),
+    };
+    let chat = match line_message {
+        Some(message) => Chat::of(event.source.as_ref(), message),
+        None => Chat::named(event.source.as_ref())?,
+    };
+    let about = line_message.zip(fact).map(|(line_message, fact)| About {
+        message: message_id(account, line_message),
+        line_message: line_message.clone(),
+        fact,
+    });
+    Some(Inbound { chat, about, standby, reply_token: event.reply_token.clone().filter(|_| !standby) })
+}
+
+/// LINE's own message object, whole, also of types and properties this version does not know.
+fn object(event: &Event) -> Value {
+    event.raw.get("message").cloned().unwrap_or(Value::Null)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    const USER: &str = "U4af4980629aaaabbbbccccddddeeee00";
+
+    fn read_json(json: &str) -> Option<Inbound> {
+        let account = AccountId::from(Uuid::from_u128(7));
+        read(account, "event", Timestamp::UNIX_EPOCH, &Event::parse(json).unwrap())
+    }
+
+    fn event(kind: &str, mode: &str, rest: &str) -> Option<Inbound> {
+        read_json(&format!(
+            r#"{{"type":"{kind}","mode":"{mode}","timestamp":1,"replyToken":"t","source":{{"type":"user","userId":"{USER}"}}{rest}}}"#
+        ))
+    }
+
+    #[test]
+    fn a_message_its_edit_and_its_unsend_are_about_the_same_message() {
+        let written = event("message", "active", r#","message":{"id":"12","type":"text","text":"hello"}"#).unwrap();
+        let edited = event("messageEdited", "active", r#","message":{"id":"12","type":"text","text":"hi"}"#).unwrap();
+        let unsent = event("unsend", "active", r#","unsend":{"messageId":"12"}"#).unwrap();
+        let ids: Vec<_> = [&written, &edited, &unsent].map(|i| i.about.as_ref().unwrap().message).to_vec();
+        assert!(ids.iter().all(|id| *id == ids[0]));
+        assert_eq!(written.reply_token.as_deref(), Some("t"));
+        assert_eq!(written.chat.recipient(), Some(USER));
+    }
+
+    #[test]
+    fn a_type_nobody_knows_is_kept_whole() {
+        let kept = event("message", "active", r#","message":{"id":"12","type":"hologram","depth":3}"#).unwrap();
+        let Fact::Written { object, kept_by_line, .. } = kept.about.unwrap().fact else { panic!("not written") };
+        assert_eq!((object["depth"].as_i64(), kept_by_line), (Some(3), false));
+    }
+
+    #[test]
+    fn a_chat_in_standby_is_recorded_and_gives_no_reply_token() {
+        let standby = event("message", "standby", r#","message":{"id":"12","type":"text","text":"hello"}"#).unwrap();
+        assert!(standby.standby && standby.about.is_some() && standby.reply_token.is_none());
+    }
+
+    #[test]
+    fn an_event_without_a_named_sender_is_no_error() {
+        assert_eq!(read_json(r#"{"type":"accountLink","timestamp":1,"link":{"result":"failed","nonce":"n"}}"#), None);
+        assert_eq!(read_json(r#"{"type":"follow","timestamp":1,"source":{"type":"user"}}"#), None);
+        let message = read_json(
+            r#"{"type":"message","timestamp":1,"source":{"type":"user"},"message":{"id":"5","type":"text","text":"x"}}"#,
+        );
+        assert_eq!(message.unwrap().chat.recipient(), None);
+    }
+
+    #[test]
+    fn a_postback_touches_the_conversation_and_brings_a_token() {
+        let postback = event("postback", "active", r#","postback":{"data":"x"}"#).unwrap();
+        assert_eq!((postback.about, postback.reply_token.as_deref()), (None, Some("t")));
+    }
+
+    proptest! {
+        #[test]
+        fn no_event_breaks_the_reading(kind in "[a-zA-Z]{0,12}", id in "[0-9a-z]{0,5}", text in ".{0,20}") {
+            let message = serde_json::json!({"type": kind, "id": id, "text": text});
+            let raw = serde_json::json!({"type": "message", "source": {"type": kind}, "message": message}).to_string();
+            let _ = read_json(&raw);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! By reply or by push (L-06): replies are free, a push counts against the month's quota (D-3).
+
+use kernel::Timestamp;
+
+use crate::reply_window;
+
+/// Whether a message may cost money. The codes are those of `tsunagi.messaging.v1.SendPolicy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SendPolicy {
+    /// By reply token while one is valid, by push otherwise.
+    ReplyFirst,
+    /// By push.
+    PushOnly,
+    /// By reply token or not at all.
+    ReplyOnly,
+}
+
+impl SendPolicy {
+    /// The policy's number, as the proto has it.
+    #[must_use]
+    pub const fn code(self) -> i16 {
+        match self {
+            Self::ReplyFirst => 1,
+            Self::PushOnly => 2,
+            Self::ReplyOnly => 3,
+        }
+    }
+
+    /// The policy of that number; reply first where none is stated.
+    #[must_use]
+    pub const fn from_code(code: i16) -> Self {
+        match code {
+            2 => Self::PushOnly,
+            3 => Self::ReplyOnly,
+            _ => Self::ReplyFirst,
+        }
+    }
+}
+
+/// How a message leaves. The codes are those of `tsunagi.messaging.v1.SendMethod`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SendMethod {
+    /// By reply token: free, and without a retry key.
+    Reply,
+    /// By push, with a retry key.
+    Push,
+}
+
+impl SendMethod {
+    /// The method's number, as the proto has it.
+    #[must_use]
+    pub const fn code(self) -> i16 {
+        match self {
+            Self::Reply => 1,
+            Self::Push => 2,
+        }
+    }
+
+    /// The method of that number.
+    #[must_use]
+    pub const fn from_code(code: i16) -> Option<Self> {
+        match code {
+            1 => Some(Self::Reply),
+            2 => Some(Self::Push),
+            _ => None,
+        }
+    }
+}
+
+/// The way a message takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// By reply, with the token at hand.
+    Reply,
+    /// By push.
+    Push,
+    /// There is none: only a reply is allowed or possible, and no token is at hand.
+    None,
+}
+
+/// Chooses the way of a message. `token_until`: until when the token at hand is usable, if there is one; `has_recipient`:
+/// whether LINE named somebody to push to.
+#[must_use]
+pub fn route(policy: SendPolicy, token_until: Option<Timestamp>, has_recipient: bool, now: Timestamp) -> Route {
+    let can_reply = token_until.is_some_and(|until| reply_window::is_usable(until, now));
+    match policy {
+        SendPolicy::ReplyFirst | SendPolicy::ReplyOnly if can_reply => Route::Reply,
+        SendPolicy::ReplyFirst | SendPolicy::PushOnly if has_recipient => Route::Push,
+        _ => Route::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+
+    #[test]
+    fn a_reply_goes_first_and_only_where_it_may() {
+        let now = Timestamp::from_timestamp(1_700_000_000, 0).unwrap();
+        let (valid, over) = (Some(now + TimeDelta::seconds(30)), Some(now - TimeDelta::seconds(1)));
+        for (policy, token, recipient, expected) in [
+            (SendPolicy::ReplyFirst, valid, true, Route::Reply),
+            (SendPolicy::ReplyFirst, over, true, Route::Push),
+            (SendPolicy::ReplyFirst, None, false, Route::None),
+            (SendPolicy::PushOnly, valid, true, Route::Push),
+            (SendPolicy::PushOnly, valid, false, Route::None),
+            (SendPolicy::ReplyOnly, valid, false, Route::Reply),
+            (SendPolicy::ReplyOnly, over, true, Route::None),
+        ] {
+            assert_eq!(route(policy, token, recipient, now), expected, "{policy:?} {token:?} {recipient}");
+        }
+    }
+
+    #[test]
+    fn codes_come_back() {
+        for policy in [SendPolicy::ReplyFirst, SendPolicy::PushOnly, SendPolicy::ReplyOnly] {
+            assert_eq!(SendPolicy::from_code(policy.code()), policy);
+        }
+        for method in [SendMethod::Reply, SendMethod::Push] {
+            assert_eq!(SendMethod::from_code(method.code()), Some(method));
+        }
+    }
+}
