@@ -46,10 +46,10 @@ impl Debug for NotReached {
 /// Looks again and again, in short intervals, until `look` answers `Some` or `Ok`, and returns what it answered.
 ///
 /// A look that hangs is given up at the deadline. The error tells the last `Err` seen, so let `look` say in it what it found.
-pub async fn eventually<L, F>(within: Duration, mut look: L) -> Result<<F::Output as Outcome>::Reached, NotReached>
+pub async fn eventually<L, O>(within: Duration, mut look: L) -> Result<O::Reached, NotReached>
 where
-    L: FnMut() -> F,
-    F: Future<Output: Outcome>,
+    L: AsyncFnMut() -> O,
+    O: Outcome,
 {
     let deadline = Instant::now() + within;
     let mut pause = SHORTEST_PAUSE;

@@ -1,0 +1,35 @@
+//! No task without an owner: `chassis` starts the tasks of a process, knows when all have ended, and ends the process when
+//! one dies. A task started past it can die unseen.
+
+use crate::assert_none;
+use crate::source::{File, files};
+
+/// `line-simulator` is a program of its own for tests; `testkit` is only ever part of one.
+const MAY: [&str; 3] = ["chassis", "line-simulator", "testkit"];
+
+fn breaches(file: &File) -> Vec<String> {
+    if !file.ships()
+        || !file.ends_with(".rs")
+        || file.stem() == "tests"
+        || file.package().is_some_and(|it| MAY.contains(&it))
+    {
+        return Vec::new();
+    }
+    let text = file.shipped_text();
+    let calls = text.lines().filter(|line| ["tokio::spawn(", "task::spawn("].iter().any(|call| line.contains(call)));
+    calls.map(|line| format!("{}: {}", file.path, line.trim())).collect()
+}
+
+#[test]
+fn only_the_chassis_starts_tasks() {
+    assert_none("tasks without an owner", &files().iter().flat_map(breaches).collect::<Vec<_>>());
+}
+
+#[test]
+fn breaches_are_seen() {
+    let count = |path: &str, text: &str| breaches(&File::new(path, text)).len();
+    assert_eq!(count("crates/bus/src/relay.rs", "let task = tokio::spawn(async {});"), 1);
+    assert_eq!(count("crates/chassis/src/host.rs", "tokio::spawn(async {});"), 0);
+    assert_eq!(count("crates/bus/src/relay.rs", "// not tokio::spawn(x)\nspawn_blocking(f);"), 0);
+    assert_eq!(count("crates/bus/src/relay.rs", "#[cfg(test)]\nmod tests {\n tokio::spawn(x);\n}"), 0);
+}
