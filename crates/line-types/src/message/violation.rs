@@ -130,12 +130,15 @@ impl<'v> Object<'v> {
         }
     }
 
-    /// Whether an address reads as one and has one of the schemes.
+    /// Whether an address reads as one, percent-encoded
+    /// (<https://developers.line.biz/en/reference/messaging-api/#url-encoding>), and has one of the schemes.
     pub(super) fn scheme(&self, name: &str, text: &str, schemes: &[&str], report: &mut Report) {
+        let encoded = text.bytes().all(|b| b.is_ascii_graphic());
         match url::Url::parse(text) {
-            Err(_) => report.add(self.at(name), "invalid uri"),
-            Ok(url) if !schemes.contains(&url.scheme()) => report.add(self.at(name), "invalid uri scheme"),
-            Ok(_) => {}
+            Ok(url) if encoded && !schemes.contains(&url.scheme()) => report.add(self.at(name), "invalid uri scheme"),
+            // The parser forgives `https:example.com`, which LINE does not.
+            Ok(url) if encoded && (!url.is_special() || text.contains("://")) => {}
+            _ => report.add(self.at(name), "invalid uri"),
         }
     }
 
