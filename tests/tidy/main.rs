@@ -9,6 +9,7 @@ mod rooms;
 mod source;
 mod spawning;
 mod tables;
+mod waiting;
 
 /// Fails with all breaches at once, one a line.
 fn assert_none(rule: &str, breaches: &[String]) {

@@ -49,8 +49,17 @@ impl File {
 
     /// The text without comments and without the tests at its end, which start at `#[cfg(test)]`.
     pub(crate) fn shipped_text(&self) -> String {
+        self.without_comments(self.text.lines().take_while(|line| line.trim() != "#[cfg(test)]"))
+    }
+
+    /// The rest of it, without comments: all of a file that holds tests only.
+    pub(crate) fn tests_text(&self) -> String {
+        let is_test = self.is_test();
+        self.without_comments(self.text.lines().skip_while(|line| !is_test && line.trim() != "#[cfg(test)]"))
+    }
+
+    fn without_comments<'a>(&self, lines: impl Iterator<Item = &'a str>) -> String {
         let comment = if self.ends_with(".sql") { "--" } else { "//" };
-        let lines = self.text.lines().take_while(|line| line.trim() != "#[cfg(test)]");
         lines.filter(|line| !line.trim_start().starts_with(comment)).collect::<Vec<_>>().join("\n")
     }
 }
