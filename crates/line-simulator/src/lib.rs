@@ -13,7 +13,7 @@ mod state;
 pub use clock::Clock;
 pub use control::{AssertionKey, BooksQuery, Control, ControlError};
 pub use simulator::{Options, Simulator, StartError};
-pub use state::account::{AccountCard, AccountSettings, AccountSpec};
+pub use state::account::{AccountCard, AccountSettings, AccountSpec, AccountState};
 pub use state::act::{Act, ActRequest};
 pub use state::books::{Attempt, Counts, Detail, Duplicate, Requested, Sent, Webhook};
 pub use state::event::Done;

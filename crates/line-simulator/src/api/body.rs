@@ -69,8 +69,7 @@ impl RequestBody {
         if violations.is_empty() {
             return Ok(messages.clone());
         }
-        let details =
-            violations.into_iter().map(|v| Detail { property: v.property, message: v.message.to_string() }).collect();
+        let details = violations.into_iter().map(|v| Detail { property: v.property, message: v.message }).collect();
         Err(Refusal::Invalid(details))
     }
 

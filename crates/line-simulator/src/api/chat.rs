@@ -43,11 +43,11 @@ async fn mark_as_read(
 ) -> Answer {
     let body = RequestBody::parse(&body)?;
     let token = body.text("markAsReadToken")?;
-    platform.with(|world, now| {
+    platform.with(|world, _| {
         let message = world.mint.message_of_read_token(&caller.channel, token);
         let message = message.ok_or_else(|| Refusal::Bad("Invalid mark-as-read token".into()))?;
         if let Some(account) = world.accounts.get_mut(&caller.channel) {
-            account.read_up_to = Some((now, message));
+            account.read_up_to = Some(message);
         }
         Ok(Json(json!({})))
     })

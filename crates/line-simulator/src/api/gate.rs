@@ -87,7 +87,7 @@ async fn pass(
     }
     let account = admitted.as_ref().ok().cloned().flatten();
     let given_key = parts.headers.get("x-line-retry-key").map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
-    let mut answer = match struck_before(&plan).await {
+    let answer = match struck_before(&plan).await {
         Some(answer) => answer,
         None => match admit(&mut parts, body, admitted, &endpoint, &request_id) {
             Ok(body) => struck_after(&plan, next.run(Request::from_parts(parts, Body::from(body))).await).await,
@@ -95,13 +95,23 @@ async fn pass(
         },
     };
     let cut = answer.extensions().get::<Cut>().is_some();
-    if let Ok(value) = HeaderValue::from_str(&request_id) {
-        answer.headers_mut().insert("x-line-request-id", value);
-    }
     let status = (!cut).then(|| answer.status().as_u16());
+    let answer = named(answer, &request_id);
     platform.with(|world, now| {
         world.books.requested(Requested { at: now, account, endpoint, request_id, retry_key: given_key, status });
     });
+    answer
+}
+
+/// The answer to a request for what does not exist, under a request ID like every other.
+pub(crate) fn refuse(refusal: Refusal) -> Response<Body> {
+    named(refusal.into_response(), &Uuid::new_v4().to_string())
+}
+
+fn named(mut answer: Response<Body>, request_id: &str) -> Response<Body> {
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        answer.headers_mut().insert("x-line-request-id", value);
+    }
     answer
 }
 

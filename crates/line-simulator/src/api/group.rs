@@ -24,10 +24,10 @@ pub(crate) fn routes() -> Router<Arc<Platform>> {
     for (name, kind) in [("group", ChatKind::Group), ("room", ChatKind::Room)] {
         let base = format!("/v2/bot/{name}/{{chatId}}");
         router = router
-            .route(&format!("{base}/members/count"), get(move |p, c, id| count(p, c, id, kind)))
-            .route(&format!("{base}/members/ids"), get(move |p, c, id, q| ids(p, c, id, q, kind)))
-            .route(&format!("{base}/member/{{userId}}"), get(move |p, c, path| member(p, c, path, kind)))
-            .route(&format!("{base}/leave"), post(move |p, c, id| leave(p, c, id, kind)));
+            .route(&format!("{base}/members/count"), get(async move |p, c, id| count(p, c, id, kind)))
+            .route(&format!("{base}/members/ids"), get(async move |p, c, id, q| ids(p, c, id, q, kind)))
+            .route(&format!("{base}/member/{{userId}}"), get(async move |p, c, path| member(p, c, path, kind)))
+            .route(&format!("{base}/leave"), post(async move |p, c, id| leave(p, c, id, kind)));
     }
     router
 }
@@ -43,7 +43,7 @@ async fn summary(
     })
 }
 
-async fn count(
+fn count(
     State(platform): State<Arc<Platform>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
@@ -55,7 +55,7 @@ async fn count(
     })
 }
 
-async fn ids(
+fn ids(
     State(platform): State<Arc<Platform>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
@@ -81,7 +81,7 @@ async fn ids(
 }
 
 /// Works for people in the same chat who are no friends, and for blockers.
-async fn member(
+fn member(
     State(platform): State<Arc<Platform>>,
     Extension(caller): Extension<Caller>,
     Path((id, user)): Path<(String, String)>,
@@ -91,11 +91,11 @@ async fn member(
         let chat = world.chat_with(&caller.channel, &id, kind).ok_or(Refusal::NotFound)?;
         let person = world.member_of(&caller.channel, chat, &user).ok_or(Refusal::NotFound)?;
         let person = world.people.get(&person).filter(|p| !p.gone).ok_or(Refusal::NotFound)?;
-        Ok(Json(world.short_profile(&UserId::from(user), person)))
+        Ok(Json(person.short_profile(&UserId::from(user))))
     })
 }
 
-async fn leave(
+fn leave(
     State(platform): State<Arc<Platform>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,

@@ -35,9 +35,9 @@ pub(crate) fn routes(platform: &Arc<Platform>) -> Router<Arc<Platform>> {
         .merge(chat::routes())
         .merge(webhook_endpoint::routes())
         .merge(link::routes())
-        .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
+        .method_not_allowed_fallback(async || gate::refuse(Refusal::MethodNotAllowed))
         .route_layer(from_fn_with_state(platform.clone(), gate::with_token));
     let without_token =
         oauth::routes().merge(link::pages()).route_layer(from_fn_with_state(platform.clone(), gate::without_token));
-    with_token.merge(without_token).fallback(async || Refusal::NotFound)
+    with_token.merge(without_token).fallback(async || gate::refuse(Refusal::NotFound))
 }

@@ -37,7 +37,7 @@ async fn profile(
         let account = world.accounts.get(&caller.channel).ok_or(Refusal::NotFound)?;
         let shown = account.friendships.get(id).is_some_and(crate::state::friendship::Friendship::shows_profile);
         let person = world.people.get(id).filter(|p| shown && !p.gone && p.spec.consented).ok_or(Refusal::NotFound)?;
-        let mut profile = world.short_profile(&user, person);
+        let mut profile = person.short_profile(&user);
         let more = [("language", &person.spec.language), ("statusMessage", &person.spec.status_message)];
         for (name, value) in more {
             if let Some(value) = value {

@@ -24,10 +24,10 @@ pub(crate) fn routes() -> Router<Arc<Platform>> {
         .route("/v2/bot/message/quota/consumption", get(consumption))
         .route("/v2/bot/message/aggregation/info", get(units_used))
         .route("/v2/bot/message/aggregation/list", get(unit_names))
-        .route(&format!("{delivery}/reply"), get(|p, c, q| delivered(p, c, q, Method::Reply)))
-        .route(&format!("{delivery}/push"), get(|p, c, q| delivered(p, c, q, Method::Push)))
-        .route(&format!("{delivery}/multicast"), get(|p, c, q| delivered(p, c, q, Method::Multicast)))
-        .route(&format!("{delivery}/broadcast"), get(|p, c, q| delivered(p, c, q, Method::Broadcast)))
+        .route(&format!("{delivery}/reply"), get(async |p, c, q| delivered(p, c, q, Method::Reply)))
+        .route(&format!("{delivery}/push"), get(async |p, c, q| delivered(p, c, q, Method::Push)))
+        .route(&format!("{delivery}/multicast"), get(async |p, c, q| delivered(p, c, q, Method::Multicast)))
+        .route(&format!("{delivery}/broadcast"), get(async |p, c, q| delivered(p, c, q, Method::Broadcast)))
 }
 
 async fn quota(State(platform): State<Arc<Platform>>, Extension(caller): Extension<Caller>) -> Json<Value> {
@@ -44,7 +44,7 @@ async fn consumption(State(platform): State<Arc<Platform>>, Extension(caller): E
 }
 
 /// Counts of past days are ready; today's and later ones are not yet.
-async fn delivered(
+fn delivered(
     State(platform): State<Arc<Platform>>,
     Extension(caller): Extension<Caller>,
     Query(query): Query<HashMap<String, String>>,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::routing::{patch, post};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::ControlAnswer;
 use crate::platform::Platform;
 use crate::state::access_token::TokenKind;
-use crate::state::account::{AccountCard, AccountSettings, AccountSpec};
+use crate::state::account::{AccountCard, AccountSettings, AccountSpec, AccountState};
 use crate::state::id::{ChannelId, ProviderId};
 use crate::state::trouble::Trouble;
 use crate::state::world::ActError;
@@ -64,7 +64,7 @@ pub(super) fn routes() -> Router<Arc<Platform>> {
     Router::new()
         .route("/providers", post(add_provider))
         .route("/accounts", post(add_account))
-        .route("/accounts/{account}", patch(change))
+        .route("/accounts/{account}", get(read).patch(change))
         .route("/accounts/{account}/secret", post(reissue_secret))
         .route("/accounts/{account}/access-token", post(reissue_token))
         .route("/accounts/{account}/assertion-keys", post(register_key))
@@ -78,6 +78,10 @@ async fn add_provider(State(platform): State<Arc<Platform>>, Json(new): Json<New
 
 async fn add_account(State(platform): State<Arc<Platform>>, Json(new): Json<NewAccount>) -> ControlAnswer<AccountCard> {
     platform.with(|world, now| world.add_account(now, &new.provider, new.spec)).map(Json)
+}
+
+async fn read(State(platform): State<Arc<Platform>>, Path(account): Path<ChannelId>) -> ControlAnswer<AccountState> {
+    platform.with(|world, now| Ok(Json(world.account(&account)?.state(now))))
 }
 
 async fn change(

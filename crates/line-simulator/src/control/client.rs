@@ -14,7 +14,7 @@ use super::{
     Reset, Secret, Settled, UserCard,
 };
 use crate::clock::{ClockReading, ClockTurn};
-use crate::state::account::{AccountCard, AccountSettings, AccountSpec};
+use crate::state::account::{AccountCard, AccountSettings, AccountSpec, AccountState};
 use crate::state::act::{Act, ActRequest};
 use crate::state::books::{Counts, Detail, Duplicate, Requested, Sent, Webhook};
 use crate::state::event::Done;
@@ -95,6 +95,11 @@ impl Control {
     /// Creates an official account.
     pub async fn add_account(&self, provider: &ProviderId, spec: AccountSpec) -> Reply<AccountCard> {
         self.post("/accounts", &NewAccount { provider: provider.clone(), spec }).await
+    }
+
+    /// What the account's owner would see in the console now.
+    pub async fn account(&self, account: &ChannelId) -> Reply<AccountState> {
+        self.get(&format!("/accounts/{account}")).await
     }
 
     /// Changes quota, reservation, webhook URL, "Use webhook" or redelivery.

@@ -94,8 +94,28 @@ mod double_option {
     }
 }
 
+/// What the account's owner would see in the console now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountState {
+    /// Where webhooks go.
+    pub webhook_url: Option<String>,
+    /// "Use webhook".
+    pub webhook_active: bool,
+    /// "Webhook redelivery".
+    pub redelivery: bool,
+    /// Messages a month; `None` without a limit.
+    pub quota: Option<u64>,
+    /// Messages counted this month.
+    pub used: u64,
+    /// Messages held back by bulk sends.
+    pub reserved: u64,
+    /// The newest message marked as read.
+    pub read_up_to: Option<String>,
+}
+
 /// An official account and its one Messaging API channel.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of LINE's console")]
 pub(crate) struct Account {
     pub(crate) provider: ProviderId,
     pub(crate) secret: String,
@@ -116,10 +136,23 @@ pub(crate) struct Account {
     /// Messages sent by method and day (UTC+9).
     pub(crate) sent_by_day: HashMap<(super::sending::Method, String), u64>,
     /// The newest message marked read.
-    pub(crate) read_up_to: Option<(DateTime<Utc>, String)>,
+    pub(crate) read_up_to: Option<String>,
 }
 
 impl Account {
+    /// The console's view.
+    pub(crate) fn state(&self, now: DateTime<Utc>) -> AccountState {
+        AccountState {
+            webhook_url: self.webhook_url.clone(),
+            webhook_active: self.webhook_active,
+            redelivery: self.redelivery,
+            quota: self.quota.limit,
+            used: self.quota.used(now),
+            reserved: self.quota.reserved,
+            read_up_to: self.read_up_to.clone(),
+        }
+    }
+
     /// People who are friends and have not blocked, in a stable order.
     pub(crate) fn friends(&self) -> Vec<PersonId> {
         let mut friends: Vec<PersonId> =

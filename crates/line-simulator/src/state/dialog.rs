@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::event::EventParts;
+use super::friendship::Friendship;
 use super::id::{ChatId, PersonId};
 use super::link_token::DialogOutcome;
 use super::world::{ActError, World};
@@ -42,6 +43,6 @@ impl World {
     }
 
     fn is_friend(&self, channel: &super::id::ChannelId, person: &PersonId) -> bool {
-        self.accounts.get(channel).and_then(|a| a.friendships.get(person)).is_some_and(|f| f.is_friend())
+        self.accounts.get(channel).and_then(|a| a.friendships.get(person)).is_some_and(Friendship::is_friend)
     }
 }

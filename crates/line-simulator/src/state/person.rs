@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::id::{ChannelId, ChatId, PersonId, ProviderId, UserId};
 
@@ -41,6 +42,17 @@ pub(crate) struct Person {
     pub(crate) user_ids: HashMap<ProviderId, UserId>,
     /// Has deleted the LINE account.
     pub(crate) gone: bool,
+}
+
+impl Person {
+    /// The fields every profile endpoint gives.
+    pub(crate) fn short_profile(&self, user: &UserId) -> Value {
+        let mut profile = json!({ "userId": user, "displayName": self.spec.display_name });
+        if let Some(url) = &self.spec.picture_url {
+            profile["pictureUrl"] = json!(url);
+        }
+        profile
+    }
 }
 
 /// Whether a chat of several people is a group or a legacy room.

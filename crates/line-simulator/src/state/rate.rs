@@ -105,15 +105,13 @@ impl Rates {
     }
 
     fn fresh(&self, now: DateTime<Utc>, mint: &mut Mint, channel: &ChannelId, endpoint: &str) -> Bucket {
-        let (capacity, per_second, jitter) = match self.limits.iter().rev().find(|l| l.covers(channel, endpoint)) {
-            Some(limit) => {
-                let capacity = mint.between(limit.capacity.0, limit.capacity.1);
-                (capacity, mint.between(limit.per_second.0, limit.per_second.1), limit.jitter)
-            }
-            None => {
-                let (count, window) = published(endpoint);
-                (count, count / window, 0.0)
-            }
+        let laid = self.limits.iter().rev().find(|limit| limit.covers(channel, endpoint));
+        let (capacity, per_second, jitter) = if let Some(limit) = laid {
+            let capacity = mint.between(limit.capacity.0, limit.capacity.1);
+            (capacity, mint.between(limit.per_second.0, limit.per_second.1), limit.jitter)
+        } else {
+            let (count, window) = published(endpoint);
+            (count, count / window, 0.0)
         };
         Bucket { level: capacity, capacity, per_second, jitter: jitter.clamp(0.0, 1.0), filled_at: now }
     }

@@ -225,7 +225,7 @@ impl World {
     }
 
     fn sent_messages(&self, send: &Send, chat: &ChatId, ids: &[String]) -> Vec<Value> {
-        let sent = |(message, id): (&Value, &String)| {
+        let entry = |(message, id): (&Value, &String)| {
             let kind = message.get("type").and_then(Value::as_str).unwrap_or_default();
             if QUOTABLE.contains(&kind) {
                 json!({ "id": id, "quoteToken": self.mint.quote_token(&send.channel, chat, id) })
@@ -233,7 +233,7 @@ impl World {
                 json!({ "id": id })
             }
         };
-        send.messages.iter().zip(ids).map(sent).collect()
+        send.messages.iter().zip(ids).map(entry).collect()
     }
 }
 

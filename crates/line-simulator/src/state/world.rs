@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
 
 use super::access_token::{AccessTokens, TokenKind};
 use super::account::{Account, AccountCard, AccountSettings, AccountSpec};
@@ -203,14 +202,5 @@ impl World {
             return Err(ActError::Unknown("person"));
         }
         Ok(self.account_mut(channel)?.friendships.entry(person.clone()).or_default())
-    }
-
-    /// Profile fields every profile endpoint has.
-    pub(crate) fn short_profile(&self, user: &UserId, person: &Person) -> Value {
-        let mut profile = json!({ "userId": user, "displayName": person.spec.display_name });
-        if let Some(url) = &person.spec.picture_url {
-            profile["pictureUrl"] = json!(url);
-        }
-        profile
     }
 }

@@ -1,0 +1,20 @@
+//! The clock over HTTP, as other processes read it.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::stage::Stage;
+
+#[tokio::test]
+async fn the_time_is_read_and_turned_over_http() {
+    let stage = Stage::new().await;
+    let url = format!("{}/control/clock", stage.simulator.base_url());
+    let read = async || -> Value { stage.http.get(&url).send().await.unwrap().json().await.unwrap() };
+    let body = serde_json::json!({ "running": false, "set": "2030-01-01T00:00:00Z", "advance_ms": 1500 });
+    stage.http.post(&url).json(&body).send().await.unwrap();
+    let reading = read().await;
+    let now: DateTime<Utc> = reading["now"].as_str().unwrap().parse().unwrap();
+    assert_eq!(now, "2030-01-01T00:00:01.5Z".parse::<DateTime<Utc>>().unwrap());
+    assert_eq!(read().await, reading);
+    assert_eq!(stage.simulator.clock().now(), now);
+}

@@ -1,0 +1,96 @@
+//! Account link: token, dialog, event and its failures.
+
+use chrono::TimeDelta;
+use line_simulator::UserId;
+use serde_json::json;
+
+use crate::stage::Stage;
+
+const NONCE: &str = "nonce-of-ten-or-more";
+
+async fn token(stage: &Stage, user: &UserId) -> String {
+    let answer = stage.post(&format!("/v2/bot/user/{user}/linkToken"), json!({})).await;
+    assert_eq!(answer.status, 200);
+    answer.body["linkToken"].as_str().unwrap().to_owned()
+}
+
+fn dialog(stage: &Stage, token: &str, nonce: &str) -> String {
+    format!("{}/dialog/bot/accountLink?linkToken={token}&nonce={nonce}", stage.simulator.base_url())
+}
+
+#[tokio::test]
+async fn the_right_visitor_links_and_the_account_may_reply() {
+    let stage = Stage::new().await;
+    let (person, user) = stage.friend().await;
+    let url = dialog(&stage, &token(&stage, &user).await, NONCE);
+    assert_eq!(stage.control.open_link(&person, &url).await.unwrap().status, 200);
+    let events = stage.receiver.events(1).await;
+    assert_eq!(events[0]["type"], "accountLink");
+    assert_eq!(events[0]["link"], json!({ "result": "ok", "nonce": NONCE }));
+    assert_eq!(events[0]["source"]["userId"], user.as_str());
+    assert_eq!(stage.reply(events[0]["replyToken"].as_str().unwrap(), "linked").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_forwarded_link_fails_without_source_or_reply_token() {
+    let stage = Stage::new().await;
+    let (_, user) = stage.friend().await;
+    let (stranger, _) = stage.friend().await;
+    let url = dialog(&stage, &token(&stage, &user).await, NONCE);
+    stage.control.open_link(&stranger, &url).await.unwrap();
+    let events = stage.receiver.events(1).await;
+    assert_eq!(events[0]["link"], json!({ "result": "failed", "nonce": NONCE }));
+    assert!(events[0].get("source").is_none());
+    assert!(events[0].get("replyToken").is_none());
+}
+
+#[tokio::test]
+async fn a_used_or_expired_token_shows_an_error_and_causes_no_event() {
+    let stage = Stage::new().await;
+    stage.simulator.clock().stop();
+    let (person, user) = stage.friend().await;
+    let spent = dialog(&stage, &token(&stage, &user).await, NONCE);
+    assert_eq!(stage.control.open_link(&person, &spent).await.unwrap().status, 200);
+    assert_eq!(stage.control.open_link(&person, &spent).await.unwrap().status, 400);
+    let expired = dialog(&stage, &token(&stage, &user).await, NONCE);
+    stage.control.advance(TimeDelta::minutes(10)).await.unwrap();
+    assert_eq!(stage.control.open_link(&person, &expired).await.unwrap().status, 400);
+    assert_eq!(stage.simulator.counts().webhooks, 1);
+}
+
+#[tokio::test]
+async fn nonces_have_10_to_255_characters() {
+    let stage = Stage::new().await;
+    let (person, user) = stage.friend().await;
+    let token = token(&stage, &user).await;
+    for bad in ["123456789", &"n".repeat(256)] {
+        assert_eq!(stage.control.open_link(&person, &dialog(&stage, &token, bad)).await.unwrap().status, 400);
+    }
+    let good = dialog(&stage, &token, &"n".repeat(255));
+    assert_eq!(stage.control.open_link(&person, &good).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn strangers_get_no_link_token() {
+    let stage = Stage::new().await;
+    let (_, user) = stage.person().await;
+    assert_eq!(stage.post(&format!("/v2/bot/user/{user}/linkToken"), json!({})).await.status, 404);
+    assert_eq!(stage.post("/v2/bot/user/nobody/linkToken", json!({})).await.status, 400);
+}
+
+#[tokio::test]
+async fn a_browser_says_who_visits_by_query_header_or_cookie() {
+    let stage = Stage::new().await;
+    let (person, user) = stage.friend().await;
+    for way in 0..3 {
+        let url = dialog(&stage, &token(&stage, &user).await, NONCE);
+        let request = match way {
+            0 => stage.http.get(format!("{url}&person={person}")),
+            1 => stage.http.get(url).header("x-line-person", person.as_str()),
+            _ => stage.http.get(url).header("cookie", format!("a=b; line_person={person}")),
+        };
+        assert_eq!(request.send().await.unwrap().status(), 200, "{way}");
+    }
+    let url = dialog(&stage, &token(&stage, &user).await, NONCE);
+    assert_eq!(stage.http.get(url).send().await.unwrap().status(), 401);
+}
