@@ -288,6 +288,15 @@ fn what_is_unknown_is_kept() {
 }
 
 #[test]
+fn a_text_cut_through_an_emoji_is_not_lost() {
+    let raw = r#"{"type":"message","timestamp":1,"message":{"type":"text","id":"1","text":"hi \ud83d"}}"#;
+    let body = format!(r#"{{"destination":"{BOT}","events":[{raw}]}}"#);
+    assert!(Envelope::parse(body.as_bytes()).unwrap().events[0].facts.is_ok());
+    let EventKind::Message(message) = Event::parse(raw).unwrap().kind else { panic!("not a message") };
+    assert!(matches!(message.content, Content::Text(text) if text.text == "hi \u{fffd}"));
+}
+
+#[test]
 fn nothing_personal_is_shown() {
     let message = event("message", &json!({"message": {"type": "text", "id": "1", "text": "secret words"}}));
     let parsed = parse(&message);

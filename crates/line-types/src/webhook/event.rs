@@ -11,6 +11,7 @@ use super::{
     lenient,
     payload::{AccountLink, Beacon, Membership, Module, Postback},
     source::Source,
+    surrogate,
 };
 use crate::{
     id::{MessageId, WebhookEventId},
@@ -153,7 +154,8 @@ impl Event {
         if !depth::within(raw, MAX_DEPTH) {
             return Err(EventError::TooDeep);
         }
-        match serde_json::from_str(raw) {
+        // Half characters are rare: look for them only where reading failed.
+        match serde_json::from_str(raw).or_else(|_| serde_json::from_str(&surrogate::repaired(raw))) {
             Ok(Value::Object(object)) => Ok(Self::read(object)),
             Ok(_) => Err(EventError::NotAnObject),
             Err(_) => Err(EventError::NotJson),

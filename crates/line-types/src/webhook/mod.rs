@@ -12,6 +12,7 @@ mod event;
 mod lenient;
 mod payload;
 mod source;
+mod surrogate;
 
 pub use content::{
     Content, ContentProvider, Emoji, ImageSet, Media, Mention, MentioneeKind, MessageContent, Sticker,
