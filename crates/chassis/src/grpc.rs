@@ -1,3 +1,12 @@
 //! gRPC: the server every service puts its methods on, the client it calls others with, and how it refuses.
 
+mod body;
+mod client;
+mod config;
 pub mod refuse;
+mod server;
+mod watch;
+
+pub use client::{Client, ClientConfig, ClientError};
+pub use config::GrpcConfig;
+pub use server::{Server, ServerError};

@@ -10,16 +10,21 @@ pub mod audit;
 pub mod auth;
 mod clock;
 pub mod config;
+pub mod envelope;
 pub mod failpoint;
 pub mod grpc;
 mod host;
 pub mod idempotency;
 pub mod page;
 pub mod postgres;
+mod program;
+mod quiet;
+pub mod seal;
 pub mod trace;
 
 pub use host::{Gate, Host, HostConfig, HostError, Readiness};
 pub use postgres::MigrationText;
+pub use program::{Program, main};
 
 /// The migrations of the tables this crate needs in every schema: replicas of callers, request IDs, audit, data keys.
 pub const PLUMBING: &[MigrationText] = postgres::PLUMBING;

@@ -1,0 +1,137 @@
+//! The gate in front of every method.
+
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use contracts::AccessRules;
+use futures::future::Either;
+use http::{Request, Response};
+use kernel::Clock;
+use tonic::Status;
+use tonic::body::Body;
+use tower::{Layer, Service};
+
+use super::Directory;
+use super::decide::{Credentials, Refusal};
+use crate::grpc::refuse;
+use crate::quiet::Quiet;
+
+/// Health may be asked without a token: load balancers have none.
+const ANONYMOUS: &str = "/grpc.health.v1.Health/";
+
+/// Puts the gate in front of a service.
+#[derive(Clone)]
+pub(crate) struct AuthLayer {
+    gate: Arc<AccessGate>,
+}
+
+struct AccessGate {
+    directory: Directory,
+    rules: AccessRules,
+    clock: Arc<dyn Clock>,
+    told: Quiet,
+}
+
+/// A service behind the gate.
+#[derive(Clone)]
+pub(crate) struct AuthService<S> {
+    gate: Arc<AccessGate>,
+    inner: S,
+}
+
+impl AuthLayer {
+    pub(crate) fn new(directory: Directory, rules: AccessRules, clock: Arc<dyn Clock>) -> Self {
+        Self { gate: Arc::new(AccessGate { directory, rules, clock, told: Quiet::default() }) }
+    }
+}
+
+impl<S> Layer<S> for AuthLayer {
+    type Service = AuthService<S>;
+
+    fn layer(&self, inner: S) -> AuthService<S> {
+        AuthService { gate: Arc::clone(&self.gate), inner }
+    }
+}
+
+impl<S> Service<Request<Body>> for AuthService<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>>,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = Either<S::Future, Ready<Result<Response<Body>, S::Error>>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        match self.gate.admit(&mut request) {
+            Ok(()) => Either::Left(self.inner.call(request)),
+            Err(status) => Either::Right(ready(Ok(status.into_http()))),
+        }
+    }
+}
+
+impl AccessGate {
+    fn admit(&self, request: &mut Request<Body>) -> Result<(), Status> {
+        // Whatever sits in front, nobody brings their own caller.
+        request.extensions_mut().remove::<super::Caller>();
+        let method = request.uri().path();
+        if method.starts_with(ANONYMOUS) {
+            return Ok(());
+        }
+        let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let credentials = Credentials {
+            token: text("authorization").and_then(|value| value.strip_prefix("Bearer ")),
+            tenant: text("tsunagi-tenant"),
+            assertion: text("tsunagi-staff-assertion"),
+        };
+        let rule = self.rules.get(method);
+        match self.directory.check(rule, method, credentials, self.clock.now()) {
+            Ok(caller) => {
+                request.extensions_mut().insert(caller);
+                Ok(())
+            }
+            Err(refusal) => {
+                self.tell(refusal, if rule.is_some() { method } else { "unknown" });
+                Err(refusal.status())
+            }
+        }
+    }
+
+    /// Every refusal is counted; only one a second is logged, so that a flood of them fills no disk.
+    fn tell(&self, refusal: Refusal, method: &str) {
+        let reason = refusal.reason();
+        metrics::counter!("tsunagi_calls_refused_total", "reason" => reason).increment(1);
+        if let Some(kept_quiet) = self.told.may_speak() {
+            tracing::warn!(reason, method, kept_quiet, "a caller was refused");
+        }
+    }
+}
+
+impl Refusal {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Token => "TOKEN_REFUSED",
+            Self::MethodNotListed => "METHOD_NOT_LISTED",
+            Self::PlatformOnly => "PLATFORM_ONLY",
+            Self::TenantMissing | Self::TenantMalformed => "INVALID_FIELD",
+            Self::TenantUnknown => "NOT_FOUND",
+            Self::RightMissing => "RIGHT_MISSING",
+            Self::Assertion => "ASSERTION_REFUSED",
+            Self::AssertionMissing => "ASSERTION_MISSING",
+        }
+    }
+
+    fn status(self) -> Status {
+        match self {
+            Self::Token | Self::Assertion | Self::AssertionMissing => refuse::unauthenticated(self.reason()),
+            Self::MethodNotListed | Self::PlatformOnly | Self::RightMissing => refuse::denied(self.reason()),
+            Self::TenantMissing => refuse::invalid("tsunagi-tenant", "must name the tenant in the metadata"),
+            Self::TenantMalformed => refuse::invalid("tsunagi-tenant", "is not a UUID"),
+            Self::TenantUnknown => refuse::not_found("TENANT"),
+        }
+    }
+}

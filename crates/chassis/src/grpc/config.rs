@@ -1,0 +1,68 @@
+//! Where a gRPC server listens, and with which certificate.
+
+use std::net::SocketAddr;
+
+use crate::config::{Secret, Settings};
+
+/// A gRPC listener.
+#[derive(Clone, Debug)]
+pub struct GrpcConfig {
+    /// Where it listens; port 0 takes a free one.
+    pub addr: SocketAddr,
+    /// Certificate chain and private key, PEM.
+    pub tls: Option<(String, Secret)>,
+    /// Whether tokens may travel in the clear beyond loopback, because something else encrypts.
+    pub allow_plaintext: bool,
+    /// Calls answered at once, at most; more are refused with `RESOURCE_EXHAUSTED`.
+    pub calls_at_once: usize,
+}
+
+impl From<SocketAddr> for GrpcConfig {
+    fn from(addr: SocketAddr) -> Self {
+        Self { addr, tls: None, allow_plaintext: false, calls_at_once: 1024 }
+    }
+}
+
+impl GrpcConfig {
+    /// Reads the listener of `service` (`ingest`, `identity`, `messaging`, `scheduler`).
+    pub fn read(settings: &mut Settings, service: &str) -> Self {
+        let service = service.to_ascii_uppercase();
+        let addr: SocketAddr =
+            settings.required(&format!("TSUNAGI_{service}_GRPC_ADDR"), "Where the service's gRPC methods are served.");
+        let certificate: Option<String> = settings.optional(
+            "TSUNAGI_TLS_CERTIFICATE",
+            "The certificate chain of gRPC listeners, PEM. Needed beyond loopback.",
+        );
+        let key: Option<Secret> = settings.optional("TSUNAGI_TLS_KEY", "The private key of that certificate, PEM.");
+        if certificate.is_some() != key.is_some() {
+            settings.mistake("TSUNAGI_TLS_KEY", "and TSUNAGI_TLS_CERTIFICATE belong together");
+        }
+        let config = Self {
+            tls: certificate.zip(key),
+            allow_plaintext: allow_plaintext(settings),
+            calls_at_once: settings.or(
+                &format!("TSUNAGI_{service}_CALLS_AT_ONCE"),
+                1024,
+                "Calls answered at once, at most; more are refused and may be tried again.",
+            ),
+            ..Self::from(addr)
+        };
+        if !config.is_safe() {
+            settings.mistake("TSUNAGI_TLS_CERTIFICATE", "is missing, and the gRPC listener is not on loopback");
+        }
+        config
+    }
+
+    /// Whether no token can travel in the clear.
+    pub(super) fn is_safe(&self) -> bool {
+        self.tls.is_some() || self.addr.ip().is_loopback() || self.allow_plaintext
+    }
+}
+
+pub(super) fn allow_plaintext(settings: &mut Settings) -> bool {
+    settings.or(
+        "TSUNAGI_ALLOW_PLAINTEXT",
+        false,
+        "Whether gRPC may go without TLS beyond loopback, because a service mesh encrypts.",
+    )
+}
