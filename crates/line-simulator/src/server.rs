@@ -36,20 +36,22 @@ pub(crate) async fn serve(platform: Arc<Platform>, listener: TcpListener, router
         };
         let _ = stream.set_nodelay(true);
         let stop = platform.stop.clone();
-        let router = router.clone();
-        platform.tasks.spawn(async move { stop.run_until_cancelled(converse(stream, router)).await });
+        let (talking, router) = (platform.clone(), router.clone());
+        platform.tasks.spawn(async move { stop.run_until_cancelled(converse(talking, stream, router)).await });
     }
 }
 
-async fn converse(stream: TcpStream, router: Router) {
+async fn converse(platform: Arc<Platform>, stream: TcpStream, router: Router) {
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let router = router.clone();
+        // On a task of its own: a request that arrived is carried out, whether or not its client waits for the answer.
+        let work = router.clone().oneshot(request.map(Body::new));
+        let stop = platform.stop.clone();
+        let answering = platform.tasks.spawn(async move { stop.run_until_cancelled(work).await });
         async move {
-            let answer = match router.oneshot(request.map(Body::new)).await {
-                Ok(answer) => answer,
-                Err(never) => match never {},
-            };
-            if answer.extensions().get::<Cut>().is_some() { Err(CutOnPurpose) } else { Ok::<Response<Body>, _>(answer) }
+            match answering.await {
+                Ok(Some(Ok(answer))) if answer.extensions().get::<Cut>().is_none() => Ok::<Response<Body>, _>(answer),
+                _ => Err(CutOnPurpose),
+            }
         }
     });
     // An error here is a client gone away or a cut ordered above; neither is news.

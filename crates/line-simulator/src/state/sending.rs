@@ -240,3 +240,94 @@ impl World {
 fn delivered(fates: &[(UserId, Fate)]) -> u64 {
     fates.iter().filter(|(_, fate)| *fate == Fate::Delivered).count() as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::state::account::AccountSpec;
+    use crate::state::act::Act;
+    use crate::state::person::PersonSpec;
+    use crate::state::writing::Writing;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Push { key: u128 },
+        Multicast { key: u128 },
+        Write,
+        Reply { token: usize },
+        Block,
+        Unblock,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => (0_u128..4).prop_map(|key| Step::Push { key }),
+            2 => (4_u128..8).prop_map(|key| Step::Multicast { key }),
+            3 => Just(Step::Write),
+            3 => (0_usize..6).prop_map(|token| Step::Reply { token }),
+            1 => Just(Step::Block),
+            1 => Just(Step::Unblock),
+        ]
+    }
+
+    proptest! {
+        /// Whatever happens in whatever order: a retry key is accepted once, a reply token is accepted once, the month's
+        /// limit is never passed, and exactly what was delivered and is not free has been counted.
+        #[test]
+        fn nothing_is_accepted_twice_or_over_the_limit(
+            steps in proptest::collection::vec(step(), 1..80),
+            limit in 0_u64..12,
+        ) {
+            let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap_or_default();
+            let mut world = World::seeded(3);
+            let provider = world.add_provider("p".into());
+            let spec = AccountSpec { quota: Some(limit), ..AccountSpec::default() };
+            let channel = world.add_account(now, &provider, spec).unwrap().channel_id;
+            let person = world.add_person(PersonSpec::default());
+            world.act(now, &channel, &person, Act::AddFriend { quiet: true }.into()).unwrap();
+            let user = world.introduce(&channel, &person).unwrap();
+            let mut tokens = Vec::new();
+            for (n, step) in steps.into_iter().enumerate() {
+                let send = |key: Option<u128>| Send {
+                    channel: channel.clone(),
+                    request_id: n.to_string(),
+                    retry_key: key.map(Uuid::from_u128),
+                    messages: vec![json!({ "type": "text", "text": n.to_string() })],
+                    unit: None,
+                };
+                match step {
+                    Step::Push { key } => drop(world.push(now, send(Some(key)), user.as_str())),
+                    Step::Multicast { key } => drop(world.multicast(now, send(Some(key)), &[user.to_string()])),
+                    Step::Write => {
+                        let act = Act::Write(Writing::Text { text: "x".into(), extra: None });
+                        let done = world.act(now, &channel, &person, act.into());
+                        if let Some(token) = done.ok().and_then(|done| done.reply_token) {
+                            world.reply_tokens.delivered(now, &token);
+                            tokens.push(token);
+                        }
+                    }
+                    Step::Reply { token } => {
+                        if let Some(token) = tokens.get(token) {
+                            drop(world.reply(now, send(None), token));
+                        }
+                    }
+                    Step::Block => drop(world.act(now, &channel, &person, Act::Block.into())),
+                    Step::Unblock => drop(world.act(now, &channel, &person, Act::Unblock.into())),
+                }
+            }
+            let sent = &world.books.sent;
+            let once = |names: Vec<&String>| {
+                let different: std::collections::HashSet<_> = names.iter().copied().collect();
+                different.len() == names.len()
+            };
+            prop_assert!(once(sent.iter().filter_map(|s| s.retry_key.as_ref()).collect()));
+            prop_assert!(once(sent.iter().filter_map(|s| s.reply_token.as_ref()).collect()));
+            let paid = sent.iter().filter(|s| s.method != Method::Reply && s.fates[0].1 == Fate::Delivered).count() as u64;
+            let used = world.accounts[&channel].quota.used(now);
+            prop_assert_eq!(used, paid);
+            prop_assert!(used <= limit);
+        }
+    }
+}

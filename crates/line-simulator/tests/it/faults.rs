@@ -82,6 +82,22 @@ async fn latency_and_hanging_take_their_time() {
 }
 
 #[tokio::test]
+async fn a_request_is_carried_out_although_its_client_gave_up() {
+    let stage = Stage::new().await;
+    let (_, user) = stage.friend().await;
+    stage.control.add_fault(&Fault::times(Effect::Latency { ms: 200 }, 1).at(PUSH)).await.unwrap();
+    let impatient = stage.push_keyed(&user, "late", KEY);
+    assert!(tokio::time::timeout(Duration::from_millis(50), impatient).await.is_err());
+    let accepted = async {
+        while stage.sent().await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), accepted).await.expect("carried out in the end");
+    assert_eq!(stage.push_keyed(&user, "late", KEY).await.unwrap().status, 409);
+}
+
+#[tokio::test]
 async fn faults_can_wait_be_rare_and_be_cleared() {
     let stage = Stage::new().await;
     let (_, user) = stage.friend().await;
