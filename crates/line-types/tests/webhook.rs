@@ -101,6 +101,7 @@ fn one_broken_event_never_spoils_the_others() {
     let broken = [
         (json!(null), EventFault::NotAnObject),
         (json!([good]), EventFault::NotAnObject),
+        (json!(["follow", 1, null, null, null, null, null, null, null]), EventFault::NotAnObject),
         (json!({"timestamp": 1}), EventFault::NoType),
         (json!({"type": "a.b", "timestamp": 1}), EventFault::NoType),
         (json!({"type": "", "timestamp": 1}), EventFault::NoType),
@@ -121,7 +122,7 @@ fn one_broken_event_never_spoils_the_others() {
 fn properties_of_another_shape_count_as_absent() {
     let odd = event(
         "message",
-        &json!({"source": "user", "replyToken": 7, "webhookEventId": "not-a-ulid", "deliveryContext": [],
+        &json!({"source": "user", "replyToken": 7, "webhookEventId": "not-a-ulid", "deliveryContext": [true],
             "message": {"id": 12}, "mode": 3}),
     );
     let body = body(std::slice::from_ref(&odd));
@@ -135,9 +136,16 @@ fn properties_of_another_shape_count_as_absent() {
 
 #[test]
 fn what_is_no_webhook_is_refused() {
-    for body in
-        ["", "null", "[]", "{", r#"{"destination":"U"}"#, r#"{"events":[]}"#, r#"{"destination":1,"events":[]}"#]
-    {
+    for body in [
+        "",
+        "null",
+        r#"["U",[]]"#,
+        "[]",
+        "{",
+        r#"{"destination":"U"}"#,
+        r#"{"events":[]}"#,
+        r#"{"destination":1,"events":[]}"#,
+    ] {
         assert!(matches!(Envelope::parse(body.as_bytes()), Err(EnvelopeError::NotAWebhook { .. })), "{body}");
     }
     assert!(matches!(Envelope::parse(&[0xff, 0xfe]), Err(EnvelopeError::NotAWebhook { .. })));

@@ -128,6 +128,9 @@ pub enum EventFault {
 impl<'a> Envelope<'a> {
     /// Reads a raw body. Costs one pass over it, and small allocations per event.
     pub fn parse(body: &'a [u8]) -> Result<Self, EnvelopeError> {
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(EnvelopeError::NotAWebhook { line: 1, column: 0 });
+        }
         let wire: EnvelopeWire<'a> = serde_json::from_slice(body)
             .map_err(|fault| EnvelopeError::NotAWebhook { line: fault.line(), column: fault.column() })?;
         if wire.events.count > MAX_EVENTS {
@@ -144,22 +147,22 @@ impl<'a> EventFacts<'a> {
         if !depth::within(raw.get(), MAX_DEPTH) {
             return Err(EventFault::TooDeep);
         }
-        let wire: EventWire<'a> = serde_json::from_str(raw.get()).map_err(|_| EventFault::NotAnObject)?;
+        let wire: EventWire<'a> = object(Some(raw)).ok_or(EventFault::NotAnObject)?;
         let event_type = text(wire.kind).filter(|kind| is_usable_type(kind)).ok_or(EventFault::NoType)?;
         let timestamp = parsed(wire.timestamp).ok_or(EventFault::NoTimestamp)?;
         let about = match event_type.as_ref() {
-            "message" | "messageEdited" => parsed::<MessageWire>(wire.message).and_then(|message| text(message.id)),
-            "unsend" => parsed::<UnsendWire>(wire.unsend).and_then(|unsend| text(unsend.message_id)),
+            "message" | "messageEdited" => object::<MessageWire>(wire.message).and_then(|message| text(message.id)),
+            "unsend" => object::<UnsendWire>(wire.unsend).and_then(|unsend| text(unsend.message_id)),
             _ => None,
         };
         Ok(Self {
             webhook_event_id: text(wire.webhook_event_id).and_then(|id| WebhookEventId::parse(&id).ok()),
             timestamp,
             mode: text(wire.mode).map_or(Mode::Active, |mode| Mode::from(mode.as_ref())),
-            is_redelivery: parsed::<DeliveryWire>(wire.delivery_context)
+            is_redelivery: object::<DeliveryWire>(wire.delivery_context)
                 .and_then(|context| parsed(context.is_redelivery))
                 .unwrap_or(false),
-            source: parsed(wire.source).and_then(|source| SourceFacts::read(&source)),
+            source: object(wire.source).and_then(|source| SourceFacts::read(&source)),
             reply_token: text(wire.reply_token).filter(|token| !token.is_empty() && token.len() <= MAX_TOKEN_BYTES),
             message_id: about.and_then(|id| MessageId::parse(&id).ok()),
             event_type,
@@ -186,6 +189,11 @@ fn is_usable_type(kind: &str) -> bool {
 /// A property of the expected shape; absent if missing, null or of another shape.
 fn parsed<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
     serde_json::from_str(raw?.get()).ok()
+}
+
+/// An object as a structure of its properties. The format would also read one from a list, by position.
+fn object<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
+    parsed(raw.filter(|raw| raw.get().starts_with('{')))
 }
 
 fn text(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
