@@ -1,1 +1,33 @@
-//! bus
+//! The bus: the only crate that knows NATS. Postgres is the truth, NATS carries it.
+//!
+//! - [`Bus`]: the connection; [`stream`]: the streams; [`subject`], [`header`]: what a message says about itself; [`signal`]:
+//!   wake-ups between replicas;
+//! - [`outbox`] and [`relay`]: an event is a row first and published afterwards; [`publish`]: straight into a stream, for who
+//!   keeps rows of its own, with [`continuity`] to notice a lost stream;
+//! - [`consumer`]: every event handled once.
+
+mod connection;
+pub mod consumer;
+pub mod continuity;
+mod fate;
+pub mod header;
+mod inbox;
+mod incoming;
+mod lease;
+pub mod outbox;
+mod parked;
+pub mod publish;
+pub mod relay;
+pub mod signal;
+pub mod stream;
+pub mod subject;
+mod wake;
+
+pub use connection::{Bus, BusConfig, BusError};
+pub use consumer::{ConsumerSpec, Handler};
+pub use fate::{Cause, Handled, Patience, Trouble, Verdict};
+pub use incoming::Incoming;
+
+/// The migrations of the tables this crate needs in every schema: outbox, inbox, parked messages, what is remembered of streams.
+pub const PLUMBING: &[chassis::MigrationText] =
+    &[chassis::MigrationText { version: 100, name: "bus", sql: include_str!("plumbing.sql") }];

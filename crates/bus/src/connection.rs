@@ -1,0 +1,244 @@
+//! The connection to NATS: starts while NATS is away, comes back by itself for ever, and tells who asks.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::connection::State;
+use async_nats::jetstream;
+use async_nats::{Client, ConnectOptions, Event, Subject};
+use chassis::Host;
+use chassis::config::Settings;
+use tokio::sync::watch;
+
+use crate::stream::Stream;
+
+/// The longest pause between two attempts to connect.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// A request that is not answered this long is asked again.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// How often the streams are looked at, so that deleted ones come back.
+const STREAMS_EVERY: Duration = Duration::from_secs(2);
+
+/// Where NATS is and how streams are made.
+#[derive(Clone, Debug)]
+pub struct BusConfig {
+    /// `nats://host:port`, or `tls://host:port`; several servers separated by commas.
+    pub url: String,
+    /// Put before every subject and stream name, so that several systems can share a server.
+    pub prefix: Option<String>,
+    /// The service's NATS user: a credentials file.
+    pub credentials_file: Option<PathBuf>,
+    /// Certificates that sign the server's, in PEM; the machine's own ones otherwise.
+    pub ca_file: Option<PathBuf>,
+    /// How many servers hold each stream: 1, or 3 in a cluster.
+    pub replicas: usize,
+    /// How large a stream may grow; a full one refuses what is new. None: as large as the server allows.
+    pub stream_max_bytes: Option<u64>,
+}
+
+impl BusConfig {
+    /// Reads `TSUNAGI_NATS_*`.
+    pub fn read(settings: &mut Settings) -> Self {
+        let url: String = settings.required(
+            "TSUNAGI_NATS_URL",
+            "The NATS servers with JetStream, nats://host:port or tls://host:port, several separated by commas.",
+        );
+        if settings.is_sound() && servers(&url).is_err() {
+            settings.mistake("TSUNAGI_NATS_URL", "is not a list of nats:// or tls:// addresses");
+        }
+        let prefix: Option<String> = settings.optional(
+            "TSUNAGI_NATS_PREFIX",
+            "Letters and digits put before every stream and subject, for several systems on one server.",
+        );
+        if prefix.as_ref().is_some_and(|prefix| !prefix.bytes().all(|b| b.is_ascii_alphanumeric())) {
+            settings.mistake("TSUNAGI_NATS_PREFIX", "must be letters and digits");
+        }
+        let replicas =
+            settings.or("TSUNAGI_NATS_REPLICAS", 1, "How many servers hold each stream: 1, or 3 in a cluster.");
+        if !matches!(replicas, 1 | 3 | 5) {
+            settings.mistake("TSUNAGI_NATS_REPLICAS", "must be 1, 3 or 5");
+        }
+        Self {
+            prefix,
+            replicas,
+            credentials_file: settings
+                .optional("TSUNAGI_NATS_CREDENTIALS_FILE", "The credentials file of the service's NATS user."),
+            ca_file: settings.optional(
+                "TSUNAGI_NATS_CA_FILE",
+                "Certificates (PEM) that sign the server's, instead of the machine's.",
+            ),
+            stream_max_bytes: settings.optional(
+                "TSUNAGI_NATS_STREAM_MAX_BYTES",
+                "How large each stream may grow. A full stream refuses new events, which wait in Postgres.",
+            ),
+            ..Self::at(url)
+        }
+    }
+
+    /// The server at `url`, with the defaults of everything else.
+    #[must_use]
+    pub fn at(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            prefix: None,
+            credentials_file: None,
+            ca_file: None,
+            replicas: 1,
+            stream_max_bytes: None,
+        }
+    }
+}
+
+fn servers(url: &str) -> Result<Vec<async_nats::ServerAddr>, std::io::Error> {
+    url.split(',').map(|server| server.trim().parse()).collect()
+}
+
+/// The bus could not be set up. That NATS is away is no reason.
+#[derive(Debug, thiserror::Error)]
+pub enum BusError {
+    /// An address is none.
+    #[error("the address of NATS is none")]
+    Address(#[source] std::io::Error),
+    /// The credentials cannot be read.
+    #[error("the NATS credentials cannot be read")]
+    Credentials(#[source] std::io::Error),
+    /// The connection was refused for good.
+    #[error("the connection to NATS cannot be set up")]
+    Connect(#[from] async_nats::ConnectError),
+}
+
+/// The connection to NATS and what is agreed on it. Clones share it.
+#[derive(Clone)]
+pub struct Bus(Arc<Shared>);
+
+struct Shared {
+    client: Client,
+    jetstream: jetstream::Context,
+    config: BusConfig,
+    /// Rises whenever the connection is lost: an acknowledgement asked for before will not come.
+    losses: watch::Sender<u64>,
+}
+
+impl std::fmt::Debug for Bus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bus").field("state", &self.0.client.connection_state()).finish_non_exhaustive()
+    }
+}
+
+impl Bus {
+    /// Sets the connection up under `host`. NATS may be away: the gate `nats` of readiness opens when it was reached once
+    /// and every stream was there or was made. Missing streams are made again as long as the process lives.
+    ///
+    /// # Errors
+    /// When the address is none or the credentials cannot be read.
+    pub async fn connect(config: &BusConfig, host: &Host) -> Result<Self, BusError> {
+        let servers = servers(&config.url).map_err(BusError::Address)?;
+        let losses = watch::Sender::new(0);
+        let mut options = ConnectOptions::new()
+            .name(host.name())
+            .retry_on_initial_connect()
+            .max_reconnects(None)
+            .connection_timeout(ANSWER_WITHIN)
+            .request_timeout(Some(ANSWER_WITHIN))
+            .ping_interval(Duration::from_secs(5))
+            .reconnect_delay_callback(|attempt| {
+                LONGEST_PAUSE.min(Duration::from_millis(20) * 2u32.pow(attempt.min(6) as u32))
+            })
+            .event_callback({
+                let losses = losses.clone();
+                move |event| {
+                    note(&event, &losses);
+                    std::future::ready(())
+                }
+            });
+        if let Some(file) = &config.credentials_file {
+            options = options.credentials_file(file).await.map_err(BusError::Credentials)?;
+        }
+        if let Some(file) = &config.ca_file {
+            options = options.add_root_certificates(file.clone());
+        }
+        let client = options.connect(servers).await?;
+        let jetstream =
+            jetstream::ContextBuilder::new().timeout(ANSWER_WITHIN).max_ack_inflight(8192).build(client.clone());
+        let bus = Self(Arc::new(Shared { client, jetstream, config: config.clone(), losses }));
+        let (keeper, stopping, gate) = (bus.clone(), host.stopping(), host.readiness().gate("nats"));
+        host.spawn("bus.streams", async move {
+            stopping.run_until_cancelled(keeper.keep_streams(&gate)).await;
+            Ok(())
+        });
+        Ok(bus)
+    }
+
+    async fn keep_streams(&self, gate: &chassis::Gate) {
+        let mut complete_once = false;
+        let mut losses = self.losses();
+        loop {
+            let mut complete = true;
+            for stream in Stream::ALL {
+                if let Err(error) = self.stream(stream).await {
+                    tracing::debug!(stream = stream.name(), error = %error, "the stream cannot be looked at");
+                    complete = false;
+                }
+            }
+            complete_once |= complete;
+            gate.set(complete_once);
+            let pause = if complete { STREAMS_EVERY } else { LONGEST_PAUSE };
+            // A loss of the connection is a reason to look at once: the server may come back empty.
+            let _ = tokio::time::timeout(pause, losses.changed()).await;
+        }
+    }
+
+    /// Whether NATS is connected now.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.0.client.connection_state() == State::Connected
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.0.client
+    }
+
+    pub(crate) fn jetstream(&self) -> &jetstream::Context {
+        &self.0.jetstream
+    }
+
+    pub(crate) fn config(&self) -> &BusConfig {
+        &self.0.config
+    }
+
+    pub(crate) fn losses(&self) -> watch::Receiver<u64> {
+        self.0.losses.subscribe()
+    }
+
+    /// The subject as the server sees it.
+    pub(crate) fn prefixed(&self, subject: &str) -> String {
+        match &self.0.config.prefix {
+            Some(prefix) => format!("{prefix}.{subject}"),
+            None => subject.to_owned(),
+        }
+    }
+
+    /// The subject as we speak of it; none when it is not one of ours.
+    pub(crate) fn unprefixed<'a>(&self, subject: &'a Subject) -> Option<&'a str> {
+        match &self.0.config.prefix {
+            Some(prefix) => subject.as_str().strip_prefix(prefix.as_str())?.strip_prefix('.'),
+            None => Some(subject.as_str()),
+        }
+    }
+}
+
+fn note(event: &Event, losses: &watch::Sender<u64>) {
+    match event {
+        Event::Connected => {
+            metrics::gauge!("tsunagi_bus_connected").set(1.0);
+            tracing::info!("connected to NATS");
+        }
+        Event::Disconnected => {
+            metrics::gauge!("tsunagi_bus_connected").set(0.0);
+            losses.send_modify(|count| *count += 1);
+            tracing::warn!("the connection to NATS is lost");
+        }
+        other => tracing::warn!(event = %other, "NATS"),
+    }
+}

@@ -1,0 +1,89 @@
+//! One piece of work of a consumer: a message that just came, or one that was put aside.
+
+use async_nats::HeaderMap;
+use bytes::Bytes;
+use contracts::EventBody;
+use kernel::TenantId;
+use uuid::Uuid;
+
+use crate::connection::Bus;
+use crate::header;
+use crate::inbox;
+use crate::incoming::{self, Incoming, Poison, Raw};
+use crate::parked::Claim;
+
+#[derive(Debug)]
+pub(super) enum Job<B> {
+    Fresh(Box<Fresh<B>>),
+    Parked(Claim),
+}
+
+/// A message from the stream.
+#[derive(Debug)]
+pub(super) struct Fresh<B> {
+    pub(super) tenant: TenantId,
+    pub(super) event: Result<Incoming<B>, Poison>,
+    pub(super) event_id: String,
+    pub(super) event_key: Uuid,
+    pub(super) order_key: u64,
+    /// How often the server handed it out, this time included.
+    pub(super) deliveries: i64,
+    /// Messages of the consumer that were behind it in the stream.
+    pub(super) behind: u64,
+    /// Where the acknowledgement goes to.
+    pub(super) reply: String,
+    subject: String,
+    headers: HeaderMap,
+    payload: Bytes,
+}
+
+impl<B: EventBody> Fresh<B> {
+    /// Reads a message; none when it did not come from a stream.
+    pub(super) fn read(
+        bus: &Bus,
+        message: async_nats::jetstream::Message,
+        order_by: fn(&Incoming<B>) -> u64,
+    ) -> Option<Self> {
+        let (deliveries, behind, place) = {
+            let info = message.info().ok()?;
+            (info.delivered, info.pending, format!("{}:{}", info.stream, info.stream_sequence))
+        };
+        let message = message.message;
+        let reply = message.reply?.into_string();
+        let subject = bus.unprefixed(&message.subject).unwrap_or_default().to_owned();
+        let headers = message.headers.unwrap_or_default();
+        let event = decode(&subject, &headers, &message.payload);
+        let (tenant, event_id, order_key) = match &event {
+            Ok(event) => (event.tenant(), event.header.id.clone(), order_by(event)),
+            Err(_) => {
+                let lines = header::to_lines(&headers);
+                let raw = Raw { subject: subject.clone(), headers: lines, payload: Bytes::new() };
+                (raw.owner(), header::read(&headers).map_or(place, |header| header.id), 0)
+            }
+        };
+        let event_key = inbox::event_key(&event_id);
+        let payload = message.payload;
+        Some(Self {
+            tenant,
+            event,
+            event_id,
+            event_key,
+            order_key,
+            deliveries,
+            behind,
+            reply,
+            subject,
+            headers,
+            payload,
+        })
+    }
+
+    /// The message as it came.
+    pub(super) fn raw(&self) -> Raw {
+        Raw { subject: self.subject.clone(), headers: header::to_lines(&self.headers), payload: self.payload.clone() }
+    }
+}
+
+fn decode<B: EventBody>(subject: &str, headers: &HeaderMap, payload: &[u8]) -> Result<Incoming<B>, Poison> {
+    incoming::read(subject.parse()?, header::read(headers)?, payload, 1)
+}

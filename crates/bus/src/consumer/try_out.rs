@@ -1,0 +1,86 @@
+//! One try: the handler inside a transaction, under a deadline, with every way it can end sorted by whose fault it is.
+
+use std::panic::AssertUnwindSafe;
+
+use chassis::postgres::{TenantTx, is_unavailable};
+use futures::FutureExt;
+use tracing::Instrument;
+
+use super::{Cause, Consumer, Handled, Handler, Incoming, Trouble};
+
+/// How a try ended that did not end well.
+#[derive(Debug)]
+pub(super) enum Setback {
+    /// The message can never be handled.
+    Never(&'static str),
+    /// Something the handler needs is away.
+    Unavailable(std::time::Duration, Cause),
+    /// The message is the trouble.
+    Failed(Cause),
+    /// The service's own database is away: nothing can be done with any message.
+    DatabaseAway(sqlx::Error),
+}
+
+impl Setback {
+    /// What an error of the consumer's own statements means.
+    pub(super) fn of(error: sqlx::Error) -> Self {
+        if is_unavailable(&error) { Self::DatabaseAway(error) } else { Self::Failed(error.into()) }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Defect {
+    #[error("the handler took too long")]
+    TooLong,
+    #[error("the handler panicked")]
+    Panicked,
+}
+
+impl<H: Handler> Consumer<H> {
+    /// Has the event handled in `tx`, in a span of the event's own trace.
+    pub(super) async fn try_in(&self, tx: &mut TenantTx, event: &Incoming<H::Body>) -> Result<(), Setback> {
+        let span = tracing::info_span!(
+            "consume",
+            otel.kind = "consumer",
+            consumer = self.spec.name,
+            event.id = event.header.id,
+            event.kind = event.subject.happened(),
+            attempt = event.attempt
+        );
+        if let Some(trace) = &event.header.trace {
+            chassis::trace::follow(&span, trace);
+        }
+        let handling = AssertUnwindSafe(self.handler.handle(tx, event)).catch_unwind().instrument(span);
+        match tokio::time::timeout(self.spec.timeout, handling).await {
+            Ok(Ok(Ok(Handled::Done))) => Ok(()),
+            Ok(Ok(Ok(Handled::Never(reason)))) => Err(Setback::Never(reason)),
+            Ok(Ok(Err(Trouble::Unavailable(wait, cause)))) => Err(Setback::Unavailable(wait, cause)),
+            Ok(Ok(Err(Trouble::Failed(cause)))) => Err(Setback::Failed(cause)),
+            Ok(Err(_)) => Err(Setback::Failed(Defect::Panicked.into())),
+            Err(_) => Err(Setback::Failed(Defect::TooLong.into())),
+        }
+    }
+}
+
+/// Commits what handlers changed. A handler that passed over an error of the database has a transaction that can only be rolled
+/// back, and the server answers its COMMIT without an error; so the transaction is asked first.
+pub(super) async fn commit(mut tx: TenantTx) -> Result<(), Setback> {
+    sqlx::query("SELECT 1").execute(&mut *tx).await.map_err(Setback::of)?;
+    tx.commit().await.map_err(Setback::of)
+}
+
+/// An error and its causes, for a log line or a dead letter's reason. Messages of the database may repeat values, so of those
+/// only code and constraint are told.
+pub(super) fn told(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    let parts = chain.map(|error| match error.downcast_ref::<sqlx::Error>() {
+        Some(sqlx::Error::Database(refused)) => format!(
+            "the database refused ({} {})",
+            refused.code().unwrap_or_default(),
+            refused.constraint().unwrap_or_default()
+        ),
+        _ if error.is::<sqlx::postgres::PgDatabaseError>() => String::new(),
+        _ => error.to_string(),
+    });
+    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
+}

@@ -1,0 +1,172 @@
+//! The transactional outbox: an event is a row in the transaction that makes it true, and the relay publishes it afterwards.
+
+use chassis::postgres::TenantTx;
+use contracts::EventBody;
+use kernel::{EventId, Timestamp, TraceParent};
+use sqlx::AssertSqlSafe;
+use uuid::Uuid;
+
+use crate::subject::{Family, Subject};
+use crate::wake;
+
+/// The largest event, in bytes: well below what NATS takes in one message.
+const LARGEST: usize = 512 * 1024;
+
+/// An event to say once the transaction is committed.
+#[derive(Clone, Debug)]
+pub struct Outgoing<'a, B> {
+    /// Names the event. Derive it from its cause ([`EventId::derived`]) where the cause may come twice.
+    pub id: EventId,
+    /// What it is about, for instance `message/{uuid}`: events of one aggregate are published in the order they were appended.
+    pub aggregate: &'a str,
+    /// When it happened.
+    pub time: Timestamp,
+    /// What happened.
+    pub body: &'a B,
+}
+
+/// An event was not appended. The transaction must not be committed.
+#[derive(Debug, thiserror::Error)]
+pub enum OutboxError {
+    /// The database refused or is away.
+    #[error("the outbox cannot be written")]
+    Database(#[from] sqlx::Error),
+    /// The service does not speak this kind of event.
+    #[error("schema {schema} does not say {kind}")]
+    NotOurs {
+        /// The schema.
+        schema: &'static str,
+        /// The body's full name.
+        kind: String,
+    },
+    /// The body is too large.
+    #[error("an event of {0} bytes is too large")]
+    TooLarge(usize),
+}
+
+/// Appends an event to the outbox of the transaction's service and tenant ([`TenantTx::is_platform`]: an event of the platform),
+/// with the present trace. The commit wakes the relay. One round trip.
+///
+/// # Errors
+/// See [`OutboxError`].
+pub async fn append<B: EventBody>(tx: &mut TenantTx, event: Outgoing<'_, B>) -> Result<(), OutboxError> {
+    append_all(tx, [event]).await
+}
+
+/// Appends several events, in this order, in one round trip.
+///
+/// # Errors
+/// See [`OutboxError`].
+pub async fn append_all<'a, B: EventBody + 'a>(
+    tx: &mut TenantTx,
+    events: impl IntoIterator<Item = Outgoing<'a, B>>,
+) -> Result<(), OutboxError> {
+    let schema = tx.schema();
+    if Family::of_schema(schema).is_none_or(|family| family == Family::LineWebhook || family.kind() != B::full_name()) {
+        return Err(OutboxError::NotOurs { schema, kind: B::full_name() });
+    }
+    let trace = chassis::trace::current().as_ref().and_then(pack_trace);
+    let mut rows = Rows::default();
+    for event in events {
+        rows.add(tx, &event)?;
+    }
+    if rows.ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(AssertSqlSafe(format!(
+        "WITH appended AS (
+            INSERT INTO {schema}.outbox (tenant_id, event_id, lane, time, happened, payload, trace)
+            SELECT $1, id, lane, time, happened, payload, $7
+            FROM unnest($2::uuid[], $3::int8[], $4::timestamptz[], $5::text[], $6::bytea[])
+                WITH ORDINALITY AS e (id, lane, time, happened, payload, place)
+            ORDER BY place
+            RETURNING tenant_id, sequence
+        ) INSERT INTO {schema}.outbox_pending (tenant_id, sequence) SELECT tenant_id, sequence FROM appended"
+    )))
+    .bind(tx.tenant().uuid())
+    .bind(rows.ids)
+    .bind(rows.lanes)
+    .bind(rows.times)
+    .bind(rows.happened)
+    .bind(rows.payloads)
+    .bind(trace)
+    .execute(&mut **tx)
+    .await?;
+    tx.after_commit(move || wake::committed(schema));
+    Ok(())
+}
+
+#[derive(Default)]
+struct Rows {
+    ids: Vec<Uuid>,
+    lanes: Vec<i64>,
+    times: Vec<Timestamp>,
+    happened: Vec<String>,
+    payloads: Vec<Vec<u8>>,
+}
+
+impl Rows {
+    fn add<B: EventBody>(&mut self, tx: &TenantTx, event: &Outgoing<'_, B>) -> Result<(), OutboxError> {
+        let payload = event.body.encode_to_vec();
+        if payload.len() > LARGEST {
+            return Err(OutboxError::TooLarge(payload.len()));
+        }
+        self.ids.push(event.id.uuid());
+        self.lanes.push(lane(tx.tenant().uuid(), event.aggregate));
+        self.times.push(event.time);
+        self.happened.push(event.body.happened());
+        self.payloads.push(payload);
+        Ok(())
+    }
+}
+
+/// The lane of an aggregate: what shares one is published one after the other.
+fn lane(tenant: Uuid, aggregate: &str) -> i64 {
+    let (high, low) = Uuid::new_v5(&tenant, aggregate.as_bytes()).as_u64_pair();
+    (high ^ low).cast_signed()
+}
+
+/// A `traceparent` in 25 bytes: trace ID, parent ID, flags.
+fn pack_trace(trace: &TraceParent) -> Option<Vec<u8>> {
+    hex::decode(trace.as_str().split('-').skip(1).collect::<String>()).ok()
+}
+
+/// The `traceparent` that [`pack_trace`] packed.
+pub(crate) fn unpack_trace(packed: &[u8]) -> Option<TraceParent> {
+    let (trace, rest) = packed.split_at_checked(16)?;
+    let (parent, flags) = rest.split_at_checked(8)?;
+    format!("00-{}-{}-{}", hex::encode(trace), hex::encode(parent), hex::encode(flags)).parse().ok()
+}
+
+/// The subject of an outbox row.
+pub(crate) fn subject(schema: &str, tenant: Uuid, happened: &str) -> Option<Subject> {
+    let tenant = (!tenant.is_nil()).then(|| tenant.into());
+    Subject::event(Family::of_schema(schema)?, tenant, happened).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_trace_is_packed_into_25_bytes_and_back(trace in 1u128.., parent in 1u64.., flags: u8) {
+            let trace: TraceParent = format!("00-{trace:032x}-{parent:016x}-{flags:02x}").parse().unwrap();
+            let packed = pack_trace(&trace).unwrap();
+            prop_assert_eq!(packed.len(), 25);
+            prop_assert_eq!(unpack_trace(&packed), Some(trace));
+        }
+
+        #[test]
+        fn any_bytes_are_a_trace_or_none(bytes: Vec<u8>) {
+            let _ = unpack_trace(&bytes);
+        }
+
+        #[test]
+        fn an_aggregate_always_has_the_same_lane(tenant: u128, aggregate in ".{0,60}") {
+            let tenant = Uuid::from_u128(tenant);
+            prop_assert_eq!(lane(tenant, &aggregate), lane(tenant, &aggregate));
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The JetStream streams: which there are, how they are kept, and how they come back when somebody deletes them.
+//!
+//! A stream carries; Postgres remembers. A full stream therefore refuses what is new (the outbox waits) and never drops what
+//! somebody may not have read.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_nats::jetstream;
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
+
+use crate::connection::Bus;
+use crate::subject::Family;
+
+/// How long a stream keeps a message.
+const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long the server remembers `Nats-Msg-Id`. It saves work and is no guarantee: consumers know what they handled.
+const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+
+/// A stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Stream {
+    /// LINE's webhook events.
+    LineWebhook,
+    /// What identity-linking says.
+    Identity,
+    /// What messaging-outbox says.
+    Messaging,
+    /// What the scheduler says.
+    Scheduler,
+    /// Webhook bodies that wait for Postgres, packed.
+    IngestSpill,
+}
+
+impl Stream {
+    /// Every stream.
+    pub const ALL: [Self; 5] = [Self::LineWebhook, Self::Identity, Self::Messaging, Self::Scheduler, Self::IngestSpill];
+
+    /// The stream's name, without prefix.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LineWebhook => "LINE_WEBHOOK",
+            Self::Identity => "IDENTITY",
+            Self::Messaging => "MESSAGING",
+            Self::Scheduler => "SCHEDULER",
+            Self::IngestSpill => "INGEST_SPILL",
+        }
+    }
+
+    /// The subjects it takes, without prefix.
+    #[must_use]
+    pub const fn subjects(self) -> &'static str {
+        match self {
+            Self::LineWebhook => "line.webhook.v1.>",
+            Self::Identity => "identity.v1.>",
+            Self::Messaging => "messaging.v1.>",
+            Self::Scheduler => "scheduler.v1.>",
+            Self::IngestSpill => SPILL_SUBJECT,
+        }
+    }
+
+    /// The stream that carries a family.
+    #[must_use]
+    pub const fn of(family: Family) -> Self {
+        match family {
+            Family::LineWebhook => Self::LineWebhook,
+            Family::Identity => Self::Identity,
+            Family::Messaging => Self::Messaging,
+            Family::Scheduler => Self::Scheduler,
+        }
+    }
+}
+
+/// The one subject of [`Stream::IngestSpill`], without prefix.
+pub const SPILL_SUBJECT: &str = "ingest.spill.v1";
+
+/// A stream as the server knows it: two streams of one name that were created at different times are not the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// When it was created, in nanoseconds since 1970.
+    pub created: i64,
+    /// The last sequence number it gave.
+    pub last_sequence: u64,
+}
+
+/// A stream could not be asked for or made.
+#[derive(Debug, thiserror::Error)]
+#[error("stream {stream} is not to be had")]
+pub struct StreamError {
+    stream: &'static str,
+    #[source]
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl StreamError {
+    fn new(stream: Stream, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { stream: stream.name(), source: source.into() }
+    }
+}
+
+impl Bus {
+    /// The stream as it stands, made when it is missing.
+    ///
+    /// # Errors
+    /// When the server is away or refuses.
+    pub async fn observe(&self, stream: Stream) -> Result<Observed, StreamError> {
+        let handle = self.stream(stream).await?;
+        let info = handle.cached_info();
+        let nanos = info.created.unix_timestamp_nanos();
+        let created = i64::try_from(nanos).map_err(|error| StreamError::new(stream, error))?;
+        Ok(Observed { created, last_sequence: info.state.last_sequence })
+    }
+
+    /// Cuts one message out of a stream and overwrites it. A message that is not there any more is no error.
+    ///
+    /// # Errors
+    /// When the server is away or refuses.
+    pub async fn erase(&self, stream: Stream, sequence: u64) -> Result<(), StreamError> {
+        match self.stream(stream).await?.delete_message(sequence).await {
+            Ok(_) => Ok(()),
+            // The server has one code for every failure to delete, and tells them apart by words.
+            Err(error) if error.to_string().contains("no message found") => Ok(()),
+            Err(error) => Err(StreamError::new(stream, error)),
+        }
+    }
+
+    pub(crate) async fn stream(&self, stream: Stream) -> Result<jetstream::stream::Stream, StreamError> {
+        let config = self.stream_config(stream);
+        let jetstream = self.jetstream();
+        match jetstream.get_stream(&config.name).await {
+            Ok(found) => Ok(found),
+            Err(error) if is_missing(&error) => {
+                // Several processes may make it at once; the server takes the same configuration twice.
+                let made = jetstream.create_stream(config).await.map_err(|error| StreamError::new(stream, error))?;
+                tracing::warn!(stream = stream.name(), "the stream was not there and was made");
+                metrics::counter!("tsunagi_bus_streams_made_total", "stream" => stream.name()).increment(1);
+                Ok(made)
+            }
+            Err(error) => Err(StreamError::new(stream, error)),
+        }
+    }
+
+    pub(crate) fn stream_name(&self, stream: Stream) -> String {
+        match &self.config().prefix {
+            Some(prefix) => format!("{prefix}_{}", stream.name()),
+            None => stream.name().to_owned(),
+        }
+    }
+
+    fn stream_config(&self, stream: Stream) -> Config {
+        Config {
+            name: self.stream_name(stream),
+            subjects: vec![self.prefixed(stream.subjects())],
+            retention: RetentionPolicy::Limits,
+            discard: DiscardPolicy::New,
+            storage: StorageType::File,
+            max_age: MAX_AGE,
+            max_bytes: self.config().stream_max_bytes.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
+            duplicate_window: DUPLICATE_WINDOW,
+            num_replicas: self.config().replicas,
+            ..Config::default()
+        }
+    }
+}
+
+fn is_missing(error: &jetstream::context::GetStreamError) -> bool {
+    use jetstream::context::GetStreamErrorKind;
+    matches!(error.kind(), GetStreamErrorKind::JetStream(refused)
+        if refused.error_code() == jetstream::ErrorCode::STREAM_NOT_FOUND)
+}
+
+impl fmt::Display for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
