@@ -66,9 +66,7 @@ def start(server: pathlib.Path, folder: RunFolder) -> Nats:
         port, monitor = ports.free(), ports.free()
         configuration = room / "nats.conf"
         store = json.dumps(str(room / "store"))
-        configuration.write_text(
-            _CONFIGURATION.format(name=folder.path.name, port=port, monitor=monitor, store=store)
-        )
+        configuration.write_text(_CONFIGURATION.format(name=folder.path.name, port=port, monitor=monitor, store=store))
         configuration.chmod(0o644)
         argv = [str(server), "-c", str(configuration)]
         process = processes.spawn(argv, log=log, folder=room, user=folder.user, on_orphaned=signal.SIGTERM)

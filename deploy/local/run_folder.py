@@ -89,9 +89,7 @@ def can_reach(path: pathlib.Path, user: str | None) -> bool:
     if user is None:
         return os.access(path, os.X_OK)
     entry = pwd.getpwnam(user)
-    test = subprocess.run(
-        ["test", "-x", path], user=entry.pw_uid, group=entry.pw_gid, extra_groups=[], check=False
-    )
+    test = subprocess.run(["test", "-x", path], user=entry.pw_uid, group=entry.pw_gid, extra_groups=[], check=False)
     return test.returncode == 0
 
 

@@ -87,10 +87,9 @@ def _servers(wanted: argparse.Namespace, folder: run_folder.RunFolder, up: conte
         "postgres": ["TSUNAGI_TEST_ADMIN_URL"] + (["TSUNAGI_DATABASE_URL"] if durable else []),
         "nats": ["TSUNAGI_TEST_NATS_URL"] + (["TSUNAGI_NATS_URL"] if durable else []),
     }
-    given = {
-        which: None if wanted.private else next((environment[name] for name in reversed(of) if environment.get(name)), None)
-        for which, of in names.items()
-    }
+    given = dict.fromkeys(names)
+    if not wanted.private:
+        given = {which: next(filter(None, map(environment.get, reversed(of))), None) for which, of in names.items()}
     binaries = postgres.find_binaries(folder)
     program = nats.find_server(folder)
     started = []
@@ -144,7 +143,10 @@ class Command:
         now = time.monotonic()
         if number == signal.SIGINT:
             # The terminal sent it to the command too; a second one would make it leave without tidying up.
-            self._deadlines = [(now + _AFTER_CTRL_C, signal.SIGTERM), (now + _AFTER_CTRL_C + _AFTER_TERM, signal.SIGKILL)]
+            self._deadlines = [
+                (now + _AFTER_CTRL_C, signal.SIGTERM),
+                (now + _AFTER_CTRL_C + _AFTER_TERM, signal.SIGKILL),
+            ]
         else:
             self._process.send_signal(number)
             self._deadlines = [(now + _AFTER_TERM, signal.SIGKILL)]
