@@ -253,8 +253,11 @@ async fn redirects_are_not_followed() {
 
 #[tokio::test]
 async fn answers_are_bounded_and_must_be_readable() {
-    let (_, client) = Line::answering(200, &[], &" ".repeat(2 * 1024 * 1024)).await;
-    assert_eq!(client.bot_info(&token(), SOON).await.unwrap_err().kind, FailureKind::Unknown);
+    let small = r#"{"type":"none"}"#.to_owned();
+    let (_, client) = Line::answering(200, &[], &small).await;
+    assert_eq!(client.quota(&token(), SOON).await.unwrap().limit(), None);
+    let (_, client) = Line::answering(200, &[], &(small + &" ".repeat(1024 * 1024))).await;
+    assert_eq!(client.quota(&token(), SOON).await.unwrap_err().kind, FailureKind::Unknown);
     let (_, client) = Line::answering(200, &[], "<html>").await;
     assert_eq!(client.bot_info(&token(), SOON).await.unwrap_err().status, Some(200));
 }

@@ -65,8 +65,8 @@ mod tests {
     proptest! {
         #[test]
         fn every_text_of_units_can_be_read(units in prop::collection::vec(any::<u16>(), 0..20)) {
-            let escaped: String = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
-            let json = format!("\"{escaped}\"");
+            let escaped: Vec<_> = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
+            let json = format!("\"{}\"", escaped.concat());
             let read: String = serde_json::from_str(&repaired(&json)).unwrap();
             prop_assert_eq!(read, String::from_utf16_lossy(&units));
         }
