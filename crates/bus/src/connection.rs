@@ -219,6 +219,14 @@ impl Bus {
         }
     }
 
+    /// What the server calls a consumer: names are the service's own, streams are everybody's.
+    pub(crate) fn durable_name(&self, schema: &str, name: &str) -> String {
+        match &self.0.config.prefix {
+            Some(prefix) => format!("{prefix}_{schema}_{name}"),
+            None => format!("{schema}_{name}"),
+        }
+    }
+
     /// The subject as we speak of it; none when it is not one of ours.
     pub(crate) fn unprefixed<'a>(&self, subject: &'a Subject) -> Option<&'a str> {
         match &self.0.config.prefix {

@@ -56,8 +56,8 @@ pub trait Handler: Send + Sync + 'static {
 /// A consumer: what it is called, what it wants and how it works.
 #[derive(Clone, Debug)]
 pub struct ConsumerSpec<B> {
-    /// Its name, unique in the service, of letters, digits and `_`: `messaging_line_webhook`. All replicas share it; what was
-    /// handled is remembered under it.
+    /// Its name, unique in the service, of letters, digits and `_`: `line_webhook`. All replicas share it; what was handled is
+    /// remembered under it.
     pub name: &'static str,
     /// The stream.
     pub stream: Stream,

@@ -3,12 +3,13 @@
 //! - [`Bus`]: the connection; [`stream`]: the streams; [`subject`], [`header`]: what a message says about itself; [`signal`]:
 //!   wake-ups between replicas;
 //! - [`outbox`] and [`relay`]: an event is a row first and published afterwards; [`publish`]: straight into a stream, for who
-//!   keeps rows of its own, with [`continuity`] to notice a lost stream;
-//! - [`consumer`]: every event handled once.
+//!   keeps rows of its own, with [`continuity`] to notice a lost stream; [`spill`]: the stream that stands in for Postgres;
+//! - [`consumer`]: every event handled once; [`dead_letter`]: what was given up; [`replica`]: other services' data, kept here.
 
 mod connection;
 pub mod consumer;
 pub mod continuity;
+pub mod dead_letter;
 mod fate;
 pub mod header;
 mod inbox;
@@ -18,7 +19,9 @@ pub mod outbox;
 mod parked;
 pub mod publish;
 pub mod relay;
+pub mod replica;
 pub mod signal;
+pub mod spill;
 pub mod stream;
 pub mod subject;
 mod wake;

@@ -96,7 +96,7 @@ CREATE TABLE {schema}.parked_message (
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX parked_message_due ON {schema}.parked_message (consumer, tenant_id, due_at, sequence) WHERE due_at IS NOT NULL;
 CREATE INDEX parked_message_event ON {schema}.parked_message (tenant_id, event_key);
-CREATE INDEX parked_message_given_up ON {schema}.parked_message (tenant_id, gave_up_at DESC, message_id)
+CREATE INDEX parked_message_given_up ON {schema}.parked_message (tenant_id, gave_up_at, message_id)
     WHERE gave_up_at IS NOT NULL;
 CREATE INDEX parked_message_settled ON {schema}.parked_message (settled_at) WHERE settled_at IS NOT NULL;
 SELECT {schema}.isolate('{schema}.parked_message');

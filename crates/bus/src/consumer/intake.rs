@@ -16,8 +16,9 @@ use super::{Consumer, Handler};
 
 /// Messages asked for at once.
 const PULL: usize = 256;
-const PULL_LASTS: Duration = Duration::from_secs(10);
-const HEARTBEAT: Duration = Duration::from_secs(2);
+/// How long a pull lasts; also how long one that the server has forgotten goes unnoticed. The client asks for no heartbeats: one
+/// that comes between messages would make its pull miss the next message.
+const PULL_LASTS: Duration = Duration::from_secs(5);
 /// Messages that all replicas together may hold.
 const HELD: i64 = 8192;
 /// The pause after the stream or the consumer could not be had.
@@ -109,21 +110,16 @@ impl<H: Handler> Consumer<H> {
             }
             let wanted = self.dispatch.room().min(PULL);
             let losses = self.bus.losses();
-            let batch =
-                consumer.batch().max_messages(wanted).expires(PULL_LASTS).heartbeat(HEARTBEAT).messages().await?;
+            let batch = consumer.batch().max_messages(wanted).expires(PULL_LASTS).messages().await?;
             self.read(batch, losses, &mut rate).await?;
         }
         Ok(())
     }
 
     async fn set_up(&self) -> Result<PullConsumer, BoxError> {
-        let name = match &self.bus.config().prefix {
-            Some(prefix) => format!("{prefix}_{}", self.spec.name),
-            None => self.spec.name.to_owned(),
-        };
         let stream = self.bus.stream(self.spec.stream).await?;
         let config = pull::Config {
-            durable_name: Some(name),
+            durable_name: Some(self.bus.durable_name(self.database.schema(), self.spec.name)),
             deliver_policy: DeliverPolicy::All,
             ack_policy: AckPolicy::Explicit,
             ack_wait: ACK_WAIT,
@@ -209,7 +205,6 @@ impl<H: Handler> Consumer<H> {
     /// After the stop: what nobody began is free for the other replicas at once.
     async fn give_all_back(&self) {
         self.give_back(self.dispatch.close()).await;
-        // The workers' last acknowledgements may still be on their way out; they flush theirs by ending the process's client.
         if let Ok(Err(error)) = tokio::time::timeout(PAUSE * 4, self.bus.client().flush()).await {
             tracing::debug!(consumer = self.spec.name, error = %error, "not everything was given back");
         }
