@@ -48,6 +48,11 @@ impl MobileNumber {
         }
     }
 
+    /// A number that was read before.
+    pub fn kept(e164: String) -> Self {
+        Self(e164)
+    }
+
     /// The number as E.164.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -50,6 +50,18 @@ impl Granter {
         }
     }
 
+    /// Decides whether the granter may suspend a tenant or end that: the platform's word, not the tenant's.
+    ///
+    /// # Errors
+    /// When that changes and the granter does not manage tenants.
+    pub fn may_change_suspension(&self, before: bool, after: bool) -> Result<(), GrantRefusal> {
+        if before == after || self.rights.contains(&Right::TenantsManage) {
+            Ok(())
+        } else {
+            Err(GrantRefusal::NotHeld(Right::TenantsManage))
+        }
+    }
+
     /// Decides whether the granter may make an administrator, or end somebody's being one.
     ///
     /// # Errors
@@ -110,6 +122,14 @@ mod tests {
         assert_eq!(manager.may_change_administrator(true, false), Err(GrantRefusal::AdministratorNotHeld));
         assert_eq!(manager.may_change_administrator(true, true), Ok(()));
         assert!(Granter { sees_everything: true, ..manager }.may_change_administrator(false, true).is_ok());
+    }
+
+    #[test]
+    fn a_tenant_does_not_end_its_own_suspension() {
+        let tenant = granter(&[Right::AccountsManage, Right::Master]);
+        assert_eq!(tenant.may_change_suspension(true, false), Err(GrantRefusal::NotHeld(Right::TenantsManage)));
+        assert_eq!(tenant.may_change_suspension(true, true), Ok(()));
+        assert_eq!(granter(&[Right::TenantsManage]).may_change_suspension(true, false), Ok(()));
     }
 
     fn any_rights() -> impl Strategy<Value = Rights> {

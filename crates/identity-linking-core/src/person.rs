@@ -99,6 +99,11 @@ impl BirthDate {
         Ok(Some(Self(day)))
     }
 
+    /// A day that was read before.
+    pub fn kept(day: NaiveDate) -> Self {
+        Self(day)
+    }
+
     /// The day.
     pub fn day(self) -> NaiveDate {
         self.0

@@ -1,10 +1,7 @@
-//! The programs that call Tsunagi, and the form of their tokens.
+//! The programs that call Tsunagi.
 
-use std::fmt;
+use kernel::{TenantId, Timestamp};
 
-use kernel::{PrincipalId, TenantId, Timestamp};
-
-use crate::secret::BearerSecret;
 use crate::{Line, Rights, Unfit};
 
 /// Most assertion keys of one principal.
@@ -56,16 +53,6 @@ pub struct KeyId(String);
 #[error("a principal has at most 8 assertion keys")]
 pub struct TooManyKeys;
 
-/// The token of a principal: `{tenant | "platform"}.{principal}.{secret}`. Shown once, when it is made.
-pub struct Token {
-    /// Whose the principal is.
-    pub owner: Owner,
-    /// The principal.
-    pub principal: PrincipalId,
-    /// What only the program and, as a hash, Tsunagi know.
-    pub secret: BearerSecret,
-}
-
 impl Principal {
     /// The principal with a further key; a key of the same ID gives way.
     ///
@@ -106,15 +93,6 @@ impl Owner {
     }
 }
 
-impl fmt::Display for Owner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Platform => f.write_str("platform"),
-            Self::Tenant(tenant) => tenant.fmt(f),
-        }
-    }
-}
-
 impl AssertionKey {
     /// Reads a key.
     ///
@@ -143,19 +121,6 @@ impl KeyId {
     }
 }
 
-impl Token {
-    /// The token as the program sends it.
-    pub fn reveal(&self) -> String {
-        format!("{}.{}.{}", self.owner, self.principal, self.secret.reveal())
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Token({}, {})", self.owner, self.principal)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,17 +139,6 @@ mod tests {
 
     fn key(id: &str) -> AssertionKey {
         AssertionKey::new(KeyId::parse(id).unwrap(), &[7; 32]).unwrap()
-    }
-
-    #[test]
-    fn a_token_carries_its_owner_in_clear_and_is_not_shown() {
-        let token = |owner| Token { owner, principal: uuid::Uuid::nil().into(), secret: BearerSecret::of([1; 32]) };
-        let platform = token(Owner::Platform).reveal();
-        assert!(platform.starts_with("platform.00000000-0000-0000-0000-000000000000."), "{platform}");
-        assert_eq!(platform.rsplit('.').next().unwrap().len(), 43);
-        let tenant = TenantId::from(uuid::Uuid::from_u128(5));
-        assert!(token(Owner::Tenant(tenant)).reveal().starts_with(&format!("{tenant}.")));
-        assert!(!format!("{:?}", token(Owner::Platform)).contains("AQEB"));
     }
 
     #[test]

@@ -1,1 +1,29 @@
-//! identity-linking
+#![doc = include_str!("../README.md")]
+
+mod app;
+pub mod bootstrap;
+mod change;
+mod config;
+mod consumer;
+mod expiry;
+mod gateway;
+mod grpc;
+mod migrations;
+mod postgres;
+mod profiles;
+mod registry;
+mod replica;
+mod right;
+mod vault;
+
+pub use app::App;
+pub use config::Config;
+pub use migrations::MIGRATIONS;
+
+/// The program of this service: its name, its schema and all that its schema needs.
+pub const PROGRAM: chassis::Program = chassis::Program {
+    name: "identity-linking",
+    service: "identity",
+    about: "Who is there: tenants, staff, programs, official accounts, LINE users, customers.",
+    migrations: &[chassis::PLUMBING, bus::PLUMBING, MIGRATIONS],
+};

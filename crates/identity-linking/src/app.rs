@@ -1,0 +1,81 @@
+//! The service, put together.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use bus::Bus;
+use bus::consumer::{self, ConsumerSpec};
+use bus::stream::Stream;
+use chassis::Host;
+use chassis::auth::Directory;
+use chassis::grpc::{Client, Server};
+use chassis::postgres::Database;
+use contracts::identity::v1::account_service_server::AccountServiceServer;
+use contracts::identity::v1::customer_service_server::CustomerServiceServer;
+use contracts::identity::v1::friend_service_server::FriendServiceServer;
+use contracts::identity::v1::principal_service_server::PrincipalServiceServer;
+use contracts::identity::v1::replica_service_server::ReplicaServiceServer;
+use contracts::identity::v1::staff_service_server::StaffServiceServer;
+use contracts::identity::v1::tenant_service_server::TenantServiceServer;
+
+use crate::config::Config;
+use crate::consumer::{Friendships, lane};
+use crate::gateway::Gateway;
+use crate::grpc::{Accounts, Customers, Friends, Principals, Replicas, StaffAndOrganizations, Tenants};
+use crate::registry::Registry;
+use crate::vault::Vault;
+use crate::{expiry, profiles};
+
+/// Transactions of the consumer at once.
+const CONCURRENCY: usize = 4;
+/// Events of one tenant that may share a transaction.
+const BATCH: usize = 32;
+
+/// The running service.
+#[derive(Debug)]
+pub struct App {
+    grpc_addr: SocketAddr,
+}
+
+impl App {
+    /// Binds, connects and spawns everything under `host`.
+    pub async fn build(config: Config, host: &Host) -> anyhow::Result<Self> {
+        let database = Database::connect("identity", &config.postgres).await.context("the database address")?;
+        database.tend(host);
+        let vault = Vault::new(config.master_keys, config.ingest_seal_key, config.messaging_seal_key);
+        let registry = Registry::new(database.clone(), vault, host.clock());
+        let gateway =
+            Arc::new(Gateway::new(Client::connect(&config.messaging).context("the way to messaging-outbox")?));
+
+        let bus = Bus::connect(&config.bus, host).await.context("the bus")?;
+        bus::relay::spawn(host, &bus, &database);
+        let spec = ConsumerSpec {
+            concurrency: CONCURRENCY,
+            batch: BATCH,
+            ..ConsumerSpec::new("identity_line_webhook", Stream::LineWebhook, lane)
+        };
+        consumer::spawn(host, &bus, &database, spec, Friendships(registry.clone()));
+        profiles::spawn(host, registry.clone(), Arc::clone(&gateway));
+        expiry::spawn(host, registry.clone());
+
+        let grpc_addr = Server::new(host, config.grpc, Directory::follow(host, &database))
+            .add(TenantServiceServer::new(Tenants(registry.clone())))
+            .add(PrincipalServiceServer::new(Principals(registry.clone())))
+            .add(StaffServiceServer::new(StaffAndOrganizations(registry.clone())))
+            .add(AccountServiceServer::new(Accounts { registry: registry.clone(), gateway }))
+            .add(FriendServiceServer::new(Friends(registry.clone())))
+            .add(CustomerServiceServer::new(Customers(registry.clone())))
+            .add(ReplicaServiceServer::new(Replicas(registry)))
+            .add(bus::dead_letter::service(&database))
+            .spawn(host)
+            .context("the gRPC listener")?;
+        Ok(Self { grpc_addr })
+    }
+
+    /// Where the gRPC methods are served.
+    #[must_use]
+    pub fn grpc_addr(&self) -> SocketAddr {
+        self.grpc_addr
+    }
+}

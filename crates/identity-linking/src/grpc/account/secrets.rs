@@ -1,0 +1,96 @@
+//! An account's channel secret, credential and webhook keys: written, never read.
+
+use chassis::auth::Caller;
+use chassis::grpc::refuse;
+use chassis::postgres::TenantTx;
+use contracts::identity::v1::{
+    OfficialAccount as WireAccount, RotateWebhookKeyRequest, RotateWebhookKeyResponse, SetChannelCredentialRequest,
+    SetChannelCredentialResponse, SetChannelSecretRequest, SetChannelSecretResponse,
+};
+use identity_linking_core::account::{CHANNEL_SECRET_KEEP, ChannelSecret, WEBHOOK_KEY_KEEP, keep_previous};
+use kernel::Timestamp;
+use tonic::Request;
+
+use super::{record, tell};
+use crate::grpc::credential;
+use crate::grpc::fields::Fields;
+use crate::grpc::refusal::Refusal;
+use crate::postgres::account::{self, EquippedAccount};
+use crate::registry::Registry;
+
+/// Tells an account's new version after its secrets or keys changed, and commits.
+async fn keep_secrets(
+    registry: &Registry,
+    mut tx: TenantTx,
+    caller: &Caller,
+    action: &'static str,
+    found: EquippedAccount,
+    now: Timestamp,
+) -> Result<WireAccount, Refusal> {
+    let value = found.stored.value.clone();
+    let stored = found.stored.changed(value);
+    account::update(&mut tx, &stored).await?;
+    account::plan_expiry(&mut tx, stored.id).await?;
+    record(registry, &mut tx, caller, action, &stored, now).await?;
+    let found = account::find(&mut tx, stored.id).await?.ok_or_else(|| refuse::not_found("ACCOUNT"))?;
+    tx.commit().await?;
+    Ok(tell(&found))
+}
+
+pub(super) async fn set_channel_secret(
+    registry: &Registry,
+    request: Request<SetChannelSecretRequest>,
+) -> Result<SetChannelSecretResponse, Refusal> {
+    let caller = Caller::of(&request);
+    let request = request.into_inner();
+    let mut fields = Fields::new();
+    let id = fields.id("account_id", &request.account_id);
+    let secret = fields.take("channel_secret", ChannelSecret::parse(&request.channel_secret));
+    let asked = fields.optional_duration("keep_previous", request.keep_previous.as_ref()).flatten();
+    let keep = fields.take("keep_previous", keep_previous(asked, CHANNEL_SECRET_KEEP));
+    let (id, secret, keep) = fields.all(|| Some((id?, secret?, keep?)))?;
+    let now = registry.now();
+    let mut tx = registry.tenant_of(&caller).await?;
+    let found = account::lock(&mut tx, id).await?.ok_or_else(|| refuse::not_found("ACCOUNT"))?;
+    credential::put_secret(&mut tx, &registry.vault, id, &secret, keep, now).await?;
+    let told = keep_secrets(registry, tx, &caller, "account.set_channel_secret", found, now).await?;
+    Ok(SetChannelSecretResponse { account: Some(told) })
+}
+
+pub(super) async fn set_channel_credential(
+    registry: &Registry,
+    request: Request<SetChannelCredentialRequest>,
+) -> Result<SetChannelCredentialResponse, Refusal> {
+    let caller = Caller::of(&request);
+    let request = request.into_inner();
+    let mut fields = Fields::new();
+    let id = fields.id("account_id", &request.account_id);
+    let given = credential::read(&mut fields, request.credential.as_ref());
+    let (id, given) = fields.all(|| Some((id?, given?)))?;
+    let now = registry.now();
+    let mut tx = registry.tenant_of(&caller).await?;
+    let found = account::lock(&mut tx, id).await?.ok_or_else(|| refuse::not_found("ACCOUNT"))?;
+    credential::check_equipped(&given, found.equipment.channel_secret)?;
+    credential::put_credential(&mut tx, &registry.vault, id, &given).await?;
+    let told = keep_secrets(registry, tx, &caller, "account.set_channel_credential", found, now).await?;
+    Ok(SetChannelCredentialResponse { account: Some(told) })
+}
+
+pub(super) async fn rotate_webhook_key(
+    registry: &Registry,
+    request: Request<RotateWebhookKeyRequest>,
+) -> Result<RotateWebhookKeyResponse, Refusal> {
+    let caller = Caller::of(&request);
+    let request = request.into_inner();
+    let mut fields = Fields::new();
+    let id = fields.id("account_id", &request.account_id);
+    let asked = fields.optional_duration("keep_previous", request.keep_previous.as_ref()).flatten();
+    let keep = fields.take("keep_previous", keep_previous(asked, WEBHOOK_KEY_KEEP));
+    let (id, keep) = fields.all(|| Some((id?, keep?)))?;
+    let now = registry.now();
+    let mut tx = registry.tenant_of(&caller).await?;
+    let found = account::lock(&mut tx, id).await?.ok_or_else(|| refuse::not_found("ACCOUNT"))?;
+    let key = credential::put_webhook_key(&mut tx, id, keep, now).await?;
+    let told = keep_secrets(registry, tx, &caller, "account.rotate_webhook_key", found, now).await?;
+    Ok(RotateWebhookKeyResponse { account: Some(told), webhook_key: key.reveal() })
+}

@@ -1,0 +1,99 @@
+//! Reading credentials from the wire, and writing the secrets of an account.
+
+use chassis::grpc::refuse;
+use chassis::postgres::TenantTx;
+use chrono::TimeDelta;
+use contracts::identity::v1::ChannelCredentialInput;
+use contracts::identity::v1::channel_credential_input::Kind;
+use identity_linking_core::account::{AssertionKeyCredential, ChannelSecret, Credential, LongLivedToken, WebhookKey};
+use identity_linking_core::principal::KeyId;
+use kernel::{AccountId, EventId, Timestamp};
+use tonic::Status;
+
+use super::fields::Fields;
+use crate::change::ChangeError;
+use crate::postgres::credential::StoredCredential;
+use crate::postgres::{channel_secret, credential, webhook_key};
+use crate::replica;
+use crate::vault::Vault;
+
+/// Reads a credential that must be there.
+pub(super) fn read(fields: &mut Fields, input: Option<&ChannelCredentialInput>) -> Option<Credential> {
+    match input.and_then(|input| input.kind.as_ref()) {
+        None => {
+            fields.wrong("credential", "is required");
+            None
+        }
+        Some(Kind::LongLivedToken(token)) => {
+            let token = fields.take("credential.long_lived_token", LongLivedToken::parse(token))?;
+            Some(Credential::LongLivedToken(token))
+        }
+        Some(Kind::ChannelSecret(true)) => Some(Credential::ChannelSecret),
+        Some(Kind::ChannelSecret(false)) => {
+            fields.wrong("credential.channel_secret", "is not true");
+            None
+        }
+        Some(Kind::AssertionKey(key)) => {
+            let key_id = fields.take("credential.assertion_key.key_id", KeyId::parse(&key.key_id))?;
+            let key = AssertionKeyCredential::parse(key_id, &key.private_jwk);
+            fields.take("credential.assertion_key.private_jwk", key).map(Credential::AssertionKey)
+        }
+    }
+}
+
+/// Makes `secret` the account's channel secret; the one before stays valid for `keep`.
+pub(super) async fn put_secret(
+    tx: &mut TenantTx,
+    vault: &Vault,
+    account: AccountId,
+    secret: &ChannelSecret,
+    keep: TimeDelta,
+    now: Timestamp,
+) -> Result<(), ChangeError> {
+    let secret_id = EventId::new(now).uuid();
+    let place = replica::secret_place(account, secret_id);
+    let ciphertext = vault.close(tx, &place, secret.reveal().as_bytes()).await?;
+    channel_secret::replace(tx, account, secret_id, &ciphertext, keep, now).await?;
+    Ok(())
+}
+
+/// Makes `credential` the account's.
+pub(super) async fn put_credential(
+    tx: &mut TenantTx,
+    vault: &Vault,
+    account: AccountId,
+    given: &Credential,
+) -> Result<(), ChangeError> {
+    let (key_id, material) = match given {
+        Credential::LongLivedToken(token) => (None, Some(token.reveal())),
+        Credential::ChannelSecret => (None, None),
+        Credential::AssertionKey(key) => (Some(key.key_id().as_str().to_owned()), Some(key.reveal())),
+    };
+    let ciphertext = match material {
+        None => None,
+        Some(material) => Some(vault.close(tx, &replica::credential_place(account), material.as_bytes()).await?),
+    };
+    let stored = StoredCredential { kind: given.kind().to_owned(), key_id, ciphertext };
+    credential::replace(tx, account, &stored).await?;
+    Ok(())
+}
+
+/// Makes a new webhook key for the account; the one before stays valid for `keep`.
+pub(super) async fn put_webhook_key(
+    tx: &mut TenantTx,
+    account: AccountId,
+    keep: TimeDelta,
+    now: Timestamp,
+) -> Result<WebhookKey, ChangeError> {
+    let key = WebhookKey::of(tx.tenant(), rand::random());
+    webhook_key::replace(tx, account, key.hash(), keep, now).await?;
+    Ok(key)
+}
+
+/// Refuses where the credential would be the channel secret and none is set.
+pub(super) fn check_equipped(credential: &Credential, has_channel_secret: bool) -> Result<(), Status> {
+    if matches!(credential, Credential::ChannelSecret) && !has_channel_secret {
+        return Err(refuse::precondition("SECRET_MISSING", "a channel secret must be set first"));
+    }
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! Reading a request's fields: every wrong one is noted, and all are told at once.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use chassis::grpc::refuse::Violations;
+use chassis::page;
+use kernel::Timestamp;
+use serde::de::DeserializeOwned;
+use tonic::Status;
+
+use super::page::Asked;
+
+/// The fields of one request.
+#[derive(Default)]
+pub(crate) struct Fields(Violations);
+
+impl Fields {
+    /// Nothing read yet.
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// What a field reads as; noted if it is wrong.
+    pub(crate) fn take<T, E: Display>(&mut self, field: &str, read: Result<T, E>) -> Option<T> {
+        read.map_err(|why| self.0.add(field, why.to_string())).ok()
+    }
+
+    /// Notes that a field is wrong.
+    pub(crate) fn wrong(&mut self, field: &str, why: &str) {
+        self.0.add(field, why);
+    }
+
+    /// An ID that must be there.
+    pub(crate) fn id<I: FromStr>(&mut self, field: &str, text: &str) -> Option<I> {
+        self.take(field, text.parse().map_err(|_| if text.is_empty() { "is required" } else { "is not a UUID" }))
+    }
+
+    /// An ID that may be left out: the inner value is none then.
+    #[expect(clippy::option_option, reason = "wrong, left out and given are three things")]
+    pub(crate) fn optional_id<I: FromStr>(&mut self, field: &str, text: &str) -> Option<Option<I>> {
+        if text.is_empty() { Some(None) } else { self.id(field, text).map(Some) }
+    }
+
+    /// A moment that may be left out.
+    #[expect(clippy::option_option, reason = "wrong, left out and given are three things")]
+    pub(crate) fn optional_time(
+        &mut self,
+        field: &str,
+        wire: Option<&prost_types::Timestamp>,
+    ) -> Option<Option<Timestamp>> {
+        let Some(wire) = wire else { return Some(None) };
+        // Beyond these years no calendar of the database or of a caller agrees.
+        let moment = contracts::to_timestamp(wire)
+            .filter(|moment| (-2_208_988_800..32_503_680_000).contains(&moment.timestamp()));
+        let moment = moment.and_then(|moment| Timestamp::from_timestamp_micros(moment.timestamp_micros()));
+        self.take(field, moment.ok_or("is not a moment between 1900 and 3000")).map(Some)
+    }
+
+    /// A duration that may be left out.
+    #[expect(clippy::option_option, reason = "wrong, left out and given are three things")]
+    pub(crate) fn optional_duration(
+        &mut self,
+        field: &str,
+        wire: Option<&prost_types::Duration>,
+    ) -> Option<Option<chrono::TimeDelta>> {
+        let Some(wire) = wire else { return Some(None) };
+        let fits = wire.nanos.unsigned_abs() < 1_000_000_000 && wire.seconds.unsigned_abs() < 315_576_000_000;
+        let duration = fits
+            .then(|| chrono::TimeDelta::try_seconds(wire.seconds))
+            .flatten()
+            .and_then(|whole| whole.checked_add(&chrono::TimeDelta::nanoseconds(wire.nanos.into())));
+        self.take(field, duration.ok_or("is not a duration")).map(Some)
+    }
+
+    /// Which page of a list is asked for.
+    pub(crate) fn page<P: DeserializeOwned>(&mut self, page_size: i32, page_token: &str) -> Option<Asked<P>> {
+        let size = self.take("page_size", page::size(page_size).map_err(|_| "is negative"));
+        let after = self.take("page_token", page::decode(page_token).map_err(|_| "is not a token of this list"));
+        Some(Asked { size: size?, after: after? })
+    }
+
+    /// What `build` makes of the values read; a refusal naming every wrong field if there is one.
+    pub(crate) fn all<T>(self, build: impl FnOnce() -> Option<T>) -> Result<T, Status> {
+        self.0.finish()?;
+        // A missing value was noted above; this is for a value that was not read at all.
+        build().ok_or_else(|| Status::internal("internal error"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use identity_linking_core::Line;
+    use kernel::CustomerId;
+    use tonic_types::StatusExt as _;
+
+    #[test]
+    fn every_wrong_field_is_told_at_once() {
+        let mut fields = Fields::new();
+        let name = fields.take("name", Line::<3>::parse(""));
+        let id = fields.id::<CustomerId>("customer_id", "x");
+        let page = fields.page::<u64>(-1, "%");
+        let refusal = fields.all(|| Some((name?, id?, page?))).unwrap_err();
+        let told = refusal.get_details_bad_request().unwrap().field_violations;
+        let names: Vec<&str> = told.iter().map(|violation| violation.field.as_str()).collect();
+        assert_eq!(names, ["name", "customer_id", "page_size", "page_token"]);
+    }
+
+    #[test]
+    fn moments_and_durations_out_of_range_are_refused() {
+        let mut fields = Fields::new();
+        for seconds in [i64::MAX, i64::MIN, -62_135_596_801] {
+            let wire = prost_types::Timestamp { seconds, nanos: 0 };
+            assert_eq!(fields.optional_time("time", Some(&wire)), None);
+            let wire = prost_types::Duration { seconds, nanos: i32::MIN };
+            assert_eq!(fields.optional_duration("duration", Some(&wire)), None);
+        }
+        assert_eq!(fields.optional_time("time", None), Some(None));
+        let wire = prost_types::Duration { seconds: 90, nanos: 0 };
+        assert_eq!(fields.optional_duration("duration", Some(&wire)), Some(Some(chrono::TimeDelta::seconds(90))));
+    }
+}

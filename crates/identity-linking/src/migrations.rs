@@ -1,0 +1,23 @@
+//! The schema `identity`, one text per capability. Expand first, contract later: the running version must live with the next one.
+
+use chassis::MigrationText;
+
+macro_rules! migrations {
+    ($($version:literal $name:literal),+ $(,)?) => {
+        /// This service's own migrations, behind those of chassis and bus.
+        pub const MIGRATIONS: &[MigrationText] = &[$(MigrationText {
+            version: $version,
+            name: $name,
+            sql: include_str!(concat!("../migrations/", $version, "_", $name, ".sql")),
+        }),+];
+    };
+}
+
+migrations! {
+    1001 "tenant",
+    1002 "staff",
+    1003 "principal",
+    1004 "account",
+    1005 "friend",
+    1006 "customer",
+}

@@ -1,0 +1,281 @@
+//! Friendships, one per official account and LINE user.
+
+use chassis::postgres::TenantTx;
+use identity_linking_core::FriendAttributes;
+use identity_linking_core::friendship::{Friendship, FriendshipState, Turn};
+use kernel::{AccountId, FriendId, ProviderId, Timestamp};
+use line_types::id::UserId;
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
+
+use super::friend::{StoredLineUser, attributes, line_user};
+use super::row::{self, Position};
+
+/// A friendship as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StoredFriendship {
+    /// Rises with every change that others hear of.
+    pub(crate) version: i64,
+    /// What is known.
+    pub(crate) value: Friendship,
+}
+
+/// A LINE user as one account knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredFriend {
+    /// The LINE user.
+    pub(crate) line_user: StoredLineUser,
+    /// The account.
+    pub(crate) account: AccountId,
+    /// The friendship.
+    pub(crate) friendship: StoredFriendship,
+    /// What the tenant recorded.
+    pub(crate) attributes: FriendAttributes,
+}
+
+/// How many LINE users an account knows, by what is known of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Friends.
+    pub(crate) friends: i64,
+    /// Who blocked the account.
+    pub(crate) blocked: i64,
+    /// Seen, never heard of a follow.
+    pub(crate) seen: i64,
+}
+
+fn friendship(row: &PgRow) -> Result<StoredFriendship, sqlx::Error> {
+    let state: FriendshipState = row::word(row, "state", FriendshipState::named)?;
+    let turned: Option<(Timestamp, String)> =
+        row::get::<Option<Timestamp>>(row, "turn_time")?.zip(row::get(row, "turn_event_id")?);
+    Ok(StoredFriendship {
+        version: row::get(row, "version")?,
+        value: Friendship {
+            first_seen: row::get(row, "first_seen_time")?,
+            turn: turned.map(|(at, event_id)| Turn { at, event_id, follow: state == FriendshipState::Friend }),
+        },
+    })
+}
+
+fn friend(row: &PgRow) -> Result<StoredFriend, sqlx::Error> {
+    Ok(StoredFriend {
+        line_user: line_user(row)?,
+        account: row::id(row, "account_id")?,
+        friendship: friendship(row)?,
+        attributes: attributes(row)?,
+    })
+}
+
+/// What is known of a LINE user before an event of an account is handled.
+#[derive(Clone, Debug)]
+pub(crate) struct Look {
+    /// The account's provider.
+    pub(crate) provider: ProviderId,
+    /// The friendship, if it is kept.
+    pub(crate) friendship: Option<StoredFriendship>,
+}
+
+/// Looks at an account and what it knows of a LINE user, without a lock; none if there is no such account.
+pub(crate) async fn look(tx: &mut TenantTx, account: AccountId, user: &UserId) -> Result<Option<Look>, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT o.provider_id, f.version, f.state, f.first_seen_time, f.turn_time, f.turn_event_id
+         FROM identity.official_account o
+         LEFT JOIN identity.line_user u
+             ON u.tenant_id = o.tenant_id AND u.provider_id = o.provider_id AND u.line_user_id = $3
+         LEFT JOIN identity.friendship f
+             ON f.tenant_id = o.tenant_id AND f.account_id = o.account_id AND f.friend_id = u.friend_id
+         WHERE o.tenant_id = $1 AND o.account_id = $2",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(account.uuid())
+    .bind(user.as_str())
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let kept: Option<i64> = row::get(&row, "version")?;
+    let friendship = kept.map(|_| friendship(&row)).transpose()?;
+    Ok(Some(Look { provider: row::id(&row, "provider_id")?, friendship }))
+}
+
+/// Keeps a friendship that is not kept yet; whether that was so.
+pub(crate) async fn insert_if_new(
+    tx: &mut TenantTx,
+    account: AccountId,
+    friend: FriendId,
+    friendship: &StoredFriendship,
+) -> Result<bool, sqlx::Error> {
+    let turn = friendship.value.turn.as_ref();
+    let inserted = sqlx::query(
+        "INSERT INTO identity.friendship
+             (tenant_id, account_id, friend_id, version, state, first_seen_time, turn_time, turn_event_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(account.uuid())
+    .bind(friend.uuid())
+    .bind(friendship.version)
+    .bind(friendship.value.state().as_str())
+    .bind(friendship.value.first_seen)
+    .bind(turn.map(|turn| turn.at))
+    .bind(turn.map(|turn| &turn.event_id))
+    .execute(&mut **tx)
+    .await?;
+    Ok(inserted.rows_affected() == 1)
+}
+
+/// A friendship, locked until the transaction ends.
+pub(crate) async fn lock(
+    tx: &mut TenantTx,
+    account: AccountId,
+    friend: FriendId,
+) -> Result<Option<StoredFriendship>, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT * FROM identity.friendship WHERE tenant_id = $1 AND account_id = $2 AND friend_id = $3 FOR NO KEY UPDATE",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(account.uuid())
+    .bind(friend.uuid())
+    .fetch_optional(&mut **tx)
+    .await?;
+    row.as_ref().map(friendship).transpose()
+}
+
+/// Keeps what is known of a friendship now.
+pub(crate) async fn update(
+    tx: &mut TenantTx,
+    account: AccountId,
+    friend: FriendId,
+    friendship: &StoredFriendship,
+) -> Result<(), sqlx::Error> {
+    let turn = friendship.value.turn.as_ref();
+    sqlx::query(
+        "UPDATE identity.friendship
+         SET version = $4, state = $5, first_seen_time = $6, turn_time = $7, turn_event_id = $8
+         WHERE tenant_id = $1 AND account_id = $2 AND friend_id = $3",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(account.uuid())
+    .bind(friend.uuid())
+    .bind(friendship.version)
+    .bind(friendship.value.state().as_str())
+    .bind(friendship.value.first_seen)
+    .bind(turn.map(|turn| turn.at))
+    .bind(turn.map(|turn| &turn.event_id))
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// A LINE user as one account knows it.
+pub(crate) async fn find(
+    tx: &mut TenantTx,
+    account: AccountId,
+    id: FriendId,
+) -> Result<Option<StoredFriend>, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT f.*, u.provider_id, u.line_user_id, u.display_name, u.picture_url, u.version AS line_user_version,
+             a.mobile_number, a.gender, a.age, a.prefecture
+         FROM identity.friendship f
+         JOIN identity.line_user u ON u.tenant_id = f.tenant_id AND u.friend_id = f.friend_id
+         LEFT JOIN identity.friend_attributes a ON a.tenant_id = f.tenant_id AND a.friend_id = f.friend_id
+         WHERE f.tenant_id = $1 AND f.account_id = $2 AND f.friend_id = $3",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(account.uuid())
+    .bind(id.uuid())
+    .fetch_optional(&mut **tx)
+    .await?;
+    row.as_ref().map(friend).transpose()
+}
+
+/// At most `size` LINE users an account knows, latest first, behind `after`; only those in `state`, where one is given.
+pub(crate) async fn list(
+    tx: &mut TenantTx,
+    account: AccountId,
+    state: Option<FriendshipState>,
+    after: Option<Position>,
+    size: i64,
+) -> Result<Vec<StoredFriend>, sqlx::Error> {
+    let (time, id) = after.unzip();
+    let rows = sqlx::query(
+        "SELECT f.*, u.provider_id, u.line_user_id, u.display_name, u.picture_url, u.version AS line_user_version,
+             a.mobile_number, a.gender, a.age, a.prefecture
+         FROM identity.friendship f
+         JOIN identity.line_user u ON u.tenant_id = f.tenant_id AND u.friend_id = f.friend_id
+         LEFT JOIN identity.friend_attributes a ON a.tenant_id = f.tenant_id AND a.friend_id = f.friend_id
+         WHERE f.tenant_id = $1 AND f.account_id = $2 AND ($3::text IS NULL OR f.state = $3)
+             AND ($4::timestamptz IS NULL OR (f.first_seen_time, f.friend_id) < ($4, $5))
+         ORDER BY f.first_seen_time DESC, f.friend_id DESC LIMIT $6",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(account.uuid())
+    .bind(state.map(FriendshipState::as_str))
+    .bind(time)
+    .bind(id)
+    .bind(size)
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.iter().map(friend).collect()
+}
+
+/// Counts the LINE users an account knows.
+pub(crate) async fn count(tx: &mut TenantTx, account: AccountId) -> Result<Counts, sqlx::Error> {
+    let counted: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT state, count(*) FROM identity.friendship WHERE tenant_id = $1 AND account_id = $2 GROUP BY state",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(account.uuid())
+    .fetch_all(&mut **tx)
+    .await?;
+    let of = |state: FriendshipState| counted.iter().find(|(word, _)| word == state.as_str()).map_or(0, |(_, n)| *n);
+    Ok(Counts {
+        friends: of(FriendshipState::Friend),
+        blocked: of(FriendshipState::Blocked),
+        seen: of(FriendshipState::Seen),
+    })
+}
+
+/// A friendship with the LINE user ID that other services know the user by.
+pub(crate) struct ToldFriendship {
+    /// The account.
+    pub(crate) account: AccountId,
+    /// The LINE user, by our ID.
+    pub(crate) friend: FriendId,
+    /// LINE's user ID.
+    pub(crate) line_user_id: String,
+    /// The friendship.
+    pub(crate) friendship: StoredFriendship,
+}
+
+/// At most `size` friendships of all accounts behind `after`, by account and LINE user.
+pub(crate) async fn list_all(
+    tx: &mut TenantTx,
+    after: Option<(AccountId, FriendId)>,
+    size: i64,
+) -> Result<Vec<ToldFriendship>, sqlx::Error> {
+    let (account, friend): (Option<Uuid>, Option<Uuid>) =
+        after.map(|(account, friend)| (account.uuid(), friend.uuid())).unzip();
+    let rows = sqlx::query(
+        "SELECT f.*, u.line_user_id
+         FROM identity.friendship f
+         JOIN identity.line_user u ON u.tenant_id = f.tenant_id AND u.friend_id = f.friend_id
+         WHERE f.tenant_id = $1 AND ($2::uuid IS NULL OR (f.account_id, f.friend_id) > ($2, $3))
+         ORDER BY f.account_id, f.friend_id LIMIT $4",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(account)
+    .bind(friend)
+    .bind(size)
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(ToldFriendship {
+                account: row::id(row, "account_id")?,
+                friend: row::id(row, "friend_id")?,
+                line_user_id: row::get(row, "line_user_id")?,
+                friendship: friendship(row)?,
+            })
+        })
+        .collect()
+}
