@@ -1,0 +1,63 @@
+//! Whether Postgres is worth trying.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use chassis::postgres::Database;
+use sqlx::Executor;
+use tokio::sync::Notify;
+
+use super::settle::connect;
+
+/// How long one probe may take.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
+/// The pause between probes while Postgres is away.
+const PROBE_EVERY: Duration = Duration::from_millis(100);
+
+/// Open while Postgres is away, so that only one prober waits for it and no request does. Shared by all flushers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Breaker(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    away: AtomicBool,
+    tripped: Notify,
+}
+
+impl Breaker {
+    /// Whether Postgres was away when it was last tried.
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.away.load(Ordering::Acquire)
+    }
+
+    /// Notes that Postgres did not store something in time.
+    pub(crate) fn trip(&self) {
+        if !self.0.away.swap(true, Ordering::AcqRel) {
+            tracing::warn!("postgres does not answer: bodies are spilled");
+            metrics::gauge!("tsunagi_ingest_postgres_away").set(1.0);
+        }
+        self.0.tripped.notify_one();
+    }
+
+    fn mend(&self) {
+        self.0.away.store(false, Ordering::Release);
+        tracing::info!("postgres answers again");
+        metrics::gauge!("tsunagi_ingest_postgres_away").set(0.0);
+    }
+}
+
+/// Tries Postgres while the breaker is open, and closes it when it answers. Runs for ever.
+pub(crate) async fn probe(breaker: Breaker, database: Database) {
+    loop {
+        breaker.0.tripped.notified().await;
+        while breaker.is_open() {
+            // On a new connection, with a transaction ID: a standby, a full table of connections or a lost network is not well.
+            let lives = async { connect(&database).await?.execute("SELECT pg_catalog.pg_current_xact_id()").await };
+            match tokio::time::timeout(PROBE_TIMEOUT, lives).await {
+                Ok(Ok(_)) => breaker.mend(),
+                _ => tokio::time::sleep(PROBE_EVERY).await,
+            }
+        }
+    }
+}

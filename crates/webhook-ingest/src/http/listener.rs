@@ -1,0 +1,85 @@
+//! The listener: a bounded number of connections, each with its own task and its limits.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use super::door::Door;
+
+/// Bytes of head and buffer that a connection may hold.
+const LARGEST_BUFFER: usize = 64 * 1_024;
+/// Most requests at once on one HTTP/2 connection.
+const STREAMS: u32 = 256;
+/// HTTP/2 connections that do not answer a ping this long are closed.
+const PING_EVERY: Duration = Duration::from_secs(20);
+
+/// The listener and what it may hold open.
+pub(crate) struct Listener {
+    pub(crate) socket: TcpListener,
+    pub(crate) door: Arc<Door>,
+    /// Most connections at once; more wait in the kernel.
+    pub(crate) connections: usize,
+    /// How long a connection may take for a request's head, idle time before it included.
+    pub(crate) idle: Duration,
+}
+
+impl Listener {
+    /// Serves until `stopping`; then finishes the requests in hand.
+    pub(crate) async fn serve(self, stopping: CancellationToken) {
+        let mut server = auto::Builder::new(TokioExecutor::new());
+        server.http1().timer(TokioTimer::new()).header_read_timeout(self.idle).max_buf_size(LARGEST_BUFFER);
+        server
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS)
+            .max_header_list_size(16 * 1_024)
+            .keep_alive_interval(PING_EVERY)
+            .keep_alive_timeout(PING_EVERY);
+        let server = Arc::new(server);
+        let graceful = GracefulShutdown::new();
+        let places = Arc::new(Semaphore::new(self.connections));
+        while let Some((stream, place)) = stopping.run_until_cancelled(accept(&self.socket, &places)).await {
+            let door = Arc::clone(&self.door);
+            let service = service_fn(move |request| {
+                let door = Arc::clone(&door);
+                async move { Ok::<_, Infallible>(door.answer(request).await) }
+            });
+            let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
+            let connection = graceful.watch(connection);
+            tokio::spawn(async move {
+                // How a connection ends is the other side's business.
+                let _ = connection.await;
+                drop(place);
+            });
+        }
+        drop(self.socket);
+        graceful.shutdown().await;
+    }
+}
+
+/// The next connection, when there is room for it.
+async fn accept(socket: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+    loop {
+        #[expect(clippy::expect_used, reason = "the semaphore is never closed")]
+        let place = Arc::clone(places).acquire_owned().await.expect("open");
+        match socket.accept().await {
+            Ok((stream, _)) => {
+                // An answer is one small packet: it must not wait for another.
+                let _ = stream.set_nodelay(true);
+                return (stream, place);
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}

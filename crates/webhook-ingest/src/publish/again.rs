@@ -1,0 +1,140 @@
+//! When the stream is not the one that was filled, everything of the last seven days is published again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bus::Bus;
+use bus::continuity::{Continuity, ContinuityError};
+use bus::stream::Stream;
+use chassis::postgres::Database;
+use chrono::TimeDelta;
+use kernel::{Clock, TenantId, Timestamp};
+use ulid::Ulid;
+use uuid::Uuid;
+
+use crate::accounts::tenants;
+
+/// How often the stream is compared with what is remembered of it.
+const EVERY: Duration = Duration::from_secs(2);
+/// As long as the stream itself keeps a message.
+const KEPT_DAYS: i64 = 7;
+/// Bodies in one row of the table of publications.
+const RUN: i64 = 64;
+/// Rows made by one statement.
+const RUNS: i64 = 128;
+
+/// One replica does it; another takes over when it has said nothing for a minute.
+const CLAIM: &str = "
+INSERT INTO ingest.refill AS refill (epoch, holder, claimed_until) VALUES ($1, $2, now() + interval '1 minute')
+ON CONFLICT (tenant_id, epoch) DO UPDATE SET claimed_until = excluded.claimed_until, holder = excluded.holder
+WHERE NOT refill.complete AND (refill.claimed_until < now() OR refill.holder = excluded.holder)";
+
+/// Runs of bodies behind `$2`, each one row, named after its first body: doing it twice makes no second row.
+const REFILL: &str = "
+WITH kept AS (
+    SELECT body_id, (row_number() OVER (ORDER BY body_id) - 1) / $3 AS run
+    FROM (SELECT body_id FROM ingest.body WHERE tenant_id = $1 AND body_id > $2 ORDER BY body_id LIMIT $4) AS bodies
+), runs AS (
+    INSERT INTO ingest.publication (tenant_id, batch_id, due_at, body_ids)
+    SELECT $1, (array_agg(body_id ORDER BY body_id))[1], now(), array_agg(body_id ORDER BY body_id) FROM kept GROUP BY run
+    ON CONFLICT DO NOTHING
+)
+SELECT body_id FROM kept ORDER BY body_id DESC LIMIT 1";
+
+/// The highest number the stream gave to one of this replica's events. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Highest(Arc<AtomicU64>);
+
+impl Highest {
+    /// Notes an acknowledgement.
+    pub(super) fn note(&self, sequence: u64) {
+        self.0.fetch_max(sequence, Ordering::Relaxed);
+    }
+}
+
+/// Looks after the stream.
+pub(crate) struct Again {
+    pub(crate) database: Database,
+    pub(crate) bus: Bus,
+    pub(crate) highest: Highest,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Again {
+    /// Compares the stream with what is remembered, for ever.
+    pub(crate) async fn run(self) {
+        let continuity = Continuity::new(&self.database, Stream::LineWebhook);
+        let (holder, mut known, mut noted) = (Uuid::new_v4(), None, 0);
+        loop {
+            tokio::time::sleep(EVERY).await;
+            if !self.bus.is_connected() {
+                continue;
+            }
+            match self.look(&continuity, holder, &mut known, &mut noted).await {
+                Ok(()) => {}
+                Err(error) => tracing::warn!(error = %error, "the stream is not compared with what is remembered"),
+            }
+        }
+    }
+
+    async fn look(
+        &self,
+        continuity: &Continuity,
+        holder: Uuid,
+        known: &mut Option<i64>,
+        noted: &mut u64,
+    ) -> Result<(), ContinuityError> {
+        let epoch = continuity.look(&self.bus).await?;
+        if *known != Some(epoch) {
+            // What the stream before gave says nothing about this one.
+            self.highest.0.store(0, Ordering::Relaxed);
+            *noted = 0;
+            // The first stream of all had nothing before it.
+            if epoch <= 1 || self.refill(epoch, holder).await? {
+                *known = Some(epoch);
+            }
+            return Ok(());
+        }
+        let highest = self.highest.0.load(Ordering::Relaxed);
+        if highest > *noted {
+            continuity.acknowledged(highest).await?;
+            *noted = highest;
+        }
+        Ok(())
+    }
+
+    /// Puts everything of the last seven days back among what is to be published; tells whether it is done, by whomever.
+    async fn refill(&self, epoch: i64, holder: Uuid) -> Result<bool, sqlx::Error> {
+        let worker = self.database.worker();
+        let claim = || sqlx::query(CLAIM).bind(epoch).bind(holder);
+        if claim().execute(worker).await?.rows_affected() == 0 {
+            let complete = sqlx::query_scalar("SELECT complete FROM ingest.refill WHERE epoch = $1").bind(epoch);
+            return complete.fetch_one(worker).await;
+        }
+        tracing::warn!(epoch, "the stream of webhooks was lost: seven days are published again");
+        let from = first_id(self.clock.now() - TimeDelta::days(KEPT_DAYS));
+        for tenant in tenants(&self.database).await? {
+            self.refill_tenant(tenant, from).await?;
+            claim().execute(worker).await?;
+        }
+        sqlx::query("UPDATE ingest.refill SET complete = true WHERE epoch = $1").bind(epoch).execute(worker).await?;
+        Ok(true)
+    }
+
+    async fn refill_tenant(&self, tenant: TenantId, from: Uuid) -> Result<(), sqlx::Error> {
+        let mut behind = Some(from);
+        while let Some(after) = behind {
+            let mut tx = self.database.tenant(tenant).await?;
+            let refill = sqlx::query_scalar(REFILL).bind(tenant.uuid()).bind(after).bind(RUN).bind(RUN * RUNS);
+            behind = refill.fetch_optional(&mut *tx).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+}
+
+/// The first body ID of a moment.
+fn first_id(moment: Timestamp) -> Uuid {
+    Uuid::from_u128(Ulid::from_parts(u64::try_from(moment.timestamp_millis()).unwrap_or(0), 0).0)
+}

@@ -1,0 +1,181 @@
+//! What is committed and was not published in time: published from the archive, by any replica, fairly between tenants.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bus::Bus;
+use bytes::Bytes;
+use chassis::postgres::Database;
+use futures::{StreamExt, stream};
+use kernel::{AccountId, BodyId, TenantId};
+use sqlx::Row;
+use uuid::Uuid;
+use webhook_ingest_core::{body_time, read};
+
+use super::marks::delete;
+use super::send::{Sender, send};
+use crate::taken::Taken;
+
+/// The pause when nothing is due.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How long a claimed row is left to its claimer.
+const CLAIM: Duration = Duration::from_secs(30);
+/// Rows claimed at once, and of one tenant.
+const CLAIMED: i64 = 64;
+const CLAIMED_OF_ONE: i64 = 8;
+/// Tenants published at once.
+const AT_ONCE: usize = 8;
+
+/// Claims due rows of several tenants, those behind `$1` first, a few of each: a tenant with a million rows takes its turn
+/// like one with a single row. Finds the tenants by leaping over the index.
+const CLAIM_ROWS: &str = "
+WITH RECURSIVE tenant AS (
+    (SELECT tenant_id FROM ingest.publication WHERE tenant_id > $1 ORDER BY tenant_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT p.tenant_id FROM ingest.publication p WHERE p.tenant_id > tenant.tenant_id ORDER BY p.tenant_id LIMIT 1)
+    FROM tenant WHERE tenant.tenant_id IS NOT NULL
+), claimed AS (
+    SELECT due.tenant_id, due.batch_id
+    FROM tenant CROSS JOIN LATERAL (
+        SELECT p.tenant_id, p.batch_id FROM ingest.publication p
+        WHERE p.tenant_id = tenant.tenant_id AND p.due_at <= now()
+        ORDER BY p.batch_id LIMIT $2 FOR UPDATE SKIP LOCKED
+    ) AS due
+    LIMIT $3
+)
+UPDATE ingest.publication p SET due_at = now() + make_interval(secs => $4)
+FROM claimed WHERE p.tenant_id = claimed.tenant_id AND p.batch_id = claimed.batch_id
+RETURNING p.tenant_id, p.batch_id, p.body_ids";
+
+const BODIES: &str = "
+SELECT body_id, account_id, verified_at, trace, payload FROM ingest.body
+WHERE tenant_id = $1 AND body_id = ANY ($2) ORDER BY body_id";
+
+/// Which of these events were new with which body.
+const NEW_EVENTS: &str = "
+SELECT s.body_id, s.place FROM ingest.seen_event s
+JOIN unnest($2::uuid[], $3::uuid[]) AS event (account_id, event_id) USING (account_id, event_id)
+WHERE s.tenant_id = $1";
+
+/// Why a round did not publish what it had claimed.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error("the database is away or refused")]
+    Database(#[from] sqlx::Error),
+    #[error("NATS does not take events now")]
+    Nats,
+}
+
+/// Publishes what is due.
+pub(crate) struct Backlog {
+    pub(crate) database: Database,
+    pub(crate) bus: Bus,
+    pub(crate) sender: Sender,
+}
+
+type Row3 = (TenantId, Uuid, Vec<Uuid>);
+
+impl Backlog {
+    /// Publishes what is due, for ever.
+    pub(crate) async fn run(self) {
+        let mut behind = Uuid::nil();
+        loop {
+            let published = if self.bus.is_connected() { self.round(&mut behind).await } else { Ok(0) };
+            match published {
+                Ok(0) => tokio::time::sleep(PAUSE).await,
+                Ok(count) => tracing::info!(commits = count, "published from the archive"),
+                Err(error) => {
+                    tracing::warn!(error = %error, "the backlog waits");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Claims and publishes one portion; tells how many commits were published.
+    async fn round(&self, behind: &mut Uuid) -> Result<usize, Trouble> {
+        let mut claimed = self.claim(*behind).await?;
+        if claimed.is_empty() && !behind.is_nil() {
+            claimed = self.claim(Uuid::nil()).await?;
+        }
+        *behind = claimed.iter().map(|(tenant, ..)| tenant.uuid()).max().unwrap_or_default();
+        let mut by_tenant: HashMap<TenantId, Vec<(Uuid, Vec<Uuid>)>> = HashMap::new();
+        for (tenant, batch, bodies) in claimed {
+            by_tenant.entry(tenant).or_default().push((batch, bodies));
+        }
+        let outcomes: Vec<Result<usize, Trouble>> = stream::iter(by_tenant)
+            .map(|(tenant, batches)| self.publish(tenant, batches))
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
+        outcomes.into_iter().sum()
+    }
+
+    async fn claim(&self, behind: Uuid) -> Result<Vec<Row3>, sqlx::Error> {
+        let claim = sqlx::query(CLAIM_ROWS).bind(behind).bind(CLAIMED_OF_ONE).bind(CLAIMED).bind(CLAIM.as_secs_f64());
+        let rows = claim.fetch_all(self.database.worker()).await?;
+        let mut rows: Vec<Row3> = rows
+            .iter()
+            .map(|row| Ok((row.try_get::<Uuid, _>(0)?.into(), row.try_get(1)?, row.try_get(2)?)))
+            .collect::<Result<_, sqlx::Error>>()?;
+        rows.sort_unstable();
+        Ok(rows)
+    }
+
+    /// Publishes commits of one tenant, one after the other.
+    async fn publish(&self, tenant: TenantId, batches: Vec<(Uuid, Vec<Uuid>)>) -> Result<usize, Trouble> {
+        let count = batches.len();
+        for (batch, bodies) in batches {
+            let bodies = self.load(tenant, &bodies).await?;
+            let sent = send(&self.sender, &bodies).await.map_err(|_| Trouble::Nats)?;
+            if !sent.all_acknowledged().await {
+                return Err(Trouble::Nats);
+            }
+            delete(&self.database, &vec![(tenant, batch)]).await?;
+        }
+        Ok(count)
+    }
+
+    /// The bodies as they were taken, with the events that were new with them. What retention or a person has erased since
+    /// is not among them.
+    async fn load(&self, tenant: TenantId, ids: &[Uuid]) -> Result<Vec<Taken>, sqlx::Error> {
+        let mut tx = self.database.tenant(tenant).await?;
+        let rows = sqlx::query(BODIES).bind(tenant.uuid()).bind(ids).fetch_all(&mut *tx).await?;
+        let mut bodies = Vec::with_capacity(rows.len());
+        for row in rows {
+            let body = BodyId::from(row.try_get::<Uuid, _>(0)?);
+            let payload = Bytes::from(row.try_get::<Vec<u8>, _>(4)?);
+            let verified_at = row.try_get(2)?;
+            bodies.push(Taken {
+                tenant,
+                account: AccountId::from(row.try_get::<Uuid, _>(1)?),
+                body,
+                verified_at: body_time(body).unwrap_or(verified_at),
+                trace: row.try_get::<Option<String>, _>(3)?.and_then(|trace| trace.parse().ok()),
+                events: read(&payload).map(|reading| reading.events).unwrap_or_default(),
+                payload,
+                quarantine: None,
+            });
+        }
+        let of = |id: fn(&Taken, u128) -> Uuid| {
+            let ids = bodies.iter().flat_map(|body| body.events.iter().map(move |event| id(body, event.id.0)));
+            ids.collect::<Vec<Uuid>>()
+        };
+        let asked = sqlx::query(NEW_EVENTS)
+            .bind(tenant.uuid())
+            .bind(of(|body, _| body.account.uuid()))
+            .bind(of(|_, event| Uuid::from_u128(event)));
+        let new: std::collections::HashSet<(Uuid, i16)> = asked
+            .fetch_all(&mut *tx)
+            .await?
+            .iter()
+            .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+            .collect::<Result<_, sqlx::Error>>()?;
+        tx.commit().await?;
+        for body in &mut bodies {
+            let id = body.body.uuid();
+            body.events.retain(|event| i16::try_from(event.place).is_ok_and(|place| new.contains(&(id, place))));
+        }
+        Ok(bodies)
+    }
+}

@@ -1,0 +1,1 @@
+//! ArchiveService: a tenant sees its own and nothing else.
