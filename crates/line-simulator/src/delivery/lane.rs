@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use rand::seq::SliceRandom as _;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
@@ -42,7 +41,7 @@ pub(super) async fn run(
             continue;
         }
         if trouble.reorder_window > 0 {
-            waiting.shuffle(&mut rand::rng());
+            platform.with(|world, _| world.mint.shuffle(&mut waiting));
         }
         while !waiting.is_empty() {
             let batch: Vec<Outgoing> = waiting.drain(..trouble.batch.clamp(1, waiting.len())).collect();

@@ -24,7 +24,7 @@ pub struct Done {
     /// The webhook event sent; absent when the act causes none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_event_id: Option<String>,
-    /// Its reply token.
+    /// Its reply token; worth nothing before the webhook was delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_token: Option<String>,
     /// The message written.

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use rand::rngs::StdRng;
+use rand::seq::SliceRandom as _;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use sha2::{Digest as _, Sha256};
 use ulid::Ulid;
@@ -66,6 +67,11 @@ impl Mint {
     /// True with probability `p` (clamped to 0..=1).
     pub(crate) fn chance(&mut self, p: f64) -> bool {
         p >= 1.0 || (p > 0.0 && self.dice.random_bool(p))
+    }
+
+    /// Puts things into random order.
+    pub(crate) fn shuffle<T>(&mut self, things: &mut [T]) {
+        things.shuffle(&mut self.dice);
     }
 
     /// A number drawn evenly from `low..=high`.

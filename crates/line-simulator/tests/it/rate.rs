@@ -55,7 +55,7 @@ async fn accounts_draw_hidden_limits_of_their_own() {
         let card =
             stage.control.add_account(&stage.account.provider, line_simulator::AccountSpec::default()).await.unwrap();
         let mut count = 0;
-        loop {
+        while count <= 30 {
             let request = stage.http.post(format!("{}/v2/bot/message/push", stage.simulator.base_url()));
             if request.bearer_auth(&card.access_token).send().await.unwrap().status() == 429 {
                 break;

@@ -20,7 +20,8 @@ async fn more_than_two_megabytes_are_413() {
     let stage = Stage::new().await;
     let (_, user) = stage.friend().await;
     let body = json!({ "to": user, "messages": [text_message("x")], "padding": "x".repeat(2 * 1024 * 1024) });
-    assert_eq!(stage.post("/v2/bot/message/push", body).await.status, 413);
+    let answer = stage.post("/v2/bot/message/push", body).await;
+    assert_eq!((answer.status, answer.body["message"].as_str()), (413, Some("Payload Too Large")));
 }
 
 #[tokio::test]
