@@ -22,6 +22,13 @@ pub struct LaneTimes {
 #[error("a lease must outlast two renewals and one call to LINE")]
 pub struct LaneTimesError;
 
+impl Default for LaneTimes {
+    /// Five seconds of lease, renewed every second; three for a call.
+    fn default() -> Self {
+        Self { lease: Duration::from_secs(5), renew_every: Duration::from_secs(1), call: Duration::from_secs(3) }
+    }
+}
+
 impl LaneTimes {
     /// Times that fit together: the lease outlasts two renewals and one call.
     pub fn new(lease: Duration, renew_every: Duration, call: Duration) -> Result<Self, LaneTimesError> {
@@ -67,7 +74,8 @@ mod tests {
 
     #[test]
     fn a_released_lane_has_nothing_in_hand() {
-        let times = LaneTimes::new(Duration::from_secs(5), Duration::from_secs(1), Duration::from_secs(3)).unwrap();
+        let times = LaneTimes::default();
+        assert_eq!(LaneTimes::new(times.lease, times.renew_every, times.call), Ok(times));
         assert_eq!((times.settle(true), times.settle(false)), (Duration::ZERO, Duration::from_secs(3)));
         assert_eq!(
             LaneTimes::new(Duration::from_secs(3), Duration::from_secs(1), Duration::from_secs(3)),

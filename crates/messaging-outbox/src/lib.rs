@@ -1,1 +1,32 @@
-//! messaging-outbox
+#![doc = include_str!("../README.md")]
+
+mod access_token;
+mod app;
+mod change;
+mod config;
+mod content;
+mod figures;
+mod grpc;
+mod inbound;
+mod migrations;
+mod postgres;
+mod replica;
+mod retention;
+mod sender;
+mod trouble;
+mod wake;
+mod watch;
+
+pub use app::App;
+pub use config::Config;
+pub use content::ContentConfig;
+pub use migrations::MIGRATIONS;
+pub use sender::SenderConfig;
+
+/// What the program is called and what it owns.
+pub const PROGRAM: chassis::Program = chassis::Program {
+    name: "messaging-outbox",
+    service: "messaging",
+    about: "Conversations with LINE users, and everything that is sent to them.",
+    migrations: &[chassis::PLUMBING, bus::PLUMBING, MIGRATIONS],
+};

@@ -1,0 +1,48 @@
+-- What identity-linking says about tenants, accounts, LINE users and friendships. The highest version wins.
+CREATE TABLE {schema}.tenant_replica (
+    tenant_id uuid NOT NULL,
+    version bigint NOT NULL,
+    time_zone text NOT NULL,
+    suspended boolean NOT NULL,
+    PRIMARY KEY (tenant_id)
+);
+SELECT {schema}.isolate('{schema}.tenant_replica');
+
+-- `credential_material` is sealed to this service's own key by identity-linking, and opened in memory only.
+CREATE TABLE {schema}.account_replica (
+    tenant_id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    version bigint NOT NULL,
+    provider_id uuid NOT NULL,
+    channel_id text NOT NULL,
+    display_name text NOT NULL,
+    state smallint NOT NULL,
+    credential_kind smallint NOT NULL,
+    credential_material bytea NOT NULL,
+    credential_seal_key_id text NOT NULL,
+    credential_key_id text NOT NULL,
+    PRIMARY KEY (tenant_id, account_id)
+);
+SELECT {schema}.isolate('{schema}.account_replica');
+
+CREATE TABLE {schema}.line_user_replica (
+    tenant_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    line_user_id text NOT NULL,
+    version bigint NOT NULL,
+    display_name text NOT NULL,
+    picture_url text NOT NULL,
+    PRIMARY KEY (tenant_id, provider_id, line_user_id)
+);
+SELECT {schema}.isolate('{schema}.line_user_replica');
+
+CREATE TABLE {schema}.friendship_replica (
+    tenant_id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    line_user_id text NOT NULL,
+    version bigint NOT NULL,
+    state smallint NOT NULL,
+    state_time timestamptz,
+    PRIMARY KEY (tenant_id, account_id, line_user_id)
+);
+SELECT {schema}.isolate('{schema}.friendship_replica');

@@ -1,0 +1,92 @@
+-- One row for each official account and LINE user, group or room. `chat_key` is LINE's ID of the other side.
+CREATE TABLE {schema}.conversation (
+    tenant_id uuid NOT NULL,
+    conversation_id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    kind smallint NOT NULL CHECK (kind BETWEEN 1 AND 3),
+    chat_key text NOT NULL,
+    standby boolean NOT NULL DEFAULT false,
+    standby_time timestamptz NOT NULL DEFAULT '-infinity',
+    unread_count int NOT NULL DEFAULT 0 CHECK (unread_count >= 0),
+    last_message_id uuid,
+    last_message_time timestamptz,
+    activity_time timestamptz NOT NULL,
+    version bigint NOT NULL DEFAULT 1,
+    PRIMARY KEY (tenant_id, conversation_id),
+    CONSTRAINT conversation_chat UNIQUE (tenant_id, account_id, chat_key)
+) WITH (fillfactor = 80);
+CREATE INDEX conversation_latest ON {schema}.conversation (tenant_id, activity_time DESC, conversation_id DESC);
+SELECT {schema}.isolate('{schema}.conversation');
+
+-- One row for each message object, both ways. `object` is LINE's own message object, as it came or as it goes; it is null
+-- once the message is unsent or erased, and never in any other table. An inbound ID follows from the account and LINE's
+-- message ID, an outbound one is made anew and carries its time. `json`, not `jsonb`: a user may write U+0000.
+CREATE TABLE {schema}.message (
+    tenant_id uuid NOT NULL,
+    message_id uuid NOT NULL,
+    conversation_id uuid NOT NULL,
+    account_id uuid NOT NULL,
+    message_time timestamptz NOT NULL,
+    direction smallint NOT NULL CHECK (direction IN (1, 2)),
+    state smallint NOT NULL,
+    class smallint NOT NULL DEFAULT 0,
+    unread boolean NOT NULL DEFAULT false,
+    original_seen boolean NOT NULL DEFAULT true,
+    send_method smallint,
+    edit_time timestamptz,
+    unsend_time timestamptz,
+    accept_time timestamptz,
+    staff_id uuid,
+    principal_id uuid,
+    quoted_message_id uuid,
+    line_message_id text,
+    line_request_id text,
+    edit_event text,
+    quote_token text,
+    staff_display_name text,
+    object json,
+    PRIMARY KEY (tenant_id, message_id)
+) WITH (fillfactor = 85);
+CREATE INDEX message_conversation ON {schema}.message (tenant_id, conversation_id, message_time, message_id);
+CREATE INDEX message_unread ON {schema}.message (tenant_id, conversation_id) WHERE unread;
+-- Outbound messages somebody must look at: refused, uncertain, waiting for quota.
+CREATE INDEX message_attention ON {schema}.message (tenant_id, state, message_id) WHERE direction = 2 AND state IN (6, 7, 9);
+SELECT {schema}.isolate('{schema}.message');
+
+-- Messages known to be taken back, so that a late copy cannot bring content back.
+CREATE TABLE {schema}.tombstone (
+    tenant_id uuid NOT NULL,
+    message_id uuid NOT NULL,
+    unsend_time timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, message_id)
+);
+SELECT {schema}.isolate('{schema}.tombstone');
+
+-- Why an outbound message did not go, in LINE's words.
+CREATE TABLE {schema}.send_failure (
+    tenant_id uuid NOT NULL,
+    message_id uuid NOT NULL,
+    kind smallint NOT NULL,
+    line_message text NOT NULL,
+    line_details text[] NOT NULL,
+    line_request_id text NOT NULL,
+    http_status int NOT NULL,
+    attempts int NOT NULL,
+    PRIMARY KEY (tenant_id, message_id)
+);
+SELECT {schema}.isolate('{schema}.send_failure');
+
+-- Every change a watcher hears of. `changed` is the writing transaction: a reader that asks for everything not finished
+-- before its last snapshot misses no row, in whatever order transactions commit. Kept for a day.
+CREATE TABLE {schema}.conversation_change (
+    tenant_id uuid NOT NULL,
+    changed xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    change_id bigint GENERATED ALWAYS AS IDENTITY,
+    conversation_id uuid NOT NULL,
+    message_id uuid,
+    change_time timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (tenant_id, changed, change_id)
+);
+CREATE INDEX conversation_change_time ON {schema}.conversation_change USING brin (change_time);
+SELECT {schema}.isolate('{schema}.conversation_change');
+SELECT {schema}.isolate_queue('{schema}.conversation_change', 'SELECT (tenant_id, changed, change_id, change_time), DELETE');

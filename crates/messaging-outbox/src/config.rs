@@ -1,0 +1,107 @@
+//! The service's settings.
+
+use std::time::Duration;
+
+use bus::BusConfig;
+use chassis::config::Settings;
+use chassis::envelope::MasterKeys;
+use chassis::grpc::{ClientConfig, GrpcConfig};
+use chassis::postgres::PostgresConfig;
+use chassis::seal::PrivateKey;
+use messaging_outbox_core::lane::LaneTimes;
+use url::Url;
+
+use crate::content::ContentConfig;
+use crate::sender::SenderConfig;
+
+/// Everything the service needs to know.
+#[derive(Debug)]
+pub struct Config {
+    /// Where its gRPC methods are served.
+    pub grpc: GrpcConfig,
+    /// Its database.
+    pub postgres: PostgresConfig,
+    /// NATS.
+    pub bus: BusConfig,
+    /// identity-linking, for the first reading of replicas; none: they are filled by events alone.
+    pub identity: Option<ClientConfig>,
+    /// The key that credentials are sealed to.
+    pub seal_key: PrivateKey,
+    /// The keys that wrap data keys.
+    pub master_keys: MasterKeys,
+    /// LINE's API host.
+    pub line_api_url: Url,
+    /// LINE's data host.
+    pub line_data_url: Url,
+    /// How the sender works.
+    pub sender: SenderConfig,
+    /// How contents are fetched.
+    pub content: ContentConfig,
+    /// Transactions at once for LINE's events.
+    pub inbound_transactions: usize,
+}
+
+impl Config {
+    /// Reads the settings.
+    pub fn read(settings: &mut Settings) -> Self {
+        Self {
+            grpc: GrpcConfig::read(settings, "messaging"),
+            postgres: PostgresConfig::read(settings, "messaging"),
+            bus: BusConfig::read(settings),
+            identity: Some(ClientConfig::read(settings, "messaging", "identity")),
+            seal_key: settings.required(
+                "TSUNAGI_MESSAGING_SEAL_KEY",
+                "The private key, 32 bytes in base64, that identity-linking seals channel credentials to.",
+            ),
+            master_keys: MasterKeys::read(settings),
+            line_api_url: settings.or("TSUNAGI_LINE_API_URL", line("https://api.line.me"), "LINE's API host."),
+            line_data_url: settings.or("TSUNAGI_LINE_DATA_URL", line("https://api-data.line.me"), "LINE's data host."),
+            sender: sender(settings),
+            content: ContentConfig {
+                at_once: settings.or(
+                    "TSUNAGI_MESSAGING_CONTENTS_AT_ONCE",
+                    4,
+                    "Contents of media messages fetched at once.",
+                ),
+                most_bytes: settings.or(
+                    "TSUNAGI_MESSAGING_CONTENT_MOST_BYTES",
+                    200 * 1024 * 1024,
+                    "The largest content of a media message that is kept.",
+                ),
+            },
+            inbound_transactions: settings.or(
+                "TSUNAGI_MESSAGING_INBOUND_TRANSACTIONS",
+                8,
+                "Database transactions at once for LINE's events.",
+            ),
+        }
+    }
+}
+
+fn line(url: &str) -> Url {
+    #[expect(clippy::expect_used, reason = "two constants that are URLs")]
+    Url::parse(url).expect("a URL")
+}
+
+fn sender(settings: &mut Settings) -> SenderConfig {
+    let mut milliseconds =
+        |name: &str, default: u64, about: &str| Duration::from_millis(settings.or(name, default, about));
+    let call =
+        milliseconds("TSUNAGI_MESSAGING_CALL_MILLISECONDS", 3_000, "How long one sending call to LINE may take.");
+    let lease = milliseconds(
+        "TSUNAGI_MESSAGING_LEASE_MILLISECONDS",
+        5_000,
+        "How long a replica that died keeps its accounts' lanes. Longer than a call and two renewals.",
+    );
+    let renew = milliseconds("TSUNAGI_MESSAGING_RENEW_MILLISECONDS", 1_000, "How often lanes are renewed.");
+    let times = LaneTimes::new(lease, renew, call);
+    if let Err(error) = &times {
+        settings.mistake("TSUNAGI_MESSAGING_LEASE_MILLISECONDS", &format!("does not fit: {error}"));
+    }
+    SenderConfig {
+        times: times.unwrap_or_default(),
+        calls_of_lane: settings.or("TSUNAGI_MESSAGING_CALLS_OF_LANE", 64, "Sending calls of one account at once."),
+        calls: settings.or("TSUNAGI_MESSAGING_CALLS", 256, "Sending calls of all accounts at once, in this replica."),
+        lanes: settings.or("TSUNAGI_MESSAGING_LANES", 2_000, "Accounts this replica sends for at once."),
+    }
+}

@@ -1,0 +1,146 @@
+//! Conversations: listed, read, marked as read. How they are watched is in [`super::watch`].
+
+use chassis::audit::{self, Actor};
+use chassis::auth::Caller;
+use chassis::grpc::refuse;
+use chassis::page;
+use contracts::messaging::v1 as wire;
+use contracts::messaging::v1::conversation_service_server::ConversationService;
+use kernel::{ConversationId, MessageId, Timestamp};
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use super::wire as to_wire;
+use super::{Desk, field, watch};
+use crate::change;
+use crate::postgres::conversation::{self, Listing};
+use crate::postgres::message;
+
+/// Where a page of conversations or messages ended.
+type Position = (i64, Uuid);
+
+fn position(time: Timestamp, id: Uuid) -> Position {
+    (time.timestamp_micros(), id)
+}
+
+fn behind(token: &str) -> Result<Option<(Timestamp, Uuid)>, Status> {
+    let Some((micros, id)) = page::decode::<Position>(token)? else { return Ok(None) };
+    let time = Timestamp::from_timestamp_micros(micros);
+    Ok(Some((time.ok_or_else(|| refuse::invalid("page_token", "is not a token of this list"))?, id)))
+}
+
+#[tonic::async_trait]
+impl ConversationService for Desk {
+    async fn list_conversations(
+        &self,
+        request: Request<wire::ListConversationsRequest>,
+    ) -> Result<Response<wire::ListConversationsResponse>, Status> {
+        let caller = Caller::of(&request);
+        let request = request.into_inner();
+        let limit = page::size(request.page_size)?;
+        let listing = Listing {
+            accounts: field::accounts(&request.account_ids)?,
+            unread_only: request.unread_only,
+            after: behind(&request.page_token)?,
+            limit,
+        };
+        let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
+        let found = conversation::list(&mut tx, &listing, self.tools.clock.now()).await.map_err(refuse::database)?;
+        tx.rollback().await.map_err(refuse::database)?;
+        let full = i64::try_from(found.len()).is_ok_and(|count| count == limit);
+        let last = found.last().filter(|_| full);
+        Ok(Response::new(wire::ListConversationsResponse {
+            next_page_token: last
+                .map(|one| page::encode(&position(one.activity_time, one.id.uuid())))
+                .unwrap_or_default(),
+            conversations: found.iter().map(to_wire::conversation).collect(),
+        }))
+    }
+
+    async fn get_conversation(
+        &self,
+        request: Request<wire::GetConversationRequest>,
+    ) -> Result<Response<wire::GetConversationResponse>, Status> {
+        let caller = Caller::of(&request);
+        let id = field::id("conversation_id", &request.get_ref().conversation_id)?;
+        let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
+        let found = self.conversation(&mut tx, id).await?;
+        tx.rollback().await.map_err(refuse::database)?;
+        Ok(Response::new(wire::GetConversationResponse { conversation: Some(to_wire::conversation(&found)) }))
+    }
+
+    async fn list_messages(
+        &self,
+        request: Request<wire::ListMessagesRequest>,
+    ) -> Result<Response<wire::ListMessagesResponse>, Status> {
+        let caller = Caller::of(&request);
+        let request = request.into_inner();
+        let limit = page::size(request.page_size)?;
+        let id: ConversationId = field::id("conversation_id", &request.conversation_id)?;
+        let after = behind(&request.page_token)?;
+        let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
+        let conversation = self.conversation(&mut tx, id).await?;
+        let found = message::list(&mut tx, conversation.id, after, limit).await.map_err(refuse::database)?;
+        tx.rollback().await.map_err(refuse::database)?;
+        let full = i64::try_from(found.len()).is_ok_and(|count| count == limit);
+        let last = found.last().filter(|_| full);
+        Ok(Response::new(wire::ListMessagesResponse {
+            next_page_token: last.map(|one| page::encode(&position(one.time, one.id.uuid()))).unwrap_or_default(),
+            messages: found.iter().map(to_wire::message).collect(),
+        }))
+    }
+
+    async fn mark_read(
+        &self,
+        request: Request<wire::MarkReadRequest>,
+    ) -> Result<Response<wire::MarkReadResponse>, Status> {
+        let caller = Caller::of(&request);
+        let request = request.into_inner();
+        let id: ConversationId = field::id("conversation_id", &request.conversation_id)?;
+        let up_to: Option<MessageId> = field::optional_id("up_to_message_id", &request.up_to_message_id)?;
+        let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
+        let up_to = match up_to {
+            None => None,
+            Some(message) => {
+                let found = message::read(&mut tx, &[message]).await.map_err(refuse::database)?;
+                let of_it = found.into_iter().find(|found| found.conversation == id);
+                Some(of_it.map(|found| (found.time, found.id)).ok_or_else(|| refuse::not_found("MESSAGE"))?)
+            }
+        };
+        let marked = conversation::mark_read(&mut tx, id, up_to).await.map_err(refuse::database)?;
+        let changed = marked.ok_or_else(|| refuse::not_found("CONVERSATION"))?;
+        change::note(&mut tx, &self.tools.wakes, &changed).await.map_err(refuse::database)?;
+        change::announce(&mut tx, &changed, self.tools.clock.now()).await.map_err(|error| refuse::internal(&error))?;
+        let detail =
+            serde_json::json!({ "up_to_message_id": request.up_to_message_id, "unread_count": changed.unread_count });
+        audit::record(&mut tx, &Actor::of(&caller), "conversation.mark_read", &format!("conversation/{id}"), detail)
+            .await
+            .map_err(refuse::database)?;
+        let now = self.conversation(&mut tx, id).await?;
+        tx.commit().await.map_err(refuse::database)?;
+        Ok(Response::new(wire::MarkReadResponse { conversation: Some(to_wire::conversation(&now)) }))
+    }
+
+    type WatchConversationsStream = watch::WatchStream;
+
+    async fn watch_conversations(
+        &self,
+        request: Request<wire::WatchConversationsRequest>,
+    ) -> Result<Response<watch::WatchStream>, Status> {
+        let caller = Caller::of(&request);
+        let stream = watch::open(&self.hub, caller.tenant(), request.into_inner()).await?;
+        Ok(Response::new(stream))
+    }
+}
+
+impl Desk {
+    /// A conversation of the transaction's tenant.
+    pub(super) async fn conversation(
+        &self,
+        tx: &mut chassis::postgres::TenantTx,
+        id: ConversationId,
+    ) -> Result<conversation::Conversation, Status> {
+        let found = conversation::read(tx, &[id], self.tools.clock.now()).await.map_err(refuse::database)?;
+        found.into_iter().next().ok_or_else(|| refuse::not_found("CONVERSATION"))
+    }
+}

@@ -1,0 +1,26 @@
+//! Fields of requests, read once.
+
+use chassis::grpc::refuse;
+use tonic::Status;
+use uuid::Uuid;
+
+/// Accounts a request may name.
+const MOST_ACCOUNTS: usize = 100;
+
+/// An ID.
+pub(super) fn id<T: From<Uuid>>(field: &str, text: &str) -> Result<T, Status> {
+    Uuid::try_parse(text).map(T::from).map_err(|_| refuse::invalid(field, "is not a UUID"))
+}
+
+/// An ID, or none where the field is empty.
+pub(super) fn optional_id<T: From<Uuid>>(field: &str, text: &str) -> Result<Option<T>, Status> {
+    if text.is_empty() { Ok(None) } else { id(field, text).map(Some) }
+}
+
+/// At most 100 accounts.
+pub(super) fn accounts(texts: &[String]) -> Result<Vec<Uuid>, Status> {
+    if texts.len() > MOST_ACCOUNTS {
+        return Err(refuse::invalid("account_ids", "are more than 100"));
+    }
+    texts.iter().map(|text| id("account_ids", text)).collect()
+}

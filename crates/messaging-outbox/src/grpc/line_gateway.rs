@@ -1,0 +1,238 @@
+//! LINE's API for the other services: this is the only service that holds channel access tokens.
+
+use std::time::Duration;
+
+use chassis::audit::{self, Actor};
+use chassis::auth::Caller;
+use chassis::grpc::refuse;
+use contracts::messaging::v1 as wire;
+use contracts::messaging::v1::line_gateway_service_server::LineGatewayService;
+use kernel::AccountId;
+use line_client::{ChannelAccessToken, Failure, FailureKind, LineClient};
+use line_types::id::UserId;
+use tonic::{Code, Request, Response, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+use url::Url;
+
+use super::{Desk, field};
+use crate::access_token::TokenTrouble;
+use crate::postgres::account::{self, Account};
+use crate::postgres::lane::LaneKey;
+
+/// How long LINE may take to answer.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// How long LINE may take to try a webhook address.
+const TEST_DEADLINE: Duration = Duration::from_secs(15);
+/// How long a caller should wait before asking again.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// LINE's page of followers.
+const FOLLOWERS: u32 = 1_000;
+/// The longest webhook address (<https://developers.line.biz/en/reference/messaging-api/#set-webhook-endpoint-url>).
+const LONGEST_ADDRESS: usize = 500;
+
+#[tonic::async_trait]
+impl LineGatewayService for Desk {
+    async fn issue_link_token(
+        &self,
+        request: Request<wire::IssueLinkTokenRequest>,
+    ) -> Result<Response<wire::IssueLinkTokenResponse>, Status> {
+        let user = user(&request.get_ref().line_user_id)?;
+        let caller = Caller::of(&request);
+        let found = self.ask(&caller, &request.get_ref().account_id, |line, token| {
+            let user = user.clone();
+            async move { line.issue_link_token(&token, &user, DEADLINE).await }
+        });
+        Ok(Response::new(wire::IssueLinkTokenResponse { link_token: found.await?.link_token }))
+    }
+
+    async fn get_profile(
+        &self,
+        request: Request<wire::GetProfileRequest>,
+    ) -> Result<Response<wire::GetProfileResponse>, Status> {
+        let user = user(&request.get_ref().line_user_id)?;
+        let caller = Caller::of(&request);
+        let found = self.ask(&caller, &request.get_ref().account_id, |line, token| {
+            let user = user.clone();
+            async move {
+                match line.profile(&token, &user, DEADLINE).await {
+                    Ok(profile) => Ok(Some(profile)),
+                    Err(failure) if failure.status == Some(404) => Ok(None),
+                    Err(failure) => Err(failure),
+                }
+            }
+        });
+        Ok(Response::new(match found.await? {
+            None => wire::GetProfileResponse::default(),
+            Some(profile) => wire::GetProfileResponse {
+                found: true,
+                display_name: profile.display_name,
+                picture_url: profile.picture_url.unwrap_or_default(),
+                language: profile.language.unwrap_or_default(),
+            },
+        }))
+    }
+
+    async fn get_bot_info(
+        &self,
+        request: Request<wire::GetBotInfoRequest>,
+    ) -> Result<Response<wire::GetBotInfoResponse>, Status> {
+        let caller = Caller::of(&request);
+        let found = self.ask(&caller, &request.get_ref().account_id, |line, token| async move {
+            line.bot_info(&token, DEADLINE).await
+        });
+        let bot = found.await?;
+        Ok(Response::new(wire::GetBotInfoResponse {
+            bot_user_id: bot.user_id.as_str().to_owned(),
+            basic_id: bot.basic_id,
+            display_name: bot.display_name,
+            chat_mode: bot.chat_mode.as_str().to_owned(),
+            mark_as_read_mode: bot.mark_as_read_mode.as_str().to_owned(),
+        }))
+    }
+
+    async fn get_webhook_endpoint(
+        &self,
+        request: Request<wire::GetWebhookEndpointRequest>,
+    ) -> Result<Response<wire::GetWebhookEndpointResponse>, Status> {
+        let caller = Caller::of(&request);
+        let found = self.ask(&caller, &request.get_ref().account_id, |line, token| async move {
+            line.webhook_endpoint(&token, DEADLINE).await
+        });
+        Ok(Response::new(match found.await? {
+            None => wire::GetWebhookEndpointResponse::default(),
+            Some(found) => {
+                wire::GetWebhookEndpointResponse { set: true, endpoint: found.endpoint, active: found.active }
+            }
+        }))
+    }
+
+    async fn set_webhook_endpoint(
+        &self,
+        request: Request<wire::SetWebhookEndpointRequest>,
+    ) -> Result<Response<wire::SetWebhookEndpointResponse>, Status> {
+        let caller = Caller::of(&request);
+        let endpoint = address(&request.get_ref().endpoint)?;
+        self.ask(&caller, &request.get_ref().account_id, |line, token| {
+            let endpoint = endpoint.clone();
+            async move { line.set_webhook_endpoint(&token, &endpoint, DEADLINE).await }
+        })
+        .await?;
+        let account: AccountId = field::id("account_id", &request.get_ref().account_id)?;
+        let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
+        let subject = format!("account/{account}");
+        audit::record(&mut tx, &Actor::of(&caller), "account.set_webhook_endpoint", &subject, serde_json::json!({}))
+            .await
+            .map_err(refuse::database)?;
+        tx.commit().await.map_err(refuse::database)?;
+        Ok(Response::new(wire::SetWebhookEndpointResponse {}))
+    }
+
+    async fn test_webhook_endpoint(
+        &self,
+        request: Request<wire::TestWebhookEndpointRequest>,
+    ) -> Result<Response<wire::TestWebhookEndpointResponse>, Status> {
+        let caller = Caller::of(&request);
+        let found = self.ask(&caller, &request.get_ref().account_id, |line, token| async move {
+            line.test_webhook_endpoint(&token, None, TEST_DEADLINE).await
+        });
+        let test = found.await?;
+        Ok(Response::new(wire::TestWebhookEndpointResponse {
+            success: test.success,
+            status_code: i32::try_from(test.status_code).unwrap_or(0),
+            reason: test.reason.as_str().to_owned(),
+            detail: test.detail,
+        }))
+    }
+
+    async fn list_followers(
+        &self,
+        request: Request<wire::ListFollowersRequest>,
+    ) -> Result<Response<wire::ListFollowersResponse>, Status> {
+        let start = request.get_ref().page_token.clone();
+        let start = (!start.is_empty()).then_some(start);
+        let caller = Caller::of(&request);
+        let found = self.ask(&caller, &request.get_ref().account_id, |line, token| {
+            let start = start.clone();
+            async move { line.follower_ids(&token, FOLLOWERS, start.as_deref(), DEADLINE).await }
+        });
+        let page = found.await?;
+        Ok(Response::new(wire::ListFollowersResponse {
+            line_user_ids: page.user_ids.iter().map(|id| id.as_str().to_owned()).collect(),
+            next_page_token: page.next.unwrap_or_default(),
+        }))
+    }
+}
+
+impl Desk {
+    /// Asks LINE for an account of the caller's tenant; with a new access token when LINE refuses the one at hand.
+    async fn ask<T, F>(
+        &self,
+        caller: &Caller,
+        account: &str,
+        call: impl Fn(LineClient, ChannelAccessToken) -> F + Send + Sync,
+    ) -> Result<T, Status>
+    where
+        T: Send,
+        F: Future<Output = Result<T, Failure>> + Send,
+    {
+        let id: AccountId = field::id("account_id", account)?;
+        let tenant = caller.tenant();
+        let account = self.account(tenant, id).await?;
+        let key = LaneKey { tenant, account: id };
+        let (tokens, line) = (&self.tools.tokens, &self.tools.line);
+        let token = tokens.get(key, &account).await.map_err(no_token)?;
+        match call(line.clone(), token.clone()).await {
+            Err(failure) if failure.kind == FailureKind::Unauthorized => {
+                let token = tokens.renew(key, &account, &token).await.map_err(no_token)?;
+                call(line.clone(), token).await.map_err(|failure| refused(&failure))
+            }
+            answer => answer.map_err(|failure| refused(&failure)),
+        }
+    }
+
+    async fn account(&self, tenant: kernel::TenantId, id: AccountId) -> Result<Account, Status> {
+        let mut tx = self.database().tenant(tenant).await.map_err(refuse::database)?;
+        let found = account::read(&mut tx, id).await.map_err(refuse::database)?;
+        tx.rollback().await.map_err(refuse::database)?;
+        found.ok_or_else(|| refuse::not_found("ACCOUNT"))
+    }
+}
+
+fn user(text: &str) -> Result<UserId, Status> {
+    UserId::parse(text).map_err(|_| refuse::invalid("line_user_id", "is not a LINE user ID"))
+}
+
+fn address(text: &str) -> Result<Url, Status> {
+    let url = Url::parse(text).ok().filter(|url| url.scheme() == "https" && text.chars().count() <= LONGEST_ADDRESS);
+    url.ok_or_else(|| refuse::invalid("endpoint", "is not an https address of at most 500 characters"))
+}
+
+fn no_token(trouble: TokenTrouble) -> Status {
+    match trouble {
+        TokenTrouble::Missing => refuse::precondition("ACCOUNT_NOT_CONNECTED", "the account has no channel credential"),
+        TokenTrouble::Unreadable | TokenTrouble::Refused => line_refused(None),
+        TokenTrouble::Unavailable => refuse::unavailable("LINE_UNAVAILABLE", RETRY_AFTER),
+    }
+}
+
+fn refused(failure: &Failure) -> Status {
+    match failure.kind {
+        FailureKind::Refused | FailureKind::Unauthorized | FailureKind::ReplyTokenInvalid => {
+            line_refused(Some(failure))
+        }
+        _ => refuse::unavailable("LINE_UNAVAILABLE", RETRY_AFTER),
+    }
+}
+
+/// `LINE_REFUSED`, with LINE's words, status and request ID in the metadata.
+fn line_refused(failure: Option<&Failure>) -> Status {
+    let mut metadata = std::collections::HashMap::new();
+    if let Some(failure) = failure {
+        metadata.insert("line_message".to_owned(), failure.message.clone().unwrap_or_default());
+        metadata.insert("line_request_id".to_owned(), failure.request_id.clone().unwrap_or_default());
+        metadata.insert("http_status".to_owned(), failure.status.map(|status| status.to_string()).unwrap_or_default());
+    }
+    let mut details = ErrorDetails::with_error_info("LINE_REFUSED", refuse::DOMAIN, metadata);
+    details.add_precondition_failure_violation("LINE_REFUSED", "", "LINE refused the call");
+    Status::with_error_details(Code::FailedPrecondition, "LINE refused the call", details)
+}

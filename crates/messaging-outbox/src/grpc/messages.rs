@@ -1,0 +1,254 @@
+//! Messages: sent, read, listed, taken back, settled.
+
+use chassis::audit::{self, Actor};
+use chassis::auth::Caller;
+use chassis::grpc::refuse::{self, Violations};
+use chassis::idempotency::{self, Begun};
+use chassis::page;
+use chassis::postgres::TenantTx;
+use contracts::messaging::v1 as wire;
+use contracts::messaging::v1::message_service_server::MessageService;
+use kernel::{AccountId, ConversationId, MessageId, TenantId};
+use messaging_outbox_core::route::SendPolicy;
+use messaging_outbox_core::state::MessageState;
+use prost::Message as _;
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use super::content::ContentStream;
+use super::wire as to_wire;
+use super::{Desk, field, outgoing};
+use crate::change;
+use crate::postgres::lane::LaneKey;
+use crate::postgres::message::{Message, Outbound};
+use crate::postgres::send_queue::Entry;
+use crate::postgres::settle::{Settled, TakenBack};
+use crate::postgres::{conversation, message, send_queue, settle};
+use crate::wake::Wake;
+
+const SEND: &str = "tsunagi.messaging.v1.MessageService/SendMessage";
+/// The class of what staff and services say in a conversation: before notices and campaigns.
+const CONVERSATION: i16 = 0;
+/// The longest note of a settlement, in characters.
+const LONGEST_NOTE: usize = 500;
+
+#[tonic::async_trait]
+impl MessageService for Desk {
+    async fn send_message(
+        &self,
+        request: Request<wire::SendMessageRequest>,
+    ) -> Result<Response<wire::SendMessageResponse>, Status> {
+        let caller = Caller::of(&request);
+        let request = request.into_inner();
+        let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
+        let begun = idempotency::begin(&mut tx, SEND, &request.request_id, &request.encode_to_vec()).await?;
+        if let Begun::Again(answer) = begun {
+            tx.rollback().await.map_err(refuse::database)?;
+            let id = Uuid::from_slice(&answer).map(MessageId::from).map_err(|error| refuse::internal(&error))?;
+            return self.sent(caller.tenant(), id).await;
+        }
+        let id = self.queue(&mut tx, &caller, &request).await?;
+        // The answer that is kept names the message and holds none of its content.
+        idempotency::finish(&mut tx, SEND, &request.request_id, id.uuid().as_bytes()).await?;
+        let found = read(&mut tx, id).await?;
+        tx.commit().await.map_err(refuse::database)?;
+        metrics::counter!("tsunagi_messaging_queued_total").increment(1);
+        Ok(Response::new(wire::SendMessageResponse { message: Some(to_wire::message(&found)) }))
+    }
+
+    async fn get_message(
+        &self,
+        request: Request<wire::GetMessageRequest>,
+    ) -> Result<Response<wire::GetMessageResponse>, Status> {
+        let caller = Caller::of(&request);
+        let id = field::id("message_id", &request.get_ref().message_id)?;
+        let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
+        let found = read(&mut tx, id).await?;
+        tx.rollback().await.map_err(refuse::database)?;
+        Ok(Response::new(wire::GetMessageResponse { message: Some(to_wire::message(&found)) }))
+    }
+
+    async fn list_outbound_messages(
+        &self,
+        request: Request<wire::ListOutboundMessagesRequest>,
+    ) -> Result<Response<wire::ListOutboundMessagesResponse>, Status> {
+        let caller = Caller::of(&request);
+        let request = request.into_inner();
+        let limit = page::size(request.page_size)?;
+        let state = match request.state {
+            0 => None,
+            code => {
+                let state = i16::try_from(code).ok().and_then(MessageState::from_code);
+                Some(state.ok_or_else(|| refuse::invalid("state", "is not a state"))?)
+            }
+        };
+        let account: Option<AccountId> = field::optional_id("account_id", &request.account_id)?;
+        let now = self.tools.clock.now();
+        let before = match page::decode::<Uuid>(&request.page_token)? {
+            Some(id) => id,
+            // Whatever another replica's clock gave a moment ahead of this one's is on the page, too.
+            None => MessageId::new(now + chrono::TimeDelta::minutes(10)).uuid(),
+        };
+        let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
+        let outbound = Outbound { state, account, before, limit };
+        let found = message::list_outbound(&mut tx, &outbound).await.map_err(refuse::database)?;
+        tx.rollback().await.map_err(refuse::database)?;
+        let full = i64::try_from(found.len()).is_ok_and(|count| count == limit);
+        let last = found.last().filter(|_| full);
+        Ok(Response::new(wire::ListOutboundMessagesResponse {
+            next_page_token: last.map(|one| page::encode(&one.id.uuid())).unwrap_or_default(),
+            messages: found.iter().map(to_wire::message).collect(),
+        }))
+    }
+
+    async fn cancel_message(
+        &self,
+        request: Request<wire::CancelMessageRequest>,
+    ) -> Result<Response<wire::CancelMessageResponse>, Status> {
+        let caller = Caller::of(&request);
+        let id = field::id("message_id", &request.get_ref().message_id)?;
+        let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
+        let found = read_outbound(&mut tx, id).await?;
+        if found.state != MessageState::Cancelled {
+            let taken = settle::take_back(&mut tx, found.account, found.class, id).await.map_err(refuse::database)?;
+            let TakenBack::Cancelled(settled) = taken else {
+                return Err(refuse::precondition("MESSAGE_SETTLED", "the message is on its way or settled"));
+            };
+            self.tell(&mut tx, &settled).await?;
+            let subject = format!("message/{id}");
+            audit::record(&mut tx, &Actor::of(&caller), "message.cancel", &subject, serde_json::json!({}))
+                .await
+                .map_err(refuse::database)?;
+        }
+        let found = read(&mut tx, id).await?;
+        tx.commit().await.map_err(refuse::database)?;
+        Ok(Response::new(wire::CancelMessageResponse { message: Some(to_wire::message(&found)) }))
+    }
+
+    async fn settle_message(
+        &self,
+        request: Request<wire::SettleMessageRequest>,
+    ) -> Result<Response<wire::SettleMessageResponse>, Status> {
+        let caller = Caller::of(&request);
+        let request = request.into_inner();
+        let id = field::id("message_id", &request.message_id)?;
+        let mut violations = Violations::new();
+        violations.check(request.note.chars().count() <= LONGEST_NOTE, "note", "is longer than 500 characters");
+        violations.check(!request.note.contains('\0'), "note", "contains U+0000");
+        violations.finish()?;
+        let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
+        let found = read_outbound(&mut tx, id).await?;
+        let settled = || refuse::precondition("MESSAGE_SETTLED", "the message is not uncertain");
+        let to = found.state.settled(request.arrived).ok_or_else(settled)?;
+        if to != found.state {
+            if !message::settle(&mut tx, id, to).await.map_err(refuse::database)? {
+                return Err(settled());
+            }
+            let changed = Settled {
+                message: id,
+                conversation: found.conversation,
+                account: found.account,
+                class: found.class,
+                state: to,
+            };
+            self.tell(&mut tx, &changed).await?;
+            let detail = serde_json::json!({ "arrived": request.arrived, "note": request.note });
+            audit::record(&mut tx, &Actor::of(&caller), "message.settle", &format!("message/{id}"), detail)
+                .await
+                .map_err(refuse::database)?;
+        }
+        let found = read(&mut tx, id).await?;
+        tx.commit().await.map_err(refuse::database)?;
+        Ok(Response::new(wire::SettleMessageResponse { message: Some(to_wire::message(&found)) }))
+    }
+
+    type FetchContentStream = ContentStream;
+
+    async fn fetch_content(
+        &self,
+        request: Request<wire::FetchContentRequest>,
+    ) -> Result<Response<ContentStream>, Status> {
+        let caller = Caller::of(&request);
+        let id = field::id("message_id", &request.get_ref().message_id)?;
+        let stream = super::content::open(self.database(), caller.tenant(), id).await?;
+        Ok(Response::new(stream))
+    }
+}
+
+async fn read(tx: &mut TenantTx, id: MessageId) -> Result<Message, Status> {
+    let found = message::read(tx, &[id]).await.map_err(refuse::database)?;
+    found.into_iter().next().ok_or_else(|| refuse::not_found("MESSAGE"))
+}
+
+/// An outbound message; an inbound one was received, and nothing of it can be taken back or settled.
+async fn read_outbound(tx: &mut TenantTx, id: MessageId) -> Result<Message, Status> {
+    let found = read(tx, id).await?;
+    if found.outbound {
+        Ok(found)
+    } else {
+        Err(refuse::precondition("MESSAGE_SETTLED", "the message is an inbound one"))
+    }
+}
+
+impl Desk {
+    /// Checks and queues a message in the transaction.
+    async fn queue(
+        &self,
+        tx: &mut TenantTx,
+        caller: &Caller,
+        request: &wire::SendMessageRequest,
+    ) -> Result<MessageId, Status> {
+        let id: ConversationId = field::id("conversation_id", &request.conversation_id)?;
+        let policy = match wire::SendPolicy::try_from(request.policy) {
+            Ok(wire::SendPolicy::Unspecified | wire::SendPolicy::ReplyFirst) => SendPolicy::ReplyFirst,
+            Ok(wire::SendPolicy::PushOnly) => SendPolicy::PushOnly,
+            Ok(wire::SendPolicy::ReplyOnly) => SendPolicy::ReplyOnly,
+            Err(_) => return Err(refuse::invalid("policy", "is not a policy")),
+        };
+        let to = self.conversation(tx, id).await?;
+        let what = outgoing::read(tx, id, request.content.as_ref()).await?;
+        to.may_send().map_err(|barrier| refuse::precondition(barrier.reason(), &barrier.to_string()))?;
+        let now = self.tools.clock.now();
+        let message = MessageId::new(now);
+        let entry = Entry {
+            message,
+            conversation: id,
+            account: to.account,
+            class: CONVERSATION,
+            policy,
+            silent: request.notification_disabled,
+            time: now,
+            principal: Some(caller.principal().uuid()),
+            staff: caller.staff().map(|staff| (staff.id.uuid(), staff.display_name.as_str())),
+            quotes: what.quotes,
+            object: &what.object,
+        };
+        send_queue::insert(tx, &[entry]).await.map_err(refuse::database)?;
+        let changed = conversation::wrote(tx, id, message, now).await.map_err(refuse::database)?;
+        change::note(tx, &self.tools.wakes, &changed).await.map_err(refuse::database)?;
+        change::announce(tx, &changed, now).await.map_err(|error| refuse::internal(&error))?;
+        let detail = serde_json::json!({ "conversation_id": id.to_string(), "policy": policy.code() });
+        audit::record(tx, &Actor::of(caller), "message.send", &format!("message/{message}"), detail)
+            .await
+            .map_err(refuse::database)?;
+        let key = LaneKey { tenant: tx.tenant(), account: to.account };
+        self.tools.wakes.after(tx, Wake::Queue(key));
+        Ok(message)
+    }
+
+    async fn sent(&self, tenant: TenantId, id: MessageId) -> Result<Response<wire::SendMessageResponse>, Status> {
+        let mut tx = self.database().tenant(tenant).await.map_err(refuse::database)?;
+        let found = read(&mut tx, id).await?;
+        tx.rollback().await.map_err(refuse::database)?;
+        Ok(Response::new(wire::SendMessageResponse { message: Some(to_wire::message(&found)) }))
+    }
+
+    /// Tells watchers and other services that a message changed its state.
+    async fn tell(&self, tx: &mut TenantTx, settled: &Settled) -> Result<(), Status> {
+        for changed in conversation::bump(tx, &[*settled]).await.map_err(refuse::database)? {
+            change::note(tx, &self.tools.wakes, &changed).await.map_err(refuse::database)?;
+        }
+        let now = self.tools.clock.now();
+        change::announce_states(tx, &[*settled], now).await.map_err(|error| refuse::internal(&error))
+    }
+}

@@ -1,0 +1,120 @@
+//! The stream of [`crate::watch`] to one watcher.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chassis::grpc::refuse;
+use chassis::page;
+use contracts::messaging::v1 as wire;
+use futures::Stream;
+use kernel::TenantId;
+use tokio::sync::{broadcast, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+use uuid::Uuid;
+
+use super::{field, wire as to_wire};
+use crate::watch::{Batch, Cursor, Feed, Hub};
+
+/// Answers that wait for a slow connection.
+const ANSWERS: usize = 64;
+/// A watcher hears something at least so often.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+pub(super) type WatchStream = Pin<Box<dyn Stream<Item = Result<wire::WatchConversationsResponse, Status>> + Send>>;
+
+/// Opens a watch: the first answer carries the cursor, then everything since then.
+pub(super) async fn open(
+    hub: &Hub,
+    tenant: TenantId,
+    request: wire::WatchConversationsRequest,
+) -> Result<WatchStream, Status> {
+    let accounts = field::accounts(&request.account_ids)?;
+    let from = page::decode::<Cursor>(&request.cursor)
+        .map_err(|_| refuse::invalid("cursor", "is not a cursor of this stream"))?;
+    let feed = hub.feed(tenant).await.map_err(refuse::database)?;
+    // The feed first: what changes while the past is read comes by it, and is told twice rather than not at all.
+    let batches = feed.subscribe();
+    let (start, past) = match from {
+        None => (hub.present(tenant).await.map_err(refuse::database)?, Vec::new()),
+        Some(cursor) => {
+            let past = hub.since(tenant, cursor).await.map_err(refuse::database)?;
+            (cursor, past.ok_or_else(|| refuse::out_of_range("WATCH_LAGGED"))?)
+        }
+    };
+    let (answers, stream) = mpsc::channel(ANSWERS);
+    let watcher = Watcher { accounts, answers, _feed: feed };
+    tokio::spawn(watcher.run(start, past, batches));
+    Ok(Box::pin(ReceiverStream::new(stream)))
+}
+
+struct Watcher {
+    accounts: Vec<Uuid>,
+    answers: mpsc::Sender<Result<wire::WatchConversationsResponse, Status>>,
+    /// Keeps the tenant's reader alive.
+    _feed: Arc<Feed>,
+}
+
+/// The watcher has gone.
+struct Gone;
+
+impl Watcher {
+    async fn run(self, start: Cursor, past: Vec<Batch>, batches: broadcast::Receiver<Arc<Batch>>) {
+        // Ends when the watcher goes, or when it is told that it fell behind.
+        let _ = self.tell_all(start, past, batches).await;
+    }
+
+    async fn tell_all(
+        &self,
+        start: Cursor,
+        past: Vec<Batch>,
+        mut batches: broadcast::Receiver<Arc<Batch>>,
+    ) -> Result<(), Gone> {
+        self.tell(start, None, None).await?;
+        let mut cursor = start;
+        for batch in past {
+            self.tell_batch(&batch, cursor).await?;
+            cursor = batch.cursor;
+        }
+        loop {
+            let heard = tokio::select! {
+                heard = tokio::time::timeout(HEARTBEAT, batches.recv()) => heard,
+                () = self.answers.closed() => return Err(Gone),
+            };
+            match heard {
+                Err(_) => self.tell(cursor, None, None).await?,
+                Ok(Ok(batch)) => {
+                    self.tell_batch(&batch, cursor).await?;
+                    cursor = batch.cursor;
+                }
+                Ok(Err(broadcast::error::RecvError::Lagged(_))) => {
+                    return self.answers.send(Err(refuse::out_of_range("WATCH_LAGGED"))).await.map_err(|_| Gone);
+                }
+                Ok(Err(broadcast::error::RecvError::Closed)) => return Ok(()),
+            }
+        }
+    }
+
+    /// Tells a batch. Only its last answer carries its own cursor: whoever breaks off before that goes on where it began.
+    async fn tell_batch(&self, batch: &Batch, before: Cursor) -> Result<(), Gone> {
+        let wanted = |account: Uuid| self.accounts.is_empty() || self.accounts.contains(&account);
+        let told: Vec<_> = batch.told.iter().filter(|told| wanted(told.conversation.account.uuid())).collect();
+        for (place, one) in told.iter().enumerate() {
+            let cursor = if place + 1 == told.len() { batch.cursor } else { before };
+            let message = one.message.as_ref().map(to_wire::message);
+            self.tell(cursor, Some(to_wire::conversation(&one.conversation)), message).await?;
+        }
+        Ok(())
+    }
+
+    async fn tell(
+        &self,
+        cursor: Cursor,
+        conversation: Option<wire::Conversation>,
+        message: Option<wire::Message>,
+    ) -> Result<(), Gone> {
+        let answer = wire::WatchConversationsResponse { cursor: page::encode(&cursor), conversation, message };
+        self.answers.send(Ok(answer)).await.map_err(|_| Gone)
+    }
+}

@@ -1,0 +1,173 @@
+//! Conversations and messages as the wire has them.
+
+use contracts::messaging::v1 as wire;
+use contracts::timestamp;
+use kernel::MessageId;
+use messaging_outbox_core::media::ContentState;
+use messaging_outbox_core::route::SendMethod;
+use messaging_outbox_core::state::MessageState;
+use prost_types::value::Kind;
+use serde_json::Value;
+
+use crate::postgres::conversation::Conversation;
+use crate::postgres::message::Message;
+
+pub(super) fn conversation(of: &Conversation) -> wire::Conversation {
+    let barrier = of.may_send().err();
+    wire::Conversation {
+        conversation_id: of.id.to_string(),
+        account_id: of.account.to_string(),
+        kind: i32::from(of.chat.kind().code()),
+        display_name: of.display_name.clone(),
+        can_send: barrier.is_none(),
+        cannot_send_reason: barrier.map(|barrier| barrier.reason().to_owned()).unwrap_or_default(),
+        unread_count: of.unread_count,
+        last_message_id: of.last_message.map(|id| id.to_string()).unwrap_or_default(),
+        last_message_time: of.last_message_time.map(timestamp),
+        reply_until_time: of.reply_until.map(timestamp),
+        version: of.version,
+    }
+}
+
+pub(super) fn message(of: &Message) -> wire::Message {
+    let staff = of.staff.as_ref();
+    let sender = of.outbound.then(|| wire::Sender {
+        staff_id: staff.map(|(id, _)| id.to_string()).unwrap_or_default(),
+        staff_display_name: staff.map(|(_, name)| name.clone()).unwrap_or_default(),
+        principal_id: of.principal.map(|id| id.to_string()).unwrap_or_default(),
+    });
+    wire::Message {
+        message_id: of.id.to_string(),
+        conversation_id: of.conversation.to_string(),
+        direction: if of.outbound { wire::Direction::Outbound } else { wire::Direction::Inbound }.into(),
+        content: content(of),
+        state: i32::from(of.state.code()),
+        message_time: Some(timestamp(of.time)),
+        line_message_id: of.line_message.clone(),
+        sender,
+        send_method: of.method.map_or(0, |method| i32::from(SendMethod::code(method))),
+        failure: of.failure.as_ref().map(|failure| wire::SendFailure {
+            kind: i32::from(failure.kind),
+            line_message: failure.line_message.clone(),
+            line_details: failure.line_details.clone(),
+            line_request_id: failure.line_request.clone(),
+            http_status: failure.http_status,
+            attempts: failure.attempts,
+        }),
+        edited: of.edited,
+        unsend_time: of.unsent.map(timestamp),
+        accept_time: of.accepted.map(timestamp),
+        read: !of.outbound && !of.unread && of.state != MessageState::Unsent,
+        quoted_message_id: of.quotes.map(|id| id.to_string()).unwrap_or_default(),
+    }
+}
+
+fn content(of: &Message) -> Option<wire::MessageContent> {
+    use wire::message_content::Kind as Content;
+    let object = of.object.as_ref()?;
+    let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let number = |name: &str| object.get(name).and_then(Value::as_f64).unwrap_or_default();
+    let media = |kind| {
+        (!of.outbound).then(|| Content::Media(self::media(of, object, kind))).unwrap_or_else(|| line_object(object))
+    };
+    let kind = match object.get("type").and_then(Value::as_str).unwrap_or_default() {
+        "text" => Content::Text(wire::TextContent {
+            text: text("text"),
+            quote_message_id: of.quotes.filter(|_| of.outbound).as_ref().map(MessageId::to_string).unwrap_or_default(),
+        }),
+        "sticker" => Content::Sticker(wire::StickerContent {
+            package_id: text("packageId"),
+            sticker_id: text("stickerId"),
+            keywords: texts(object.get("keywords")),
+        }),
+        "location" => Content::Location(wire::LocationContent {
+            title: text("title"),
+            address: text("address"),
+            latitude: number("latitude"),
+            longitude: number("longitude"),
+        }),
+        "image" => media(wire::MediaKind::Image),
+        "video" => media(wire::MediaKind::Video),
+        "audio" => media(wire::MediaKind::Audio),
+        "file" => media(wire::MediaKind::File),
+        _ => line_object(object),
+    };
+    Some(wire::MessageContent { kind: Some(kind) })
+}
+
+fn media(of: &Message, object: &Value, kind: wire::MediaKind) -> wire::MediaContent {
+    let told = |name: &str| object.get(name).and_then(Value::as_i64);
+    let (state, content_type, size) = match &of.content {
+        Some((state, content_type, size)) => (*state, content_type.clone(), *size),
+        None => (ContentState::External, String::new(), 0),
+    };
+    wire::MediaContent {
+        kind: kind.into(),
+        file_name: object.get("fileName").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        size: if size > 0 { size } else { told("fileSize").unwrap_or(0) },
+        duration: told("duration").map(|ms| prost_types::Duration {
+            seconds: ms / 1000,
+            nanos: i32::try_from(ms % 1000).unwrap_or(0) * 1_000_000,
+        }),
+        content_state: i32::from(state.code()),
+        content_type,
+    }
+}
+
+fn texts(value: Option<&Value>) -> Vec<String> {
+    value.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn line_object(object: &Value) -> wire::message_content::Kind {
+    wire::message_content::Kind::LineObject(match to_struct(object).kind {
+        Some(Kind::StructValue(object)) => object,
+        _ => prost_types::Struct::default(),
+    })
+}
+
+fn to_struct(value: &Value) -> prost_types::Value {
+    let kind = match value {
+        Value::Null => Kind::NullValue(0),
+        Value::Bool(value) => Kind::BoolValue(*value),
+        Value::Number(number) => Kind::NumberValue(number.as_f64().unwrap_or_default()),
+        Value::String(text) => Kind::StringValue(text.clone()),
+        Value::Array(values) => {
+            Kind::ListValue(prost_types::ListValue { values: values.iter().map(to_struct).collect() })
+        }
+        Value::Object(fields) => Kind::StructValue(prost_types::Struct {
+            fields: fields.iter().map(|(name, value)| (name.clone(), to_struct(value))).collect(),
+        }),
+    };
+    prost_types::Value { kind: Some(kind) }
+}
+
+/// A struct as JSON; none where it nests deeper than `depth`. Whole numbers become integers, as LINE expects.
+pub(super) fn from_struct(object: &prost_types::Struct, depth: usize) -> Option<Value> {
+    let depth = depth.checked_sub(1)?;
+    let field = |(name, value): (&String, &prost_types::Value)| Some((name.clone(), from_value(value, depth)?));
+    object.fields.iter().map(field).collect::<Option<serde_json::Map<_, _>>>().map(Value::Object)
+}
+
+fn from_value(value: &prost_types::Value, depth: usize) -> Option<Value> {
+    Some(match value.kind.as_ref() {
+        None | Some(Kind::NullValue(_)) => Value::Null,
+        Some(Kind::BoolValue(value)) => Value::Bool(*value),
+        Some(Kind::NumberValue(number)) => from_number(*number),
+        Some(Kind::StringValue(text)) => Value::String(text.clone()),
+        Some(Kind::ListValue(list)) => {
+            let depth = depth.checked_sub(1)?;
+            Value::Array(list.values.iter().map(|value| from_value(value, depth)).collect::<Option<_>>()?)
+        }
+        Some(Kind::StructValue(object)) => from_struct(object, depth)?,
+    })
+}
+
+fn from_number(number: f64) -> Value {
+    const WHOLE: f64 = 9_007_199_254_740_992.0;
+    if number.fract() == 0.0 && number.abs() < WHOLE {
+        #[expect(clippy::cast_possible_truncation, reason = "a whole number below 2^53")]
+        let whole = number as i64;
+        return Value::from(whole);
+    }
+    Value::from(number)
+}

@@ -1,0 +1,11 @@
+//! The tables of the schema `messaging`, beside those of the chassis and the bus.
+
+use chassis::MigrationText;
+
+/// This service's migrations.
+pub const MIGRATIONS: &[MigrationText] = &[
+    MigrationText { version: 1000, name: "replicas", sql: include_str!("../migrations/1000_replicas.sql") },
+    MigrationText { version: 1001, name: "conversations", sql: include_str!("../migrations/1001_conversations.sql") },
+    MigrationText { version: 1002, name: "send_queue", sql: include_str!("../migrations/1002_send_queue.sql") },
+    MigrationText { version: 1003, name: "content", sql: include_str!("../migrations/1003_content.sql") },
+];

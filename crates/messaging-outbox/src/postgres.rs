@@ -1,0 +1,14 @@
+//! This service's tables. One file for each thing kept; a function is one statement, or one step of a transaction that its
+//! caller owns.
+
+pub(crate) mod account;
+pub(crate) mod content;
+pub(crate) mod conversation;
+pub(crate) mod inbound;
+pub(crate) mod lane;
+pub(crate) mod message;
+pub(crate) mod quota;
+pub(crate) mod replica;
+pub(crate) mod reply_token;
+pub(crate) mod send_queue;
+pub(crate) mod settle;

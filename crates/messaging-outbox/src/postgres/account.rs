@@ -1,0 +1,61 @@
+//! Official accounts as the sender and the gateway need them.
+
+use chassis::postgres::TenantTx;
+use contracts::events::v1::{AccountState, ChannelCredentialKind};
+use kernel::AccountId;
+use sqlx::Row as _;
+
+/// An account and how to get channel access tokens for it. The material is sealed.
+#[derive(Clone)]
+pub(crate) struct Account {
+    pub(crate) id: AccountId,
+    pub(crate) version: i64,
+    pub(crate) channel_id: String,
+    pub(crate) state: AccountState,
+    pub(crate) credential: ChannelCredentialKind,
+    pub(crate) sealed_material: Vec<u8>,
+    pub(crate) assertion_key_id: String,
+    /// The tenant is suspended: nothing is sent for it.
+    pub(crate) tenant_suspended: bool,
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Account").field("id", &self.id).field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+impl Account {
+    /// Whether the sender may send for it.
+    pub(crate) fn may_send(&self) -> bool {
+        self.state == AccountState::Connected && !self.tenant_suspended
+    }
+}
+
+/// Reads an account of the transaction's tenant.
+pub(crate) async fn read(tx: &mut TenantTx, account: AccountId) -> Result<Option<Account>, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT a.version, a.channel_id, a.state, a.credential_kind, a.credential_material, a.credential_key_id,
+             coalesce(t.suspended, false) AS suspended
+         FROM messaging.account_replica a LEFT JOIN messaging.tenant_replica t USING (tenant_id)
+         WHERE a.tenant_id = $1 AND a.account_id = $2",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(account.uuid())
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let state: i16 = row.try_get("state")?;
+    let credential: i16 = row.try_get("credential_kind")?;
+    Ok(Some(Account {
+        id: account,
+        version: row.try_get("version")?,
+        channel_id: row.try_get("channel_id")?,
+        state: AccountState::try_from(i32::from(state)).unwrap_or(AccountState::Unspecified),
+        credential: ChannelCredentialKind::try_from(i32::from(credential))
+            .unwrap_or(ChannelCredentialKind::Unspecified),
+        sealed_material: row.try_get("credential_material")?,
+        assertion_key_id: row.try_get("credential_key_id")?,
+        tenant_suspended: row.try_get("suspended")?,
+    }))
+}

@@ -1,0 +1,244 @@
+//! Conversations as staff see them.
+
+use std::collections::BTreeMap;
+
+use chassis::postgres::TenantTx;
+use kernel::{AccountId, ConversationId, MessageId, Timestamp};
+use messaging_outbox_core::chat::{Chat, ConversationKind};
+use messaging_outbox_core::send_gate::{SendBarrier, SendGate};
+use sqlx::Row as _;
+use uuid::Uuid;
+
+use super::settle::Settled;
+use crate::change::Changed;
+
+/// A conversation with all that decides whether something may be sent.
+#[derive(Clone)]
+pub(crate) struct Conversation {
+    pub(crate) id: ConversationId,
+    pub(crate) account: AccountId,
+    pub(crate) chat: Chat,
+    pub(crate) display_name: String,
+    pub(crate) unread_count: i32,
+    pub(crate) last_message: Option<MessageId>,
+    pub(crate) last_message_time: Option<Timestamp>,
+    pub(crate) activity_time: Timestamp,
+    pub(crate) reply_until: Option<Timestamp>,
+    pub(crate) version: i64,
+    gate: SendGate,
+}
+
+impl Conversation {
+    /// Whether something may be sent, and why not.
+    pub(crate) fn may_send(&self) -> Result<(), SendBarrier> {
+        self.gate.check()
+    }
+}
+
+macro_rules! select_conversation {
+    ($rest:literal) => {
+        concat!(
+            "SELECT c.conversation_id, c.account_id, c.kind, c.chat_key, c.standby, c.unread_count, c.last_message_id,
+                 c.last_message_time, c.activity_time, c.version, coalesce(u.display_name, '') AS display_name,
+                 coalesce(f.state = 3, false) AS blocked, coalesce(a.state = 2, false) AS connected,
+                 coalesce(t.suspended, false) AS suspended,
+                 (SELECT max(r.usable_until) FROM messaging.reply_token r
+                  WHERE r.tenant_id = c.tenant_id AND r.conversation_id = c.conversation_id AND NOT r.used
+                      AND r.usable_until > $2) AS reply_until
+             FROM messaging.conversation c
+             LEFT JOIN messaging.account_replica a USING (tenant_id, account_id)
+             LEFT JOIN messaging.tenant_replica t USING (tenant_id)
+             LEFT JOIN messaging.friendship_replica f
+                 ON (f.tenant_id, f.account_id, f.line_user_id) = (c.tenant_id, c.account_id, c.chat_key)
+             LEFT JOIN messaging.line_user_replica u
+                 ON (u.tenant_id, u.provider_id, u.line_user_id) = (c.tenant_id, a.provider_id, c.chat_key)
+             WHERE c.tenant_id = $1 AND ",
+            $rest
+        )
+    };
+}
+
+/// Reads conversations by their IDs, in no order.
+pub(crate) async fn read(
+    tx: &mut TenantTx,
+    ids: &[ConversationId],
+    now: Timestamp,
+) -> Result<Vec<Conversation>, sqlx::Error> {
+    let rows = sqlx::query(select_conversation!("c.conversation_id = ANY ($3)"))
+        .bind(tx.tenant().uuid())
+        .bind(now)
+        .bind(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>())
+        .fetch_all(&mut **tx)
+        .await?;
+    rows.iter().map(conversation).collect()
+}
+
+/// Which conversations a page lists.
+#[derive(Clone, Debug)]
+pub(crate) struct Listing {
+    /// Only these accounts; empty: all.
+    pub(crate) accounts: Vec<Uuid>,
+    pub(crate) unread_only: bool,
+    /// Behind this one.
+    pub(crate) after: Option<(Timestamp, Uuid)>,
+    pub(crate) limit: i64,
+}
+
+/// Lists conversations, the latest activity first.
+pub(crate) async fn list(
+    tx: &mut TenantTx,
+    listing: &Listing,
+    now: Timestamp,
+) -> Result<Vec<Conversation>, sqlx::Error> {
+    let (time, id) = listing.after.unzip();
+    let rows = sqlx::query(select_conversation!(
+        "($3::uuid[] = '{}' OR c.account_id = ANY ($3)) AND (NOT $4 OR c.unread_count > 0)
+             AND ($5::timestamptz IS NULL OR (c.activity_time, c.conversation_id) < ($5, $6))
+         ORDER BY c.activity_time DESC, c.conversation_id DESC LIMIT $7"
+    ))
+    .bind(tx.tenant().uuid())
+    .bind(now)
+    .bind(&listing.accounts)
+    .bind(listing.unread_only)
+    .bind(time)
+    .bind(id)
+    .bind(listing.limit)
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.iter().map(conversation).collect()
+}
+
+fn conversation(row: &sqlx::postgres::PgRow) -> Result<Conversation, sqlx::Error> {
+    let kind: i16 = row.try_get("kind")?;
+    let chat_key: String = row.try_get("chat_key")?;
+    let chat = Chat::new(ConversationKind::from_code(kind).unwrap_or(ConversationKind::User), &chat_key);
+    let reply_until: Option<Timestamp> = row.try_get("reply_until")?;
+    let gate = SendGate {
+        tenant_suspended: row.try_get("suspended")?,
+        account_connected: row.try_get("connected")?,
+        friend_blocked: row.try_get("blocked")?,
+        standby: row.try_get("standby")?,
+        has_recipient: chat.recipient().is_some(),
+        has_reply_token: reply_until.is_some(),
+    };
+    let (id, account): (Uuid, Uuid) = (row.try_get("conversation_id")?, row.try_get("account_id")?);
+    Ok(Conversation {
+        id: id.into(),
+        account: account.into(),
+        chat,
+        display_name: row.try_get("display_name")?,
+        unread_count: row.try_get("unread_count")?,
+        last_message: row.try_get::<Option<Uuid>, _>("last_message_id")?.map(MessageId::from),
+        last_message_time: row.try_get("last_message_time")?,
+        activity_time: row.try_get("activity_time")?,
+        reply_until,
+        version: row.try_get("version")?,
+        gate,
+    })
+}
+
+/// The conversation got an outbound message.
+pub(crate) async fn wrote(
+    tx: &mut TenantTx,
+    id: ConversationId,
+    message: MessageId,
+    time: Timestamp,
+) -> Result<Changed, sqlx::Error> {
+    let row = sqlx::query(
+        "UPDATE messaging.conversation
+         SET version = version + 1, activity_time = greatest(activity_time, $4),
+             last_message_id = CASE WHEN last_message_time IS NULL OR (last_message_time, last_message_id) < ($4, $3)
+                 THEN $3 ELSE last_message_id END,
+             last_message_time = greatest(last_message_time, $4)
+         WHERE tenant_id = $1 AND conversation_id = $2
+         RETURNING conversation_id, account_id, version, unread_count",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(id.uuid())
+    .bind(message.uuid())
+    .bind(time)
+    .fetch_one(&mut **tx)
+    .await?;
+    changed(&row, Some(message))
+}
+
+/// Marks inbound messages as read, up to the one at `up_to` (time and ID), or all. None when there is no such conversation.
+pub(crate) async fn mark_read(
+    tx: &mut TenantTx,
+    id: ConversationId,
+    up_to: Option<(Timestamp, MessageId)>,
+) -> Result<Option<Changed>, sqlx::Error> {
+    let (time, message) = up_to.unzip();
+    // The conversation's row first, as every writer does: its lock orders them.
+    let row = sqlx::query(
+        "UPDATE messaging.conversation SET version = version + 1 WHERE tenant_id = $1 AND conversation_id = $2
+         RETURNING conversation_id, account_id, version, unread_count",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(id.uuid())
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let read = sqlx::query(
+        "UPDATE messaging.message SET unread = false
+         WHERE tenant_id = $1 AND conversation_id = $2 AND unread
+             AND ($3::timestamptz IS NULL OR (message_time, message_id) <= ($3, $4))",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(id.uuid())
+    .bind(time)
+    .bind(message.map(MessageId::uuid))
+    .execute(&mut **tx)
+    .await?;
+    let read = i32::try_from(read.rows_affected()).unwrap_or(i32::MAX);
+    sqlx::query("UPDATE messaging.conversation SET unread_count = unread_count - $3 WHERE tenant_id = $1 AND conversation_id = $2")
+        .bind(tx.tenant().uuid())
+        .bind(id.uuid())
+        .bind(read)
+        .execute(&mut **tx)
+        .await?;
+    let mut changed = changed(&row, None)?;
+    changed.unread_count -= read;
+    Ok(Some(changed))
+}
+
+/// Counts a change of each conversation whose messages changed their state; one [`Changed`] for each message.
+pub(crate) async fn bump(tx: &mut TenantTx, settled: &[Settled]) -> Result<Vec<Changed>, sqlx::Error> {
+    if settled.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut ids: Vec<Uuid> = settled.iter().map(|one| one.conversation.uuid()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    // In one order in every transaction, so that two never wait for each other.
+    let rows = sqlx::query(
+        "WITH locked AS (
+             SELECT conversation_id FROM messaging.conversation
+             WHERE tenant_id = $1 AND conversation_id = ANY ($2) ORDER BY conversation_id FOR NO KEY UPDATE)
+         UPDATE messaging.conversation c SET version = c.version + 1 FROM locked
+         WHERE c.tenant_id = $1 AND c.conversation_id = locked.conversation_id
+         RETURNING c.conversation_id, c.account_id, c.version, c.unread_count",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(&ids)
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut bumped = BTreeMap::new();
+    for row in &rows {
+        let one = changed(row, None)?;
+        bumped.insert(one.conversation, one);
+    }
+    let of = |one: &Settled| Some(Changed { message: Some(one.message), ..*bumped.get(&one.conversation)? });
+    Ok(settled.iter().filter_map(of).collect())
+}
+
+fn changed(row: &sqlx::postgres::PgRow, message: Option<MessageId>) -> Result<Changed, sqlx::Error> {
+    let (conversation, account): (Uuid, Uuid) = (row.try_get("conversation_id")?, row.try_get("account_id")?);
+    Ok(Changed {
+        conversation: conversation.into(),
+        account: account.into(),
+        version: row.try_get("version")?,
+        unread_count: row.try_get("unread_count")?,
+        message,
+    })
+}

@@ -1,0 +1,130 @@
+//! Lanes: who sends for an account. Times are the database's.
+
+use std::time::Duration;
+
+use kernel::{AccountId, TenantId};
+use sqlx::{PgPool, Row as _};
+use uuid::Uuid;
+
+/// An account of a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct LaneKey {
+    pub(crate) tenant: TenantId,
+    pub(crate) account: AccountId,
+}
+
+/// A lane this replica holds now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Acquired {
+    pub(crate) key: LaneKey,
+    /// Rises with every holder; claims carry it.
+    pub(crate) epoch: i64,
+    /// The last holder's lease ran out: something of it may still be on its way.
+    pub(crate) taken_over: bool,
+}
+
+/// The accounts that have something to send now, and those whose holder's lease ran out: it may have left rows in hand. Jumps from account to account through the queue's primary key, so it costs
+/// by accounts and not by messages.
+pub(crate) async fn with_work(worker: &PgPool, most: i64) -> Result<Vec<LaneKey>, sqlx::Error> {
+    let rows = sqlx::query(
+        "WITH RECURSIVE jump AS (
+             (SELECT tenant_id, account_id FROM messaging.send ORDER BY tenant_id, account_id LIMIT 1)
+             UNION ALL
+             SELECT n.tenant_id, n.account_id FROM jump j CROSS JOIN LATERAL (
+                 SELECT s.tenant_id, s.account_id FROM messaging.send s
+                 WHERE (s.tenant_id, s.account_id) > (j.tenant_id, j.account_id)
+                 ORDER BY s.tenant_id, s.account_id LIMIT 1) n)
+         (SELECT j.tenant_id, j.account_id FROM jump j
+          WHERE EXISTS (
+              SELECT FROM messaging.send s
+              WHERE s.tenant_id = j.tenant_id AND s.account_id = j.account_id AND s.state = 0
+                  AND NOT (s.deferred AND s.due > now()))
+          LIMIT $1)
+         UNION
+         (SELECT tenant_id, account_id FROM messaging.lane WHERE holder IS NOT NULL AND lease_until < now() LIMIT $1)",
+    )
+    .bind(most)
+    .fetch_all(worker)
+    .await?;
+    rows.into_iter().map(|row| key(&row)).collect()
+}
+
+/// Takes those of `lanes` that nobody holds, for `holder`.
+pub(crate) async fn acquire(
+    worker: &PgPool,
+    holder: Uuid,
+    lanes: &[LaneKey],
+    lease: Duration,
+) -> Result<Vec<Acquired>, sqlx::Error> {
+    let (tenants, accounts) = split(lanes);
+    let rows = sqlx::query(
+        "WITH want AS (SELECT * FROM unnest($2::uuid[], $3::uuid[]) AS w (tenant_id, account_id)),
+              free AS (
+                  SELECT l.tenant_id, l.account_id, l.holder IS NOT NULL AS taken_over
+                  FROM messaging.lane l JOIN want w USING (tenant_id, account_id)
+                  WHERE l.holder IS NULL OR l.lease_until < now() FOR UPDATE OF l SKIP LOCKED),
+              taken AS (
+                  UPDATE messaging.lane l
+                  SET holder = $1, epoch = l.epoch + 1, lease_until = now() + make_interval(secs => $4),
+                      taken_over = f.taken_over
+                  FROM free f WHERE (l.tenant_id, l.account_id) = (f.tenant_id, f.account_id)
+                  RETURNING l.tenant_id, l.account_id, l.epoch, l.taken_over),
+              made AS (
+                  INSERT INTO messaging.lane (tenant_id, account_id, holder, epoch, lease_until, taken_over)
+                  SELECT w.tenant_id, w.account_id, $1, 1, now() + make_interval(secs => $4), false FROM want w
+                  ON CONFLICT DO NOTHING
+                  RETURNING tenant_id, account_id, epoch, taken_over)
+         SELECT * FROM taken UNION ALL SELECT * FROM made",
+    )
+    .bind(holder)
+    .bind(&tenants)
+    .bind(&accounts)
+    .bind(lease.as_secs_f64())
+    .fetch_all(worker)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Acquired { key: key(&row)?, epoch: row.try_get("epoch")?, taken_over: row.try_get("taken_over")? })
+        })
+        .collect()
+}
+
+/// Renews the leases of every lane `holder` holds and has not lost; returns those.
+pub(crate) async fn renew(worker: &PgPool, holder: Uuid, lease: Duration) -> Result<Vec<(LaneKey, i64)>, sqlx::Error> {
+    let rows = sqlx::query(
+        "UPDATE messaging.lane SET lease_until = now() + make_interval(secs => $2)
+         WHERE holder = $1 AND lease_until > now() RETURNING tenant_id, account_id, epoch",
+    )
+    .bind(holder)
+    .bind(lease.as_secs_f64())
+    .fetch_all(worker)
+    .await?;
+    rows.into_iter().map(|row| Ok((key(&row)?, row.try_get("epoch")?))).collect()
+}
+
+/// Gives lanes back. Nothing of them may be on its way.
+pub(crate) async fn release(worker: &PgPool, lanes: &[(LaneKey, i64)]) -> Result<(), sqlx::Error> {
+    let keys: Vec<LaneKey> = lanes.iter().map(|(key, _)| *key).collect();
+    let (tenants, accounts) = split(&keys);
+    let epochs: Vec<i64> = lanes.iter().map(|(_, epoch)| *epoch).collect();
+    sqlx::query(
+        "UPDATE messaging.lane l SET holder = NULL
+         FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS w (tenant_id, account_id, epoch)
+         WHERE (l.tenant_id, l.account_id, l.epoch) = (w.tenant_id, w.account_id, w.epoch)",
+    )
+    .bind(&tenants)
+    .bind(&accounts)
+    .bind(&epochs)
+    .execute(worker)
+    .await?;
+    Ok(())
+}
+
+fn split(lanes: &[LaneKey]) -> (Vec<Uuid>, Vec<Uuid>) {
+    lanes.iter().map(|lane| (lane.tenant.uuid(), lane.account.uuid())).unzip()
+}
+
+fn key(row: &sqlx::postgres::PgRow) -> Result<LaneKey, sqlx::Error> {
+    let (tenant, account): (Uuid, Uuid) = (row.try_get("tenant_id")?, row.try_get("account_id")?);
+    Ok(LaneKey { tenant: tenant.into(), account: account.into() })
+}

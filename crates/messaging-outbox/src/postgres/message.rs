@@ -1,0 +1,202 @@
+//! Messages as staff see them.
+
+use chassis::postgres::TenantTx;
+use kernel::{AccountId, ConversationId, MessageId, PrincipalId, StaffId, Timestamp};
+use messaging_outbox_core::media::ContentState;
+use messaging_outbox_core::route::SendMethod;
+use messaging_outbox_core::state::MessageState;
+use serde_json::Value;
+use sqlx::Row as _;
+use uuid::Uuid;
+
+use super::settle::Failure;
+
+/// A message with all that is shown of it.
+#[derive(Clone)]
+pub(crate) struct Message {
+    pub(crate) id: MessageId,
+    pub(crate) conversation: ConversationId,
+    pub(crate) account: AccountId,
+    pub(crate) class: i16,
+    pub(crate) outbound: bool,
+    pub(crate) state: MessageState,
+    pub(crate) time: Timestamp,
+    pub(crate) unread: bool,
+    pub(crate) method: Option<SendMethod>,
+    pub(crate) edited: bool,
+    pub(crate) unsent: Option<Timestamp>,
+    pub(crate) accepted: Option<Timestamp>,
+    pub(crate) staff: Option<(StaffId, String)>,
+    pub(crate) principal: Option<PrincipalId>,
+    pub(crate) quotes: Option<MessageId>,
+    pub(crate) line_message: String,
+    pub(crate) quote_token: Option<String>,
+    pub(crate) object: Option<Value>,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) content: Option<(ContentState, String, i64)>,
+}
+
+macro_rules! select_message {
+    ($rest:literal) => {
+        concat!(
+            "SELECT m.message_id, m.conversation_id, m.account_id, m.class, m.direction, m.state, m.message_time, m.unread,
+                 m.send_method, m.edit_time, m.unsend_time, m.accept_time, m.staff_id, m.staff_display_name, m.principal_id,
+                 m.quoted_message_id, m.line_message_id, m.quote_token, m.object,
+                 s.state AS queue_state, coalesce(s.in_doubt, false) AS in_doubt,
+                 x.kind AS failure_kind, x.line_message, x.line_details, x.line_request_id AS failure_request_id,
+                 x.http_status, x.attempts, k.state AS content_state, k.content_type, k.size
+             FROM messaging.message m
+             LEFT JOIN messaging.send s
+                 ON m.direction = 2 AND (s.tenant_id, s.account_id, s.class, s.message_id) =
+                     (m.tenant_id, m.account_id, m.class, m.message_id)
+             LEFT JOIN messaging.send_failure x ON (x.tenant_id, x.message_id) = (m.tenant_id, m.message_id)
+             LEFT JOIN messaging.content k ON (k.tenant_id, k.message_id) = (m.tenant_id, m.message_id)
+             WHERE m.tenant_id = $1 AND ",
+            $rest
+        )
+    };
+}
+
+/// Reads messages by their IDs, in no order.
+pub(crate) async fn read(tx: &mut TenantTx, ids: &[MessageId]) -> Result<Vec<Message>, sqlx::Error> {
+    let rows = sqlx::query(select_message!("m.message_id = ANY ($2)"))
+        .bind(tx.tenant().uuid())
+        .bind(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>())
+        .fetch_all(&mut **tx)
+        .await?;
+    rows.iter().map(message).collect()
+}
+
+/// Lists a conversation's messages, the latest first, behind `after`.
+pub(crate) async fn list(
+    tx: &mut TenantTx,
+    conversation: ConversationId,
+    after: Option<(Timestamp, Uuid)>,
+    limit: i64,
+) -> Result<Vec<Message>, sqlx::Error> {
+    let (time, id) = after.unzip();
+    let rows = sqlx::query(select_message!(
+        "m.conversation_id = $2 AND ($3::timestamptz IS NULL OR (m.message_time, m.message_id) < ($3, $4))
+         ORDER BY m.message_time DESC, m.message_id DESC LIMIT $5"
+    ))
+    .bind(tx.tenant().uuid())
+    .bind(conversation.uuid())
+    .bind(time)
+    .bind(id)
+    .bind(limit)
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.iter().map(message).collect()
+}
+
+/// Which outbound messages a page lists.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outbound {
+    pub(crate) state: Option<MessageState>,
+    pub(crate) account: Option<AccountId>,
+    /// Behind this one; for the first page, what sorts behind every ID of this moment.
+    pub(crate) before: Uuid,
+    pub(crate) limit: i64,
+}
+
+/// Lists outbound messages, the latest first. Their IDs carry their time; inbound ones are spread over all of the space, and
+/// hardly any lie below the present.
+pub(crate) async fn list_outbound(tx: &mut TenantTx, outbound: &Outbound) -> Result<Vec<Message>, sqlx::Error> {
+    let query = match outbound.state {
+        Some(MessageState::Refused | MessageState::Uncertain | MessageState::WaitingForQuota) => select_message!(
+            "m.message_id < $2 AND m.direction = 2 AND m.state IN (6, 7, 9) AND m.state = $3
+                 AND ($4::uuid IS NULL OR m.account_id = $4)
+             ORDER BY m.message_id DESC LIMIT $5"
+        ),
+        Some(MessageState::Sending) => select_message!(
+            "m.message_id < $2 AND $3::smallint = 4 AND m.direction = 2 AND (s.state = 1 OR s.in_doubt)
+                 AND ($4::uuid IS NULL OR m.account_id = $4)
+             ORDER BY m.message_id DESC LIMIT $5"
+        ),
+        Some(MessageState::Queued) => select_message!(
+            "m.message_id < $2 AND m.direction = 2 AND m.state = $3 AND s.state = 0 AND NOT s.in_doubt
+                 AND ($4::uuid IS NULL OR m.account_id = $4)
+             ORDER BY m.message_id DESC LIMIT $5"
+        ),
+        _ => select_message!(
+            "m.message_id < $2 AND m.direction = 2 AND ($3::smallint IS NULL OR m.state = $3)
+                 AND ($4::uuid IS NULL OR m.account_id = $4)
+             ORDER BY m.message_id DESC LIMIT $5"
+        ),
+    };
+    let rows = sqlx::query(query)
+        .bind(tx.tenant().uuid())
+        .bind(outbound.before)
+        .bind(outbound.state.map(MessageState::code))
+        .bind(outbound.account.map(AccountId::uuid))
+        .bind(outbound.limit)
+        .fetch_all(&mut **tx)
+        .await?;
+    rows.iter().map(message).collect()
+}
+
+/// Settles an uncertain message; returns whether it still was uncertain.
+pub(crate) async fn settle(tx: &mut TenantTx, id: MessageId, to: MessageState) -> Result<bool, sqlx::Error> {
+    let done =
+        sqlx::query("UPDATE messaging.message SET state = $3 WHERE tenant_id = $1 AND message_id = $2 AND state = $4")
+            .bind(tx.tenant().uuid())
+            .bind(id.uuid())
+            .bind(to.code())
+            .bind(MessageState::Uncertain.code())
+            .execute(&mut **tx)
+            .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+fn message(row: &sqlx::postgres::PgRow) -> Result<Message, sqlx::Error> {
+    let id = |name: &str| row.try_get::<Option<Uuid>, _>(name);
+    let required = |name: &str| row.try_get::<Uuid, _>(name);
+    let kept: i16 = row.try_get("state")?;
+    let queue_state: Option<i16> = row.try_get("queue_state")?;
+    let in_doubt: bool = row.try_get("in_doubt")?;
+    let sending = queue_state == Some(1) || in_doubt;
+    let kept = MessageState::from_code(kept).unwrap_or(MessageState::Received);
+    let direction: i16 = row.try_get("direction")?;
+    let method: Option<i16> = row.try_get("send_method")?;
+    let staff_name: Option<String> = row.try_get("staff_display_name")?;
+    let content_state: Option<i16> = row.try_get("content_state")?;
+    let content_state = content_state.and_then(ContentState::from_code);
+    let content = match content_state {
+        Some(state) => Some((state, row.try_get("content_type")?, row.try_get("size")?)),
+        None => None,
+    };
+    Ok(Message {
+        id: required("message_id")?.into(),
+        conversation: required("conversation_id")?.into(),
+        account: required("account_id")?.into(),
+        class: row.try_get("class")?,
+        outbound: direction == 2,
+        state: if sending { MessageState::Sending } else { kept },
+        time: row.try_get("message_time")?,
+        unread: row.try_get("unread")?,
+        method: method.and_then(SendMethod::from_code),
+        edited: row.try_get::<Option<Timestamp>, _>("edit_time")?.is_some(),
+        unsent: row.try_get("unsend_time")?,
+        accepted: row.try_get("accept_time")?,
+        staff: id("staff_id")?.map(|staff| (StaffId::from(staff), staff_name.unwrap_or_default())),
+        principal: id("principal_id")?.map(PrincipalId::from),
+        quotes: id("quoted_message_id")?.map(MessageId::from),
+        line_message: row.try_get::<Option<String>, _>("line_message_id")?.unwrap_or_default(),
+        quote_token: row.try_get("quote_token")?,
+        object: row.try_get("object")?,
+        failure: failure(row)?,
+        content,
+    })
+}
+
+fn failure(row: &sqlx::postgres::PgRow) -> Result<Option<Failure>, sqlx::Error> {
+    let Some(kind) = row.try_get::<Option<i16>, _>("failure_kind")? else { return Ok(None) };
+    Ok(Some(Failure {
+        kind,
+        line_message: row.try_get("line_message")?,
+        line_details: row.try_get("line_details")?,
+        line_request: row.try_get("failure_request_id")?,
+        http_status: row.try_get("http_status")?,
+        attempts: row.try_get("attempts")?,
+    }))
+}

@@ -1,0 +1,108 @@
+//! Replicas of what identity-linking owns: the highest version wins, so order and repetition do not matter.
+
+use chassis::postgres::TenantTx;
+use contracts::events::v1::{AccountReplica, FriendshipReplica, LineUserReplica, TenantReplica};
+use uuid::Uuid;
+
+pub(crate) async fn put_tenant(tx: &mut TenantTx, replica: &TenantReplica) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO messaging.tenant_replica AS t (tenant_id, version, time_zone, suspended) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (tenant_id) DO UPDATE
+         SET version = excluded.version, time_zone = excluded.time_zone, suspended = excluded.suspended
+         WHERE t.version < excluded.version",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(replica.version)
+    .bind(text(&replica.time_zone))
+    .bind(replica.suspended)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Keeps the account. `account` and `provider` are the replica's IDs, parsed.
+pub(crate) async fn put_account(
+    tx: &mut TenantTx,
+    account: Uuid,
+    provider: Uuid,
+    replica: &AccountReplica,
+) -> Result<(), sqlx::Error> {
+    let credential = replica.credential.as_ref();
+    let material = credential.and_then(|credential| credential.material.as_ref());
+    sqlx::query(
+        "INSERT INTO messaging.account_replica AS a (tenant_id, account_id, version, provider_id, channel_id, display_name,
+             state, credential_kind, credential_material, credential_seal_key_id, credential_key_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+         ON CONFLICT (tenant_id, account_id) DO UPDATE
+         SET version = excluded.version, provider_id = excluded.provider_id, channel_id = excluded.channel_id,
+             display_name = excluded.display_name, state = excluded.state, credential_kind = excluded.credential_kind,
+             credential_material = excluded.credential_material,
+             credential_seal_key_id = excluded.credential_seal_key_id, credential_key_id = excluded.credential_key_id
+         WHERE a.version < excluded.version",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(account)
+    .bind(replica.version)
+    .bind(provider)
+    .bind(text(&replica.channel_id))
+    .bind(text(&replica.display_name))
+    .bind(i16::try_from(replica.state).unwrap_or_default())
+    .bind(credential.map_or(0, |credential| i16::try_from(credential.kind).unwrap_or_default()))
+    .bind(material.map(|material| material.ciphertext.as_slice()).unwrap_or_default())
+    .bind(material.map(|material| text(&material.key_id)).unwrap_or_default())
+    .bind(credential.map(|credential| text(&credential.key_id)).unwrap_or_default())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn put_line_user(
+    tx: &mut TenantTx,
+    provider: Uuid,
+    replica: &LineUserReplica,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO messaging.line_user_replica AS u (tenant_id, provider_id, line_user_id, version, display_name, picture_url)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (tenant_id, provider_id, line_user_id) DO UPDATE
+         SET version = excluded.version, display_name = excluded.display_name, picture_url = excluded.picture_url
+         WHERE u.version < excluded.version",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(provider)
+    .bind(text(&replica.line_user_id))
+    .bind(replica.version)
+    .bind(text(&replica.display_name))
+    .bind(text(&replica.picture_url))
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn put_friendship(
+    tx: &mut TenantTx,
+    account: Uuid,
+    replica: &FriendshipReplica,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO messaging.friendship_replica AS f (tenant_id, account_id, line_user_id, version, state, state_time)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (tenant_id, account_id, line_user_id) DO UPDATE
+         SET version = excluded.version, state = excluded.state, state_time = excluded.state_time
+         WHERE f.version < excluded.version",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(account)
+    .bind(text(&replica.line_user_id))
+    .bind(replica.version)
+    .bind(i16::try_from(replica.state).unwrap_or_default())
+    .bind(replica.state_time.as_ref().and_then(contracts::to_timestamp))
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Postgres keeps no U+0000 in a text; a name may hold one.
+fn text(value: &str) -> String {
+    value.replace('\0', "")
+}

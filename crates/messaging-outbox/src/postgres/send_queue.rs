@@ -1,0 +1,269 @@
+//! The send queue: in, claimed, frozen. How rows leave it is in [`super::settle`].
+
+use chassis::postgres::TenantTx;
+use kernel::{AccountId, ConversationId, MessageId, Timestamp};
+use messaging_outbox_core::route::{SendMethod, SendPolicy};
+use messaging_outbox_core::state::MessageState;
+use serde_json::Value;
+use sqlx::types::Json;
+use sqlx::{PgPool, Row as _};
+use uuid::Uuid;
+
+use super::lane::LaneKey;
+
+/// A message that is to leave, checked against LINE's limits.
+#[derive(Clone)]
+pub(crate) struct Entry<'a> {
+    pub(crate) message: MessageId,
+    pub(crate) conversation: ConversationId,
+    pub(crate) account: AccountId,
+    pub(crate) class: i16,
+    pub(crate) policy: SendPolicy,
+    pub(crate) silent: bool,
+    pub(crate) time: Timestamp,
+    pub(crate) principal: Option<Uuid>,
+    pub(crate) staff: Option<(Uuid, &'a str)>,
+    pub(crate) quotes: Option<MessageId>,
+    pub(crate) object: &'a Value,
+}
+
+/// Keeps messages and queues them, in two statements for any number.
+pub(crate) async fn insert(tx: &mut TenantTx, entries: &[Entry<'_>]) -> Result<(), sqlx::Error> {
+    let tenant = tx.tenant().uuid();
+    let messages: Vec<Uuid> = entries.iter().map(|entry| entry.message.uuid()).collect();
+    let conversations: Vec<Uuid> = entries.iter().map(|entry| entry.conversation.uuid()).collect();
+    let accounts: Vec<Uuid> = entries.iter().map(|entry| entry.account.uuid()).collect();
+    let classes: Vec<i16> = entries.iter().map(|entry| entry.class).collect();
+    insert_messages(tx, entries, &messages, &conversations, &accounts, &classes).await?;
+    sqlx::query(
+        "INSERT INTO messaging.send (tenant_id, account_id, class, message_id, conversation_id, policy, silent)
+         SELECT $1, * FROM unnest($2::uuid[], $3::smallint[], $4::uuid[], $5::uuid[], $6::smallint[], $7::bool[])",
+    )
+    .bind(tenant)
+    .bind(&accounts)
+    .bind(&classes)
+    .bind(&messages)
+    .bind(&conversations)
+    .bind(entries.iter().map(|entry| entry.policy.code()).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.silent).collect::<Vec<_>>())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn insert_messages(
+    tx: &mut TenantTx,
+    entries: &[Entry<'_>],
+    messages: &[Uuid],
+    conversations: &[Uuid],
+    accounts: &[Uuid],
+    classes: &[i16],
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO messaging.message (tenant_id, direction, state, message_id, conversation_id, account_id, class,
+             message_time, principal_id, staff_id, staff_display_name, quoted_message_id, object)
+         SELECT $1, 2, $2, * FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::smallint[], $7::timestamptz[], $8::uuid[],
+             $9::uuid[], $10::text[], $11::uuid[], $12::json[])",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(MessageState::Queued.code())
+    .bind(messages)
+    .bind(conversations)
+    .bind(accounts)
+    .bind(classes)
+    .bind(entries.iter().map(|entry| entry.time).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.principal).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.staff.map(|(id, _)| id)).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.staff.map(|(_, name)| name)).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.quotes.map(MessageId::uuid)).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| Json(entry.object)).collect::<Vec<_>>())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// How much a lane's holder takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Want {
+    pub(crate) key: LaneKey,
+    pub(crate) epoch: i64,
+    /// At most so many messages.
+    pub(crate) room: i32,
+    /// Only of this class and those before it.
+    pub(crate) last_class: i16,
+}
+
+/// A message in the hands of its lane's holder.
+#[derive(Clone, Debug)]
+pub(crate) struct Claimed {
+    pub(crate) key: LaneKey,
+    pub(crate) class: i16,
+    pub(crate) message: MessageId,
+    pub(crate) conversation: ConversationId,
+    pub(crate) policy: SendPolicy,
+    pub(crate) silent: bool,
+    /// How often it was claimed or sent, this time included.
+    pub(crate) attempts: u16,
+    /// When it was claimed first: no attempt was earlier.
+    pub(crate) first_time: Timestamp,
+    /// An attempt's outcome is unknown.
+    pub(crate) in_doubt: bool,
+    /// How the request goes that it is frozen into.
+    pub(crate) method: Option<SendMethod>,
+    pub(crate) pack: Option<Uuid>,
+    pub(crate) reply_token: Option<Uuid>,
+}
+
+/// Claims messages of several lanes in one statement: those that wait, and those another holder left in hand, in the lanes'
+/// order; behind a message that was put back, its conversation waits. A lane this holder has lost gives nothing.
+pub(crate) async fn claim(worker: &PgPool, holder: Uuid, wants: &[Want]) -> Result<Vec<Claimed>, sqlx::Error> {
+    let rows = sqlx::query(
+        "WITH want AS (
+             SELECT w.* FROM unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::int[], $6::smallint[])
+                 AS w (tenant_id, account_id, epoch, room, last_class)
+             JOIN messaging.lane l USING (tenant_id, account_id)
+             WHERE l.holder = $1 AND l.epoch = w.epoch AND l.lease_until > now()),
+         picked AS (
+             SELECT s.tenant_id, s.account_id, s.class, s.message_id, s.state AS old_state, w.epoch
+             FROM want w CROSS JOIN LATERAL (
+                 SELECT q.tenant_id, q.account_id, q.class, q.message_id, q.state FROM messaging.send q
+                 WHERE q.tenant_id = w.tenant_id AND q.account_id = w.account_id AND q.class <= w.last_class
+                     AND (q.state = 0 OR q.epoch < w.epoch) AND NOT (q.deferred AND q.due > now())
+                     AND NOT EXISTS (
+                         SELECT FROM messaging.send e
+                         WHERE e.deferred AND e.due > now() AND e.tenant_id = q.tenant_id AND e.account_id = q.account_id
+                             AND e.conversation_id = q.conversation_id AND e.class = q.class
+                             AND e.message_id < q.message_id)
+                 ORDER BY q.class, q.message_id LIMIT w.room FOR UPDATE OF q SKIP LOCKED) s)
+         UPDATE messaging.send s
+         SET state = 1, epoch = p.epoch, attempts = least(s.attempts + 1, 30000), deferred = false,
+             first_time = coalesce(s.first_time, now()),
+             in_doubt = s.in_doubt OR (p.old_state = 1 AND (s.send_method IS NOT NULL OR s.class > 0))
+         FROM picked p
+         WHERE (s.tenant_id, s.account_id, s.class, s.message_id) = (p.tenant_id, p.account_id, p.class, p.message_id)
+         RETURNING s.tenant_id, s.account_id, s.class, s.message_id, s.conversation_id, s.policy, s.silent, s.attempts,
+             s.first_time, s.in_doubt, s.send_method, s.pack_id, s.reply_token_id",
+    )
+    .bind(holder)
+    .bind(wants.iter().map(|want| want.key.tenant.uuid()).collect::<Vec<_>>())
+    .bind(wants.iter().map(|want| want.key.account.uuid()).collect::<Vec<_>>())
+    .bind(wants.iter().map(|want| want.epoch).collect::<Vec<_>>())
+    .bind(wants.iter().map(|want| want.room).collect::<Vec<_>>())
+    .bind(wants.iter().map(|want| want.last_class).collect::<Vec<_>>())
+    .fetch_all(worker)
+    .await?;
+    let mut claimed = rows.iter().map(claimed).collect::<Result<Vec<_>, _>>()?;
+    claimed.sort_by_key(|row| (row.key, row.class, row.message));
+    Ok(claimed)
+}
+
+fn claimed(row: &sqlx::postgres::PgRow) -> Result<Claimed, sqlx::Error> {
+    let id = |name: &str| row.try_get::<Uuid, _>(name);
+    let (policy, attempts): (i16, i16) = (row.try_get("policy")?, row.try_get("attempts")?);
+    let method: Option<i16> = row.try_get("send_method")?;
+    Ok(Claimed {
+        key: LaneKey { tenant: id("tenant_id")?.into(), account: id("account_id")?.into() },
+        class: row.try_get("class")?,
+        message: id("message_id")?.into(),
+        conversation: id("conversation_id")?.into(),
+        policy: SendPolicy::from_code(policy),
+        silent: row.try_get("silent")?,
+        attempts: attempts.unsigned_abs(),
+        first_time: row.try_get("first_time")?,
+        in_doubt: row.try_get("in_doubt")?,
+        method: method.and_then(SendMethod::from_code),
+        pack: row.try_get("pack_id")?,
+        reply_token: row.try_get("reply_token_id")?,
+    })
+}
+
+/// What a claimed message says, and to whom.
+#[derive(Clone)]
+pub(crate) struct Body {
+    pub(crate) message: MessageId,
+    pub(crate) object: Option<Value>,
+    pub(crate) kind: i16,
+    pub(crate) chat_key: String,
+    pub(crate) standby: bool,
+    pub(crate) friendship: Option<i16>,
+}
+
+/// Reads what messages say and to whom.
+pub(crate) async fn bodies(tx: &mut TenantTx, messages: &[Uuid]) -> Result<Vec<Body>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT m.message_id, m.object, c.kind, c.chat_key, c.standby, f.state AS friendship
+         FROM messaging.message m
+         JOIN messaging.conversation c USING (tenant_id, conversation_id)
+         LEFT JOIN messaging.friendship_replica f
+             ON (f.tenant_id, f.account_id, f.line_user_id) = (c.tenant_id, c.account_id, c.chat_key)
+         WHERE m.tenant_id = $1 AND m.message_id = ANY ($2)",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(messages)
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Body {
+                message: row.try_get::<Uuid, _>("message_id")?.into(),
+                object: row.try_get("object")?,
+                kind: row.try_get("kind")?,
+                chat_key: row.try_get("chat_key")?,
+                standby: row.try_get("standby")?,
+                friendship: row.try_get("friendship")?,
+            })
+        })
+        .collect()
+}
+
+/// One message of a frozen request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frozen {
+    pub(crate) account: AccountId,
+    pub(crate) class: i16,
+    pub(crate) message: MessageId,
+    pub(crate) epoch: i64,
+    pub(crate) method: SendMethod,
+    pub(crate) pack: Uuid,
+    pub(crate) reply_token: Option<Uuid>,
+}
+
+/// Freezes requests before their call. Returns whether every message is still in this holder's hands.
+pub(crate) async fn freeze(tx: &mut TenantTx, frozen: &[Frozen]) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "UPDATE messaging.send s SET send_method = f.send_method, pack_id = f.pack_id, reply_token_id = f.reply_token_id
+         FROM unnest($2::uuid[], $3::smallint[], $4::uuid[], $5::bigint[], $6::smallint[], $7::uuid[], $8::uuid[])
+             AS f (account_id, class, message_id, epoch, send_method, pack_id, reply_token_id)
+         WHERE s.tenant_id = $1 AND (s.account_id, s.class, s.message_id, s.epoch) =
+             (f.account_id, f.class, f.message_id, f.epoch) AND s.state = 1",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(frozen.iter().map(|row| row.account.uuid()).collect::<Vec<_>>())
+    .bind(frozen.iter().map(|row| row.class).collect::<Vec<_>>())
+    .bind(frozen.iter().map(|row| row.message.uuid()).collect::<Vec<_>>())
+    .bind(frozen.iter().map(|row| row.epoch).collect::<Vec<_>>())
+    .bind(frozen.iter().map(|row| row.method.code()).collect::<Vec<_>>())
+    .bind(frozen.iter().map(|row| row.pack).collect::<Vec<_>>())
+    .bind(frozen.iter().map(|row| row.reply_token).collect::<Vec<_>>())
+    .execute(&mut **tx)
+    .await?;
+    Ok(usize::try_from(done.rows_affected()).is_ok_and(|count| count == frozen.len()))
+}
+
+/// The messages of `packs` that the lane's holder does not have yet.
+pub(crate) async fn gather(tx: &mut TenantTx, want: &Want, packs: &[Uuid]) -> Result<Vec<Claimed>, sqlx::Error> {
+    let rows = sqlx::query(
+        "UPDATE messaging.send s SET state = 1, epoch = $3, attempts = least(s.attempts + 1, 30000), deferred = false,
+             in_doubt = true
+         WHERE tenant_id = $1 AND account_id = $2 AND pack_id = ANY ($4) AND (state = 0 OR epoch < $3)
+         RETURNING s.tenant_id, s.account_id, s.class, s.message_id, s.conversation_id, s.policy, s.silent, s.attempts,
+             s.first_time, s.in_doubt, s.send_method, s.pack_id, s.reply_token_id",
+    )
+    .bind(want.key.tenant.uuid())
+    .bind(want.key.account.uuid())
+    .bind(want.epoch)
+    .bind(packs)
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.iter().map(claimed).collect()
+}

@@ -1,0 +1,71 @@
+//! What is removed by and by: reply tokens that cannot be used, changes no cursor may ask for.
+
+use std::time::Duration;
+
+use chassis::Host;
+use chassis::postgres::Database;
+
+use crate::watch::KEPT_HOURS;
+
+const EVERY: Duration = Duration::from_mins(1);
+/// Rows removed in one statement.
+const BATCH: i64 = 5_000;
+
+/// Starts the removing under `host`.
+pub(crate) fn spawn(host: &Host, database: &Database) {
+    let (database, stopping) = (database.clone(), host.stopping());
+    host.spawn("messaging.retention", async move {
+        stopping.run_until_cancelled(keep_removing(&database)).await;
+        Ok(())
+    });
+}
+
+async fn keep_removing(database: &Database) {
+    let mut interval = tokio::time::interval(EVERY);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        for outcome in [reply_tokens(database).await, changes(database).await] {
+            if let Err(error) = outcome {
+                tracing::warn!(error = %error, "old rows stay for now");
+            }
+        }
+    }
+}
+
+/// A token is kept a little beyond its time, for a reply with it may be in doubt.
+async fn reply_tokens(database: &Database) -> Result<(), sqlx::Error> {
+    loop {
+        let removed = sqlx::query(
+            "DELETE FROM messaging.reply_token t USING (
+                 SELECT tenant_id, reply_token_id FROM messaging.reply_token
+                 WHERE usable_until < now() - interval '5 minutes' LIMIT $1) old
+             WHERE (t.tenant_id, t.reply_token_id) = (old.tenant_id, old.reply_token_id)",
+        )
+        .bind(BATCH)
+        .execute(database.worker())
+        .await?;
+        if removed.rows_affected() < BATCH.unsigned_abs() {
+            return Ok(());
+        }
+    }
+}
+
+async fn changes(database: &Database) -> Result<(), sqlx::Error> {
+    loop {
+        let removed = sqlx::query(
+            "DELETE FROM messaging.conversation_change c USING (
+                 SELECT tenant_id, changed, change_id FROM messaging.conversation_change
+                 WHERE change_time < now() - make_interval(hours => $2) LIMIT $1) old
+             WHERE (c.tenant_id, c.changed, c.change_id) = (old.tenant_id, old.changed, old.change_id)",
+        )
+        .bind(BATCH)
+        // An hour longer than the oldest cursor may be.
+        .bind(i32::try_from(KEPT_HOURS + 1).unwrap_or(i32::MAX))
+        .execute(database.worker())
+        .await?;
+        if removed.rows_affected() < BATCH.unsigned_abs() {
+            return Ok(());
+        }
+    }
+}

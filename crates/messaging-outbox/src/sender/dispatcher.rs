@@ -1,0 +1,208 @@
+//! Which lanes this replica holds: takes those with work that nobody holds, renews their leases, gives them back.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, broadcast, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::call::Hold;
+use super::lane::{self, Ending, Handles};
+use super::{LOOK_EVERY, Sender};
+use crate::postgres::lane::{self as rows, Acquired, LaneKey};
+use crate::wake::Wake;
+
+/// How long a lane whose account may not send is left alone.
+const HALTED_FOR: Duration = Duration::from_secs(2);
+
+struct Held {
+    epoch: i64,
+    renewed: watch::Sender<Instant>,
+    wake: Arc<Notify>,
+    lost: CancellationToken,
+}
+
+struct Dispatcher {
+    sender: Arc<Sender>,
+    held: HashMap<LaneKey, Held>,
+    halted: HashMap<LaneKey, Instant>,
+    lanes: JoinSet<(LaneKey, i64, Ending)>,
+    stop: CancellationToken,
+}
+
+pub(super) async fn run(sender: Arc<Sender>, stopping: CancellationToken) -> anyhow::Result<()> {
+    let mut wakes = sender.tools.wakes.subscribe();
+    let mut dispatcher = Dispatcher {
+        sender,
+        held: HashMap::new(),
+        halted: HashMap::new(),
+        lanes: JoinSet::new(),
+        stop: CancellationToken::new(),
+    };
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut renew = tokio::time::interval(dispatcher.sender.config.times.renew_every);
+    renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stopping.cancelled() => break,
+            _ = renew.tick() => dispatcher.renew().await,
+            _ = look.tick() => dispatcher.look().await,
+            Some(ended) = dispatcher.lanes.join_next() => dispatcher.ended(ended).await,
+            woken = wakes.recv() => dispatcher.woken(woken, &mut wakes).await,
+        }
+    }
+    dispatcher.stop(&mut renew).await;
+    Ok(())
+}
+
+impl Dispatcher {
+    /// Finds lanes with work: those held here hear of it, the others are taken when nobody holds them.
+    async fn look(&mut self) {
+        self.halted.retain(|_, until| *until > Instant::now());
+        match rows::with_work(self.sender.tools.database.worker(), 4096).await {
+            Ok(keys) => self.offer(&keys).await,
+            Err(error) => tracing::warn!(error = %error, "lanes with work cannot be looked for now"),
+        }
+    }
+
+    async fn woken(&mut self, first: Result<Wake, broadcast::error::RecvError>, wakes: &mut broadcast::Receiver<Wake>) {
+        let mut keys = HashSet::new();
+        let mut missed = matches!(first, Err(broadcast::error::RecvError::Lagged(_)));
+        let mut next = first.ok();
+        loop {
+            match next {
+                Some(Wake::Queue(key)) => {
+                    keys.insert(key);
+                }
+                Some(Wake::Look) => {
+                    self.halted.clear();
+                    missed = true;
+                }
+                Some(Wake::Change(_) | Wake::Content) | None => {}
+            }
+            next = match wakes.try_recv() {
+                Ok(wake) => Some(wake),
+                Err(broadcast::error::TryRecvError::Lagged(_)) => {
+                    missed = true;
+                    None
+                }
+                Err(_) => break,
+            };
+        }
+        if missed {
+            self.look().await;
+        } else if !keys.is_empty() {
+            self.offer(&keys.into_iter().collect::<Vec<_>>()).await;
+        }
+    }
+
+    async fn offer(&mut self, keys: &[LaneKey]) {
+        let room = self.sender.config.lanes.saturating_sub(self.held.len());
+        let mut wanted = Vec::new();
+        for key in keys {
+            match self.held.get(key) {
+                Some(held) => held.wake.notify_one(),
+                None if wanted.len() < room && !self.halted.contains_key(key) => wanted.push(*key),
+                None => {}
+            }
+        }
+        if wanted.is_empty() {
+            return;
+        }
+        let (sender, asked_at) = (Arc::clone(&self.sender), Instant::now());
+        let lease = sender.config.times.lease;
+        match rows::acquire(sender.tools.database.worker(), sender.holder, &wanted, lease).await {
+            Ok(acquired) => acquired.into_iter().for_each(|lane| self.open(lane, asked_at)),
+            // What was taken all the same is never renewed, and runs out.
+            Err(error) => tracing::warn!(error = %error, "lanes cannot be taken now"),
+        }
+    }
+
+    fn open(&mut self, lane: Acquired, leased_at: Instant) {
+        let (renewed, renewal) = watch::channel(leased_at);
+        let held = Held { epoch: lane.epoch, renewed, wake: Arc::default(), lost: CancellationToken::new() };
+        let settle = self.sender.config.times.settle(!lane.taken_over);
+        let handles = Handles {
+            hold: Hold { key: lane.key, epoch: lane.epoch, renewed: renewal },
+            wake: Arc::clone(&held.wake),
+            lost: held.lost.clone(),
+            stop: self.stop.clone(),
+            settled_at: Instant::now() + settle,
+        };
+        let sender = Arc::clone(&self.sender);
+        self.lanes.spawn(async move {
+            let (key, epoch) = (handles.hold.key, handles.hold.epoch);
+            (key, epoch, lane::run(sender, handles).await)
+        });
+        self.held.insert(lane.key, held);
+        self.note_figures();
+    }
+
+    /// Renews every lease; a lane that is not among the renewed is lost.
+    async fn renew(&mut self) {
+        if self.held.is_empty() {
+            return;
+        }
+        let asked_at = Instant::now();
+        let times = self.sender.config.times;
+        match rows::renew(self.sender.tools.database.worker(), self.sender.holder, times.lease).await {
+            Ok(renewed) => {
+                let renewed: HashMap<LaneKey, i64> = renewed.into_iter().collect();
+                for (key, held) in &self.held {
+                    if renewed.get(key) == Some(&held.epoch) {
+                        held.renewed.send_replace(asked_at);
+                    } else {
+                        held.lost.cancel();
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, "leases cannot be renewed now");
+                for held in self.held.values().filter(|held| held.renewed.borrow().elapsed() >= times.lease) {
+                    held.lost.cancel();
+                }
+            }
+        }
+    }
+
+    async fn ended(&mut self, ended: Result<(LaneKey, i64, Ending), tokio::task::JoinError>) {
+        let (key, epoch, ending) = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                // The lane's own lease runs out; which one it was does not matter.
+                tracing::error!(error = %error, "a lane's task broke off");
+                return;
+            }
+        };
+        self.held.remove(&key);
+        self.note_figures();
+        if ending == Ending::Halted {
+            self.halted.insert(key, Instant::now() + HALTED_FOR);
+        }
+        if ending == Ending::Abandoned {
+            metrics::counter!("tsunagi_messaging_lanes_lost_total").increment(1);
+        } else if let Err(error) = rows::release(self.sender.tools.database.worker(), &[(key, epoch)]).await {
+            tracing::warn!(error = %error, "a lane is not given back; its lease runs out");
+        }
+    }
+
+    /// Lets every lane finish what is out, and gives them all back.
+    async fn stop(&mut self, renew: &mut tokio::time::Interval) {
+        self.stop.cancel();
+        while !self.lanes.is_empty() {
+            tokio::select! {
+                Some(ended) = self.lanes.join_next() => self.ended(ended).await,
+                _ = renew.tick() => self.renew().await,
+            }
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a number of lanes")]
+    fn note_figures(&self) {
+        metrics::gauge!("tsunagi_messaging_lanes_held").set(self.held.len() as f64);
+    }
+}

@@ -1,0 +1,295 @@
+//! Writes what became of requests, for many lanes together. What was written is the state, the queue's row, the figures of the
+//! month, and what watchers and other services hear of it: one transaction for each tenant and batch.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chassis::failpoint;
+use futures::StreamExt as _;
+use kernel::{AccountId, MessageId, TenantId};
+use line_client::{Accepted as LineAccepted, Failure as LineFailure};
+use messaging_outbox_core::attempt::FailureKind;
+use messaging_outbox_core::quota::QuotaMonth;
+use messaging_outbox_core::route::SendMethod;
+use messaging_outbox_core::send_gate::SendBarrier;
+use messaging_outbox_core::state::MessageState;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use super::Tools;
+use super::request::Request;
+use crate::change;
+use crate::postgres::lane::LaneKey;
+use crate::postgres::send_queue::Claimed;
+use crate::postgres::settle::{self, Accepted, Failure, GivenUp, PutBack, Settled};
+use crate::postgres::{conversation, quota};
+
+/// Outcomes written in one transaction at most.
+const AT_ONCE: usize = 1024;
+/// Tenants written at once.
+const TENANTS_AT_ONCE: usize = 6;
+/// How long to wait before writing again what could not be written.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// How long writing is tried after the process was told to stop. What is not written then, the next holder finds out.
+const AFTER_STOP: Duration = Duration::from_secs(8);
+
+/// Why a message is given up.
+#[derive(Clone, Debug)]
+pub(super) struct Unsent {
+    pub(super) state: MessageState,
+    pub(super) failure: Failure,
+}
+
+impl Unsent {
+    /// LINE's last word, and what it means.
+    pub(super) fn told(state: MessageState, kind: FailureKind, last: Option<&LineFailure>) -> Self {
+        let mut failure = Failure { kind: kind.code(), ..Failure::default() };
+        if let Some(last) = last {
+            failure.line_message = last.message.clone().unwrap_or_default();
+            failure.line_details = last
+                .details
+                .iter()
+                .map(|d| {
+                    format!(
+                        "{}: {}",
+                        d.property.as_deref().unwrap_or_default(),
+                        d.message.as_deref().unwrap_or_default()
+                    )
+                })
+                .collect();
+            failure.line_request = last.request_id.clone().unwrap_or_default();
+            failure.http_status = last.status.map_or(0, i32::from);
+        }
+        Self { state, failure }
+    }
+
+    /// Something came between queueing and sending.
+    pub(super) fn barred(barrier: SendBarrier) -> Self {
+        let mut unsent = Self::told(MessageState::Refused, FailureKind::Refused, None);
+        unsent.failure.line_details = vec![barrier.reason().to_owned()];
+        unsent
+    }
+
+    /// Only a reply was allowed, and no token was left.
+    pub(super) fn expired() -> Self {
+        Self::told(MessageState::Refused, FailureKind::Expired, None)
+    }
+
+    /// The content is gone.
+    pub(super) fn erased() -> Self {
+        let mut unsent = Self::told(MessageState::Refused, FailureKind::Refused, None);
+        unsent.failure.line_details = vec!["CONTENT_ERASED".to_owned()];
+        unsent
+    }
+}
+
+/// What became of a request.
+#[derive(Debug, Default)]
+pub(super) struct Settlement {
+    tenant: Option<TenantId>,
+    accepted: Vec<Accepted>,
+    given_up: Vec<GivenUp>,
+    put_back: Vec<PutBack>,
+    counted: Option<(AccountId, SendMethod)>,
+}
+
+impl Settlement {
+    /// LINE accepted it.
+    pub(super) fn accepted(key: LaneKey, request: &Request, answer: &LineAccepted) -> Self {
+        let line_request = answer.accepted_request_id.clone().or_else(|| answer.request_id.clone());
+        let accepted = request.parts.iter().enumerate().map(|(place, part)| {
+            let sent = answer.sent.get(place);
+            Accepted {
+                account: key.account,
+                class: request.class,
+                message: part.message,
+                method: request.method,
+                line_message: sent.map(|sent| sent.id.as_str().to_owned()),
+                quote_token: sent.and_then(|sent| sent.quote_token.clone()),
+                line_request: line_request.clone(),
+            }
+        });
+        Self {
+            tenant: Some(key.tenant),
+            accepted: accepted.collect(),
+            counted: Some((key.account, request.method)),
+            ..Self::default()
+        }
+    }
+
+    /// It is given up.
+    pub(super) fn given_up(
+        key: LaneKey,
+        epoch: i64,
+        messages: impl Iterator<Item = (i16, MessageId)>,
+        unsent: Unsent,
+        attempts: u16,
+    ) -> Self {
+        let failure = Failure { attempts: i32::from(attempts), ..unsent.failure };
+        let state = unsent.state;
+        let one =
+            |(class, message)| GivenUp { account: key.account, class, message, epoch, state, failure: failure.clone() };
+        Self { tenant: Some(key.tenant), given_up: messages.map(one).collect(), ..Self::default() }
+    }
+
+    /// One message goes back as it was claimed.
+    pub(super) fn put_back(key: LaneKey, epoch: i64, row: &Claimed, wait: Duration) -> Self {
+        let back = PutBack {
+            account: key.account,
+            class: row.class,
+            message: row.message,
+            epoch,
+            wait,
+            attempts: row.attempts.saturating_sub(1),
+            in_doubt: row.in_doubt,
+            frozen: row.in_doubt,
+            state: MessageState::Queued,
+        };
+        Self { tenant: Some(key.tenant), put_back: vec![back], ..Self::default() }
+    }
+
+    /// A request goes back for a while.
+    pub(super) fn request_put_back(
+        key: LaneKey,
+        epoch: i64,
+        request: &Request,
+        wait: Duration,
+        state: MessageState,
+    ) -> Self {
+        let back = request.parts.iter().map(|part| PutBack {
+            account: key.account,
+            class: request.class,
+            message: part.message,
+            epoch,
+            wait,
+            attempts: part.earlier_attempts.saturating_add(request.calls),
+            in_doubt: request.in_doubt,
+            frozen: request.in_doubt,
+            state,
+        });
+        Self { tenant: Some(key.tenant), put_back: back.collect(), ..Self::default() }
+    }
+}
+
+type Queued = (Settlement, Option<TaskTrackerToken>);
+
+/// Where lanes tell what became of requests.
+pub(super) struct Settlements(mpsc::Sender<Queued>);
+
+pub(super) struct SettlementQueue(mpsc::Receiver<Queued>);
+
+impl Settlements {
+    pub(super) fn new() -> (Self, SettlementQueue) {
+        let (sender, receiver) = mpsc::channel(4096);
+        (Self(sender), SettlementQueue(receiver))
+    }
+
+    /// Has it written. `token` is dropped once that is done.
+    pub(super) async fn send(&self, settlement: Settlement, token: Option<TaskTrackerToken>) {
+        // Closed only when the settler has ended, at the end of the process.
+        let _ = self.0.send((settlement, token)).await;
+    }
+}
+
+/// Writes until every lane has ended.
+pub(super) async fn run(
+    tools: Arc<Tools>,
+    mut queue: SettlementQueue,
+    stopping: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut batch = Vec::new();
+    while queue.0.recv_many(&mut batch, AT_ONCE).await > 0 {
+        let mut by_tenant: BTreeMap<TenantId, Settlement> = BTreeMap::new();
+        let mut counted: BTreeMap<TenantId, Vec<(AccountId, SendMethod)>> = BTreeMap::new();
+        let mut tokens = Vec::new();
+        for (settlement, token) in batch.drain(..) {
+            tokens.extend(token);
+            let Some(tenant) = settlement.tenant else { continue };
+            counted.entry(tenant).or_default().extend(settlement.counted);
+            let all = by_tenant.entry(tenant).or_default();
+            all.accepted.extend(settlement.accepted);
+            all.given_up.extend(settlement.given_up);
+            all.put_back.extend(settlement.put_back);
+        }
+        failpoint::reached("messaging.before_settle");
+        futures::stream::iter(by_tenant)
+            .for_each_concurrent(TENANTS_AT_ONCE, |(tenant, all)| {
+                let (tools, stopping, counted) = (&tools, &stopping, counted.get(&tenant));
+                async move { persist(tools, tenant, &all, counted.map_or(&[], Vec::as_slice), stopping).await }
+            })
+            .await;
+        failpoint::reached("messaging.after_settle");
+    }
+    Ok(())
+}
+
+async fn persist(
+    tools: &Tools,
+    tenant: TenantId,
+    all: &Settlement,
+    counted: &[(AccountId, SendMethod)],
+    stopping: &CancellationToken,
+) {
+    let mut give_up_at = None;
+    loop {
+        match write(tools, tenant, all, counted).await {
+            Ok(()) => return,
+            Err(error) => tracing::warn!(%tenant, error = format!("{error:#}"), "outcomes cannot be written now"),
+        }
+        if stopping.is_cancelled() {
+            let end = *give_up_at.get_or_insert_with(|| tokio::time::Instant::now() + AFTER_STOP);
+            if tokio::time::Instant::now() > end {
+                return;
+            }
+        }
+        tokio::time::sleep(AGAIN_AFTER).await;
+    }
+}
+
+async fn write(
+    tools: &Tools,
+    tenant: TenantId,
+    all: &Settlement,
+    counted: &[(AccountId, SendMethod)],
+) -> anyhow::Result<()> {
+    let now = tools.clock.now();
+    let mut tx = tools.database.tenant(tenant).await?;
+    let mut settled: Vec<Settled> = Vec::new();
+    if !all.accepted.is_empty() {
+        settled.extend(settle::accept(&mut tx, &all.accepted, now).await?);
+    }
+    let recorded: BTreeSet<MessageId> = settled.iter().map(|one| one.message).collect();
+    for given_up in &all.given_up {
+        settled.extend(settle::give_up(&mut tx, given_up).await?);
+    }
+    for back in &all.put_back {
+        settled.extend(settle::put_back(&mut tx, back).await?);
+    }
+    // A request whose messages were recorded before, by this holder or the last, is counted already.
+    if all.accepted.iter().any(|one| recorded.contains(&one.message)) {
+        let month = QuotaMonth::of(now);
+        let mut sums: BTreeMap<AccountId, (i64, i64)> = BTreeMap::new();
+        for (account, method) in counted {
+            let sum = sums.entry(*account).or_default();
+            match method {
+                SendMethod::Push => sum.0 += 1,
+                SendMethod::Reply => sum.1 += 1,
+            }
+        }
+        for (account, (pushes, replies)) in sums {
+            quota::count(&mut tx, account, month, pushes, replies).await?;
+        }
+    }
+    let urgent: Vec<Settled> = settled.iter().copied().filter(|one| one.class == 0).collect();
+    for changed in conversation::bump(&mut tx, &urgent).await? {
+        change::note(&mut tx, &tools.wakes, &changed).await?;
+    }
+    change::announce_states(&mut tx, &urgent, now).await?;
+    tx.commit().await?;
+    for one in &settled {
+        metrics::counter!("tsunagi_messaging_settled_total", "state" => one.state.name()).increment(1);
+    }
+    Ok(())
+}

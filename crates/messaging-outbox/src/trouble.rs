@@ -1,0 +1,61 @@
+//! What a failure inside a handler means for its event, and the erasing of events that wait after one.
+
+use std::time::Duration;
+
+use bus::outbox::OutboxError;
+use bus::{Trouble, dead_letter};
+use chassis::envelope::EnvelopeError;
+use chassis::postgres::{TenantTx, is_unavailable};
+use contracts::events::v1::LineWebhookEvent;
+use line_types::id::MessageId as LineMessageId;
+use line_types::webhook::{Event, EventKind};
+use prost::Message as _;
+
+/// How long an event waits when the database is away.
+const AWAY: Duration = Duration::from_millis(250);
+
+/// Sorts a handler's failure: the database away (waits, not counted), or the event's own trouble (counted).
+pub(crate) fn of(error: anyhow::Error) -> Trouble {
+    let database = error.chain().find_map(|cause| {
+        cause
+            .downcast_ref::<sqlx::Error>()
+            .or_else(|| match cause.downcast_ref::<EnvelopeError>() {
+                Some(EnvelopeError::Database(error)) => Some(error),
+                _ => None,
+            })
+            .or_else(|| match cause.downcast_ref::<OutboxError>() {
+                Some(OutboxError::Database(error)) => Some(error),
+                _ => None,
+            })
+    });
+    if database.is_some_and(is_unavailable) { Trouble::unavailable(AWAY, error) } else { Trouble::failed(error) }
+}
+
+/// Erases what waits of a message that was taken back: parked events hold LINE's text. The tombstone stops whatever may still
+/// come of it.
+pub(crate) async fn forget_parked(tx: &mut TenantTx, line_message: &LineMessageId) -> Result<(), sqlx::Error> {
+    let parked: Vec<(String, Vec<u8>)> = sqlx::query_as(
+        "SELECT event_id, payload FROM messaging.parked_message
+         WHERE tenant_id = $1 AND payload IS NOT NULL AND position(convert_to($2, 'UTF8') IN payload) > 0",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(line_message.as_str())
+    .fetch_all(&mut **tx)
+    .await?;
+    for (event, payload) in parked {
+        if says(&payload, line_message) == Some(true) {
+            dead_letter::erase(tx, &event).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether an event carries the message's text.
+fn says(payload: &[u8], line_message: &LineMessageId) -> Option<bool> {
+    let event = LineWebhookEvent::decode(payload).ok()?;
+    let event = Event::parse(std::str::from_utf8(&event.raw).ok()?).ok()?;
+    match event.kind {
+        EventKind::Message(content) | EventKind::MessageEdited(content) => Some(content.id == *line_message),
+        _ => None,
+    }
+}
