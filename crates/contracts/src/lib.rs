@@ -16,6 +16,7 @@ pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "
 #[expect(
     clippy::all,
     clippy::pedantic,
+    clippy::allow_attributes,
     missing_docs,
     unreachable_pub,
     reason = "generated code; its documentation is the proto comments"
