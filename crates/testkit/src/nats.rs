@@ -3,8 +3,10 @@
 //! Tests on the shared server keep out of each other's way by a prefix of their own before every stream and subject.
 
 mod private;
+mod streams;
 
 pub use private::Private;
+pub use streams::delete_streams;
 
 /// The address of the server all tests of this run share.
 ///
