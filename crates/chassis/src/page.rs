@@ -28,6 +28,9 @@ pub fn size(page_size: i32) -> Result<i64, Status> {
 }
 
 /// The page token that leads to `position`, the sort key of the last row of a page.
+///
+/// # Panics
+/// When `position` cannot be JSON: a map with keys that are no texts. Sort keys are numbers, texts and IDs.
 #[must_use]
 pub fn encode<T: Serialize>(position: &T) -> String {
     #[expect(clippy::expect_used, reason = "sort keys are numbers, texts and IDs, which serialise")]

@@ -16,7 +16,7 @@ use crate::host::{Host, HostConfig};
 use crate::postgres::{self, MigrateError, MigrationText};
 
 /// How long `migrate` waits for a database that is not up yet.
-const WAIT_FOR_DATABASE: Duration = Duration::from_secs(60);
+const WAIT_FOR_DATABASE: Duration = Duration::from_mins(1);
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What a service's program is called and what it owns.

@@ -135,3 +135,31 @@ impl Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use contracts::access_proto::v1::CallErrorReason;
+
+    #[test]
+    fn every_reason_is_one_the_proto_file_explains() {
+        use Refusal::{
+            Assertion, AssertionMissing, MethodNotListed, PlatformOnly, RightMissing, TenantMalformed, TenantMissing,
+            TenantUnknown, Token,
+        };
+        for refusal in [
+            Assertion,
+            AssertionMissing,
+            MethodNotListed,
+            PlatformOnly,
+            RightMissing,
+            TenantMalformed,
+            TenantMissing,
+            TenantUnknown,
+            Token,
+        ] {
+            let name = format!("CALL_ERROR_REASON_{}", refusal.reason());
+            assert!(CallErrorReason::from_str_name(&name).is_some(), "{name}");
+        }
+    }
+}

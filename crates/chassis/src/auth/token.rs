@@ -103,7 +103,8 @@ mod tests {
             let read = Token::parse(token.reveal().expose()).unwrap();
             prop_assert_eq!((read.tenant, read.principal), (token.tenant, token.principal));
             prop_assert_eq!(read.hash(), token.hash());
-            prop_assert!(!format!("{token:?}").contains(token.secret.expose()));
+            let shown = format!("{token:?}");
+            prop_assert!(!shown.contains(token.secret.expose()));
         }
 
         #[test]

@@ -52,7 +52,7 @@ pub enum ClientError {
 pub struct Client {
     channel: Channel,
     authorization: HeaderValue,
-    tenant: Option<HeaderValue>,
+    tenant: Option<TenantId>,
 }
 
 impl ClientConfig {
@@ -114,8 +114,6 @@ impl Client {
     /// The same client, calling for `tenant`.
     #[must_use]
     pub fn for_tenant(&self, tenant: TenantId) -> Self {
-        #[expect(clippy::expect_used, reason = "a UUID is hexadecimal digits and hyphens")]
-        let tenant = HeaderValue::try_from(tenant.to_string()).expect("a UUID is a header's value");
         Self { tenant: Some(tenant), ..self.clone() }
     }
 }
@@ -141,8 +139,8 @@ impl Service<Request<Body>> for Client {
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let headers = request.headers_mut();
         headers.insert("authorization", self.authorization.clone());
-        if let Some(tenant) = &self.tenant {
-            headers.insert("tsunagi-tenant", tenant.clone());
+        if let Some(tenant) = self.tenant.and_then(|tenant| HeaderValue::try_from(tenant.to_string()).ok()) {
+            headers.insert("tsunagi-tenant", tenant);
         }
         if let Some(trace) = trace::current().and_then(|trace| HeaderValue::try_from(trace.as_str()).ok()) {
             headers.insert("traceparent", trace);

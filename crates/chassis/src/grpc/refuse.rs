@@ -3,6 +3,7 @@
 //! Messages are fixed texts. Nothing that a caller sent is repeated in them.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use tonic::{Code, Status};
@@ -169,7 +170,8 @@ impl Violations {
         let mut details = details("INVALID_FIELD");
         let mut message = String::from("invalid:");
         for (field, why) in self.0 {
-            message.push_str(&format!(" {field} {why};"));
+            // Writing to a String cannot fail.
+            let _ = write!(message, " {field} {why};");
             details.add_bad_request_violation(field, why);
         }
         Status::with_error_details(Code::InvalidArgument, message.trim_end_matches(';'), details)

@@ -92,7 +92,11 @@ impl Server {
         if !self.config.is_safe() {
             return Err(ServerError::Plaintext(self.config.addr));
         }
-        self.routes.add_service(reflection()?);
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(contracts::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .build_v1()?;
+        self.routes.add_service(reflection);
         let mut server = tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(PING_EVERY))
             .http2_keepalive_timeout(Some(PING_TIMEOUT))
@@ -118,25 +122,6 @@ impl Server {
         tracing::info!(listener = "grpc", address = %addr, tls = self.config.tls.is_some(), "listening");
         Ok(addr)
     }
-}
-
-fn reflection() -> Result<
-    impl Service<
-        Request<Body>,
-        Error = Infallible,
-        Response = http::Response<Body>,
-        Future = impl Future<Output = Result<http::Response<Body>, Infallible>> + Send + 'static,
-    > + NamedService
-    + Clone
-    + Send
-    + Sync
-    + 'static,
-    ServerError,
-> {
-    Ok(tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(contracts::FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()?)
 }
 
 /// Health of the server (the empty name) and of each service follows the process's readiness.

@@ -18,9 +18,9 @@ pub(super) fn watch(tasks: &Tasks) -> std::io::Result<()> {
             };
             tracing::info!(signal, "stopping");
             if earlier {
-                tasks.stop_at_once()
+                tasks.stop_at_once();
             } else {
-                tasks.stop()
+                tasks.stop();
             }
             earlier = true;
         }

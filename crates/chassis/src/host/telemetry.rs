@@ -113,7 +113,7 @@ pub(super) fn start(name: &'static str, config: &TelemetryConfig) -> anyhow::Res
 fn provider(name: &'static str, config: &TelemetryConfig) -> anyhow::Result<SdkTracerProvider> {
     let builder = SdkTracerProvider::builder().with_resource(Resource::builder_empty().with_service_name(name).build());
     let Some(endpoint) = &config.otlp else {
-        return Ok(builder.with_sampler(Sampler::AlwaysOff).build());
+        return Ok(builder.with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOff))).build());
     };
     let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint.as_str());
     let exporter = exporter.build().context("the OTLP exporter cannot be made")?;

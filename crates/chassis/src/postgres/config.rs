@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::config::{Secret, Settings};
+use crate::config::{Secret, Setting, Settings};
 
 /// How a service reaches its database.
 #[derive(Clone, Debug)]
@@ -23,18 +23,34 @@ pub struct PostgresConfig {
     pub statement_timeout: Duration,
 }
 
+struct DatabaseUrl(Url);
+
+impl Setting for DatabaseUrl {
+    const FORM: &'static str = "an address such as postgres://host:5432/database, without a user";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let url = Url::parse(text).map_err(|error| error.to_string())?;
+        match (url.scheme(), url.username(), url.password()) {
+            ("postgres" | "postgresql", "", None) => Ok(Self(url)),
+            ("postgres" | "postgresql", ..) => Err("it names a user".to_owned()),
+            _ => Err("it begins with another scheme".to_owned()),
+        }
+    }
+
+    fn placeholder() -> Self {
+        Self(<Url as Setting>::placeholder())
+    }
+}
+
 impl PostgresConfig {
     /// Reads `TSUNAGI_DATABASE_URL` and the settings of `service` (`ingest`, `identity`, `messaging`, `scheduler`).
     pub fn read(settings: &mut Settings, service: &str) -> Self {
         let service = service.to_ascii_uppercase();
-        let url: Url = settings.required(
+        let DatabaseUrl(url) = settings.required(
             "TSUNAGI_DATABASE_URL",
-            "The database of the platform, postgres://host:port/database without a user. Add ?sslmode=verify-full \
-             and &sslrootcert=… beyond loopback.",
+            "The database of the platform. Each service logs in as its own roles. Add ?sslmode=verify-full and \
+             &sslrootcert=… beyond loopback.",
         );
-        if settings.is_sound() && !(matches!(url.scheme(), "postgres" | "postgresql") && url.username().is_empty()) {
-            settings.mistake("TSUNAGI_DATABASE_URL", "must be postgres://host:port/database, without a user");
-        }
         let defaults = Self::at(url);
         Self {
             password: settings.optional(
@@ -75,6 +91,29 @@ impl PostgresConfig {
             worker_connections: 6,
             acquire_timeout: Duration::from_secs(3),
             statement_timeout: Duration::from_secs(15),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(url: &str) -> Result<(), Vec<String>> {
+        let given = std::collections::BTreeMap::from([("TSUNAGI_DATABASE_URL".to_owned(), url.to_owned())]);
+        let mut settings = Settings::from_map(given);
+        let _: u32 = settings.required("TSUNAGI_OTHER", "another mistake hides none");
+        PostgresConfig::read(&mut settings, "messaging");
+        let mut mistakes = settings.finish().unwrap_err().mistakes;
+        mistakes.retain(|mistake| mistake.starts_with("TSUNAGI_DATABASE_URL"));
+        if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
+    }
+
+    #[test]
+    fn the_address_names_a_database_and_no_user() {
+        read("postgres://127.0.0.1:5432/tsunagi?sslmode=verify-full").unwrap();
+        for wrong in ["postgres://me@127.0.0.1/tsunagi", "postgres://:p@127.0.0.1/tsunagi", "http://127.0.0.1/", "x"] {
+            assert_eq!(read(wrong).unwrap_err().len(), 1, "{wrong}");
         }
     }
 }

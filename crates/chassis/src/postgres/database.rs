@@ -30,6 +30,7 @@ impl Database {
     ///
     /// # Errors
     /// When the address or its TLS options are wrong.
+    #[expect(clippy::unused_async, reason = "pools can be made inside a runtime only, and there every caller awaits")]
     pub async fn connect(schema: &'static str, config: &PostgresConfig) -> Result<Self, sqlx::Error> {
         let service = pool(schema, config.connections, config)?;
         let worker = pool(&format!("{schema}_worker"), config.worker_connections, config)?;

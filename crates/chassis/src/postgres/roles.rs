@@ -1,6 +1,7 @@
 //! The two roles of a service. Roles belong to the whole server, so several databases' migrations may meet here.
 
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection, Executor, PgConnection};
 
 use super::MigrateError;
 use crate::config::Secret;
@@ -35,7 +36,9 @@ pub(super) async fn ensure(admin: &mut PgConnection, schema: &str) -> Result<(),
 /// # Errors
 /// When the database is away or refuses.
 pub async fn set_passwords(admin_url: &str, schema: &str, password: &Secret) -> Result<(), MigrateError> {
-    let mut admin = PgConnection::connect(admin_url).await?;
+    // A statement that takes long is logged with its text, and this one holds the password.
+    let options = admin_url.parse::<PgConnectOptions>()?.disable_statement_logging();
+    let mut admin = PgConnection::connect_with(&options).await?;
     for role in [schema.to_owned(), format!("{schema}_worker")] {
         let statement: String = sqlx::query_scalar("SELECT format('ALTER ROLE %I PASSWORD %L', $1, $2)")
             .bind(role)

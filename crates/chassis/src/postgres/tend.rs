@@ -6,10 +6,10 @@ use crate::host::{Gate, Host};
 use crate::{idempotency, postgres::Database};
 
 const EVERY: Duration = Duration::from_secs(1);
-const CLEANED_EVERY: Duration = Duration::from_secs(600);
+const CLEANED_EVERY: Duration = Duration::from_mins(10);
 
 impl Database {
-    /// Looks after the database under `host`: the readiness gate `postgres` opens once both roles have reached it, pool
+    /// Looks after the database under `host`: the readiness gate `postgres.{schema}` opens once both roles have reached it, pool
     /// figures are kept, and answers to old request IDs are removed after 7 days. Call it once a service.
     pub fn tend(&self, host: &Host) {
         let gate = host.readiness().gate(format!("postgres.{}", self.schema()));
