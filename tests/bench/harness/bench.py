@@ -1,0 +1,117 @@
+"""What every figure is taken with: the servers, the platform, the peers, the generator, the record."""
+
+import os
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import machine
+from harness.broker import Broker
+from harness.generator import Generator
+from harness.peers import Peers
+from harness.record import Record
+from harness.stage import Stage
+from harness.store import Postgres, Work
+
+
+@dataclass
+class Plan:
+    """How long and how often."""
+
+    runs: int
+    seconds: int
+    warm_up: int = 2
+    tenants: int = 20
+    accounts: int = 50
+    friends: int = 10
+
+    @staticmethod
+    def asked() -> "Plan":
+        """RUNS and SECONDS of the environment."""
+        return Plan(runs=int(os.environ.get("RUNS", "3")), seconds=int(os.environ.get("SECONDS", "6")))
+
+
+@dataclass
+class Cost:
+    """What a run cost the machine."""
+
+    span: machine.Span
+    work: Work
+
+    def of(self, events: int) -> dict[str, float]:
+        """The same, for each of `events`."""
+        events = max(events, 1)
+        return {
+            "cpu_us": round(self.span.cpu_seconds * 1e6 / events, 1),
+            "wal_bytes": round(self.work.wal_bytes / events, 1),
+            "commits": round(self.work.commits / events, 4),
+            "events_per_sync": round(events / max(self.work.wal_syncs, 1), 1),
+        }
+
+
+class Meter:
+    """Counts from its making until `stop`, for the processes below `roots`."""
+
+    def __init__(self, bench: "Bench", roots: list[int]) -> None:
+        self.bench = bench
+        self.before = bench.postgres.work()
+        self.watch = machine.Watch(roots)
+        # Everything the run started, this program and its children, and the servers.
+        self.own = machine.Watch([os.getpid(), bench.postmaster])
+
+    def stop(self) -> Cost:
+        span, own = self.watch.stop(), self.own.stop()
+        self.others = round(own.others(own.cpu_seconds), 2)
+        self.stolen = round(own.stolen_seconds, 2)
+        return Cost(span, self.bench.postgres.work() - self.before)
+
+
+class Bench:
+    """The servers and everything on them."""
+
+    def __init__(self, plan: Plan, folder: Path, room: Path, programs: Path, generator: Path) -> None:
+        self.plan, self.room = plan, room
+        self.record = Record(folder)
+        self.peers = Peers(folder / "peers")
+        self.broker = Broker(room / "nats")
+        try:
+            environment = {"TSUNAGI_TEST_NATS_URL": self.broker.url}
+            self.stage = Stage(programs / "bench-stage", environment, folder / "logs")
+        except BaseException:
+            self.broker.stop()
+            raise
+        self.postgres = Postgres(self.stage.query)
+        self.postmaster = self.postgres.postmaster()
+        self.users = room / "users"
+        self.generator = Generator(generator, self.users)
+
+    def roots(self, *services: str) -> list[int]:
+        """The process trees an event costs: these services, Postgres, NATS."""
+        return [*(self.stage.processes[service] for service in services), self.postmaster, self.broker.process.pid]
+
+    def stream(self, name: str) -> str:
+        """The platform's own name of a stream."""
+        return f"{self.stage.told['nats_prefix']}_{name}"
+
+    @contextmanager
+    def disk(self):
+        """Notes how fast the disk syncs before and after."""
+        self.postgres.checkpoint()
+        noted: dict[str, float] = {"fsync_before": round(machine.fsyncs_per_second(self.room))}
+        yield noted
+        noted["fsync_after"] = round(machine.fsyncs_per_second(self.room))
+
+    def close(self) -> None:
+        self.stage.close()
+        self.broker.stop()
+
+
+def until(within: float, look, every: float = 0.02) -> float:
+    """Looks until `look` says yes; returns the seconds that took, or `within` when the time was up."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < within:
+        if look():
+            return time.monotonic() - begun
+        time.sleep(every)
+    return within
