@@ -1,0 +1,329 @@
+//! A running service on a database and a NATS prefix of its own.
+
+use std::time::Duration;
+
+use bus::{Bus, BusConfig};
+use chassis::config::Secret;
+use chassis::envelope::MasterKeys;
+use chassis::grpc::{Client, ClientConfig, GrpcConfig};
+use chassis::postgres::{Database, PostgresConfig};
+use chassis::seal::PrivateKey;
+use chassis::{Host, HostConfig};
+use contracts::access_proto::v1::Right;
+use contracts::events::v1::{IdentityEvent, LineWebhookEvent};
+use contracts::identity::v1::account_service_client::AccountServiceClient;
+use contracts::identity::v1::customer_service_client::CustomerServiceClient;
+use contracts::identity::v1::friend_service_client::FriendServiceClient;
+use contracts::identity::v1::principal_service_client::PrincipalServiceClient;
+use contracts::identity::v1::replica_service_client::ReplicaServiceClient;
+use contracts::identity::v1::staff_service_client::StaffServiceClient;
+use contracts::identity::v1::tenant_service_client::TenantServiceClient;
+use contracts::identity::v1::*;
+use identity_linking::{App, Config, PROGRAM, bootstrap};
+use kernel::{AccountId, EventHeader, SystemClock, TenantId, Timestamp};
+use prost::Message as _;
+use sqlx::postgres::PgPool;
+use testkit::eventually;
+use testkit::postgres::Cluster;
+
+use crate::messaging::Messaging;
+
+/// Long enough for anything that comes by itself.
+pub(crate) const SOON: Duration = Duration::from_secs(30);
+/// The key that secrets are encrypted with in tests.
+const MASTER: &str = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// A running identity-linking.
+pub(crate) struct House {
+    /// messaging-outbox, as far as it is asked.
+    pub(crate) messaging: Messaging,
+    /// What opens secrets sealed to webhook-ingest.
+    pub(crate) ingest_key: PrivateKey,
+    /// What opens secrets sealed to messaging-outbox.
+    pub(crate) messaging_key: PrivateKey,
+    /// The token of the platform's first principal.
+    pub(crate) operator: Secret,
+    database: testkit::postgres::Database,
+    prefix: String,
+    messaging_url: String,
+    running: Option<(Host, App)>,
+}
+
+impl House {
+    /// Migrates a new database and starts the service on it.
+    pub(crate) async fn open(hint: &str) -> Self {
+        let database = Cluster::shared().fresh_database(hint).await.unwrap();
+        chassis::postgres::migrate(&database.admin_url(), "identity", PROGRAM.migrations).await.unwrap();
+        let (messaging, addr) = Messaging::start().await;
+        let mut house = Self {
+            messaging,
+            ingest_key: PrivateKey::generate(),
+            messaging_key: PrivateKey::generate(),
+            operator: Secret::new(String::new()),
+            database,
+            prefix: testkit::nats::prefix(),
+            messaging_url: format!("http://{addr}"),
+            running: None,
+        };
+        let database = house.own_database().await;
+        house.operator = bootstrap::create_operator(&database, &SystemClock, "operator").await.unwrap().1;
+        house.start().await;
+        house
+    }
+
+    /// Starts the service, once it was stopped.
+    pub(crate) async fn start(&mut self) {
+        let host = Host::start("identity-linking", HostConfig::loopback()).unwrap();
+        let config = Config {
+            postgres: self.postgres(),
+            grpc: GrpcConfig::from(std::net::SocketAddr::from(([127, 0, 0, 1], 0))),
+            bus: self.bus(),
+            messaging: ClientConfig {
+                url: self.messaging_url.parse().unwrap(),
+                token: Secret::new("unchecked".to_owned()),
+                authority: None,
+                allow_plaintext: false,
+            },
+            master_keys: MasterKeys::parse(MASTER).unwrap(),
+            ingest_seal_key: self.ingest_key.public(),
+            messaging_seal_key: self.messaging_key.public(),
+        };
+        let app = App::build(config, &host).await.unwrap();
+        tokio::time::timeout(SOON, host.readiness().ready())
+            .await
+            .unwrap_or_else(|_| panic!("not ready: {:?}", host.readiness().closed()));
+        self.running = Some((host, app));
+    }
+
+    /// Stops the service well.
+    pub(crate) async fn stop(&mut self) {
+        let (host, _) = self.running.take().unwrap();
+        host.stop();
+        host.wait().await.unwrap();
+    }
+
+    fn postgres(&self) -> PostgresConfig {
+        PostgresConfig { connections: 8, worker_connections: 3, ..PostgresConfig::at(self.url()) }
+    }
+
+    fn url(&self) -> url::Url {
+        let mut url: url::Url = self.database.admin_url().parse().unwrap();
+        url.set_username("").unwrap();
+        url.set_password(None).unwrap();
+        url
+    }
+
+    fn bus(&self) -> BusConfig {
+        BusConfig { prefix: Some(self.prefix.clone()), ..BusConfig::at(testkit::nats::url()) }
+    }
+
+    /// The service's database, as its roles see it.
+    pub(crate) async fn own_database(&self) -> Database {
+        Database::connect("identity", &self.postgres()).await.unwrap()
+    }
+
+    /// The database as its owner.
+    pub(crate) async fn admin(&self) -> PgPool {
+        PgPool::connect(&self.database.admin_url()).await.unwrap()
+    }
+
+    /// A pool of one of the service's roles, with no tenant set.
+    pub(crate) async fn role(&self, role: &str) -> PgPool {
+        PgPool::connect(&self.database.url(role)).await.unwrap()
+    }
+
+    /// A client with a token.
+    pub(crate) fn client(&self, token: &Secret) -> Client {
+        let (_, app) = self.running.as_ref().unwrap();
+        let url = format!("http://{}", app.grpc_addr()).parse().unwrap();
+        Client::connect_lazy(&url, token).unwrap()
+    }
+
+    /// The operator, calling for no tenant.
+    pub(crate) fn platform(&self) -> Caller {
+        Caller(self.client(&self.operator))
+    }
+
+    /// The operator, calling for `tenant`.
+    pub(crate) fn at(&self, tenant: TenantId) -> Caller {
+        Caller(self.client(&self.operator).for_tenant(tenant))
+    }
+
+    /// A new tenant.
+    pub(crate) async fn tenant(&self) -> TenantId {
+        let request = CreateTenantRequest {
+            display_name: "Tenant".to_owned(),
+            time_zone: String::new(),
+            request_id: String::new(),
+        };
+        let created = self.platform().tenants().create_tenant(request).await.unwrap().into_inner();
+        created.tenant.unwrap().tenant_id.parse().unwrap()
+    }
+
+    /// A program of a tenant with these rights, known to the service.
+    pub(crate) async fn program(&self, tenant: TenantId, rights: &[Right]) -> Caller {
+        let request = CreatePrincipalRequest {
+            display_name: "program".to_owned(),
+            rights: rights.iter().map(|right| i32::from(*right)).collect(),
+            expire_time: None,
+            request_id: String::new(),
+        };
+        let created = self.at(tenant).principals().create_principal(request).await.unwrap().into_inner();
+        let caller = Caller(self.client(&Secret::new(created.token)));
+        caller.known().await;
+        caller
+    }
+
+    /// A provider and a connected account under it.
+    pub(crate) async fn account(&self, tenant: TenantId, bot: &str) -> (String, AccountId) {
+        let provider = self.provider(tenant).await;
+        let id = self.registered(tenant, &provider, bot).await;
+        self.messaging.bot(&id.to_string(), bot);
+        let request = ConnectOfficialAccountRequest { account_id: id.to_string(), webhook_endpoint: String::new() };
+        self.at(tenant).accounts().connect_official_account(request).await.unwrap();
+        (provider, id)
+    }
+
+    /// A provider.
+    pub(crate) async fn provider(&self, tenant: TenantId) -> String {
+        let provider = Provider { display_name: "Provider".to_owned(), ..Provider::default() };
+        let request = CreateProviderRequest { provider: Some(provider), request_id: String::new() };
+        let created = self.at(tenant).accounts().create_provider(request).await.unwrap().into_inner();
+        created.provider.unwrap().provider_id
+    }
+
+    /// An account with secrets, registered for `bot` and not connected.
+    pub(crate) async fn registered(&self, tenant: TenantId, provider: &str, bot: &str) -> AccountId {
+        let channel_id = (u64::from_str_radix(&bot[bot.len() - 8..], 16).unwrap()).to_string();
+        let request = CreateOfficialAccountRequest {
+            account: Some(OfficialAccount {
+                provider_id: provider.to_owned(),
+                channel_id,
+                bot_user_id: bot.to_owned(),
+                ..OfficialAccount::default()
+            }),
+            channel_secret: "0123456789abcdef0123456789abcdef".to_owned(),
+            credential: Some(ChannelCredentialInput {
+                kind: Some(channel_credential_input::Kind::LongLivedToken("a-token".to_owned())),
+            }),
+            request_id: String::new(),
+        };
+        let created = self.at(tenant).accounts().create_official_account(request).await.unwrap().into_inner();
+        created.account.unwrap().account_id.parse().unwrap()
+    }
+
+    /// Publishes webhook events as webhook-ingest does; returns when the stream has them.
+    pub(crate) async fn webhooks(&self, tenant: TenantId, account: AccountId, events: &[(&str, String)]) {
+        let host = Host::start("webhook-ingest", HostConfig::loopback()).unwrap();
+        let bus = Bus::connect(&self.bus(), &host).await.unwrap();
+        eventually(SOON, || std::future::ready(bus.is_connected().then_some(()))).await.unwrap();
+        let publisher = bus::publish::Publisher::new(&bus, 64);
+        for (kind, raw) in events {
+            let timestamp = serde_json::from_str::<serde_json::Value>(raw).unwrap()["timestamp"].as_i64().unwrap();
+            let time = Timestamp::from_timestamp_millis(timestamp).unwrap();
+            let id = format!("{:x}", uuid::Uuid::new_v5(&account.uuid(), raw.as_bytes()).as_u128());
+            let body = LineWebhookEvent {
+                account_id: account.to_string(),
+                webhook_event_id: id,
+                event_type: (*kind).to_owned(),
+                occur_time: Some(contracts::timestamp(time)),
+                raw: raw.clone().into_bytes().into(),
+                ..LineWebhookEvent::default()
+            };
+            let outbound = bus::publish::Outbound {
+                subject: bus::subject::Subject::line_webhook(tenant, account, kind).unwrap(),
+                header: EventHeader {
+                    // A redelivery has an ID of its own here, so that the stream does not keep it away from the consumer.
+                    id: uuid::Uuid::new_v4().to_string(),
+                    kind: "tsunagi.events.v1.LineWebhookEvent".to_owned(),
+                    source: "webhook-ingest".to_owned(),
+                    time,
+                    tenant: Some(tenant),
+                    trace: None,
+                },
+                payload: body.encode_to_vec().into(),
+            };
+            let sent = async {
+                match publisher.publish(&outbound).await {
+                    Ok(acknowledgement) => acknowledgement.await.map_err(|error| error.to_string()),
+                    Err(error) => Err(error.to_string()),
+                }
+            };
+            sent.await.unwrap();
+        }
+        host.stop();
+        host.wait().await.unwrap();
+    }
+
+    /// The events in the outbox that belong to a tenant (none: the platform), in their order.
+    pub(crate) async fn told(&self, tenant: Option<TenantId>) -> Vec<contracts::events::v1::identity_event::Body> {
+        let tenant = tenant.map_or_else(uuid::Uuid::nil, TenantId::uuid);
+        let rows: Vec<Vec<u8>> =
+            sqlx::query_scalar("SELECT payload FROM identity.outbox WHERE tenant_id = $1 ORDER BY sequence")
+                .bind(tenant)
+                .fetch_all(&self.admin().await)
+                .await
+                .unwrap();
+        rows.into_iter().map(|row| IdentityEvent::decode(row.as_slice()).unwrap().body.unwrap()).collect()
+    }
+
+    /// What the audit trail of a tenant says, in its order.
+    pub(crate) async fn audit(&self, tenant: TenantId) -> Vec<String> {
+        sqlx::query_scalar("SELECT action FROM identity.audit WHERE tenant_id = $1 ORDER BY audit_id")
+            .bind(tenant.uuid())
+            .fetch_all(&self.admin().await)
+            .await
+            .unwrap()
+    }
+}
+
+/// Somebody who calls.
+#[derive(Clone)]
+pub(crate) struct Caller(pub(crate) Client);
+
+impl Caller {
+    /// The same program, calling for `tenant`.
+    pub(crate) fn for_tenant(&self, tenant: TenantId) -> Self {
+        Self(self.0.for_tenant(tenant))
+    }
+
+    /// Waits until the service's directory knows the program.
+    pub(crate) async fn known(&self) {
+        eventually(SOON, || async {
+            match self.tenants().get_tenant(GetTenantRequest {}).await {
+                Err(status) if status.code() == tonic::Code::Unauthenticated => Err(status.to_string()),
+                _ => Ok(()),
+            }
+        })
+        .await
+        .unwrap();
+    }
+
+    pub(crate) fn tenants(&self) -> TenantServiceClient<Client> {
+        TenantServiceClient::new(self.0.clone())
+    }
+
+    pub(crate) fn principals(&self) -> PrincipalServiceClient<Client> {
+        PrincipalServiceClient::new(self.0.clone())
+    }
+
+    pub(crate) fn staff(&self) -> StaffServiceClient<Client> {
+        StaffServiceClient::new(self.0.clone())
+    }
+
+    pub(crate) fn accounts(&self) -> AccountServiceClient<Client> {
+        AccountServiceClient::new(self.0.clone())
+    }
+
+    pub(crate) fn friends(&self) -> FriendServiceClient<Client> {
+        FriendServiceClient::new(self.0.clone())
+    }
+
+    pub(crate) fn customers(&self) -> CustomerServiceClient<Client> {
+        CustomerServiceClient::new(self.0.clone())
+    }
+
+    pub(crate) fn replicas(&self) -> ReplicaServiceClient<Client> {
+        ReplicaServiceClient::new(self.0.clone())
+    }
+}

@@ -1,0 +1,20 @@
+//! identity-linking alone, on real Postgres and NATS. messaging-outbox is played by a server that answers as a test tells it.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+
+mod account;
+mod activity;
+mod bootstrap;
+mod customer;
+mod friend;
+mod house;
+mod isolation;
+mod messaging;
+mod ownership;
+mod principal;
+mod refused;
+mod replica;
+mod restart;
+mod secrets;
+mod staff;
+mod tenant;

@@ -1,0 +1,162 @@
+//! Secrets go in and never come out, except sealed to the service that needs them.
+
+use chassis::seal::{self, PrivateKey};
+use contracts::events::v1::identity_event::Body;
+use contracts::events::v1::{AccountReplica, SealedSecret};
+use contracts::identity::v1::*;
+use kernel::{AccountId, TenantId};
+use testkit::eventually;
+use tonic::Code;
+
+use crate::house::{House, SOON};
+use crate::refused::{fields, reason};
+
+const BOT: &str = "Uabababababababababababababababab";
+const FIRST: &str = "0123456789abcdef0123456789abcdef";
+const SECOND: &str = "ffffffffffffffffffffffffffffffff";
+
+async fn last_replica(house: &House, tenant: TenantId, account: AccountId) -> AccountReplica {
+    let of_account = |body| match body {
+        Body::Account(replica) if replica.account_id == account.to_string() => Some(replica),
+        _ => None,
+    };
+    house.told(Some(tenant)).await.into_iter().filter_map(of_account).max_by_key(|replica| replica.version).unwrap()
+}
+
+fn opened(secrets: &[SealedSecret], recipient: &str, key: &PrivateKey) -> Vec<String> {
+    let mine = secrets.iter().filter(|secret| secret.recipient == recipient);
+    mine.map(|secret| String::from_utf8(seal::open(key, &secret.ciphertext).unwrap().to_vec()).unwrap()).collect()
+}
+
+fn secret(account: AccountId, secret: &str, seconds: i64) -> SetChannelSecretRequest {
+    SetChannelSecretRequest {
+        account_id: account.to_string(),
+        channel_secret: secret.to_owned(),
+        keep_previous: Some(prost_types::Duration { seconds, nanos: 0 }),
+    }
+}
+
+#[tokio::test]
+async fn a_former_channel_secret_is_told_until_its_time_ends() {
+    let house = House::open("secret_rotation").await;
+    let tenant = house.tenant().await;
+    let provider = house.provider(tenant).await;
+    let account = house.registered(tenant, &provider, BOT).await;
+    let told = last_replica(&house, tenant, account).await;
+    assert_eq!(opened(&told.channel_secrets, "ingest", &house.ingest_key), [FIRST]);
+    assert_eq!(opened(&told.channel_secrets, "messaging", &house.messaging_key), [FIRST]);
+    let wrong_key = &told.channel_secrets.iter().find(|secret| secret.recipient == "ingest").unwrap().ciphertext;
+    assert!(seal::open(&house.messaging_key, wrong_key).is_err());
+
+    let at = house.at(tenant);
+    at.accounts().set_channel_secret(secret(account, SECOND, 2)).await.unwrap();
+    let told = last_replica(&house, tenant, account).await;
+    assert_eq!(opened(&told.channel_secrets, "ingest", &house.ingest_key), [SECOND, FIRST], "newest first");
+    let ended = eventually(SOON, || async {
+        let told = last_replica(&house, tenant, account).await;
+        let secrets = opened(&told.channel_secrets, "ingest", &house.ingest_key);
+        if secrets == [SECOND] { Ok(told.version) } else { Err(secrets) }
+    });
+    assert!(ended.await.unwrap() > told.version);
+    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM identity.channel_secret")
+        .fetch_one(&house.admin().await)
+        .await
+        .unwrap();
+    assert_eq!(kept, 1);
+    assert_eq!(
+        fields(at.accounts().set_channel_secret(secret(account, "x", 90_000)).await),
+        ["channel_secret", "keep_previous"]
+    );
+}
+
+#[tokio::test]
+async fn no_secret_stands_in_clear_in_any_table() {
+    let house = House::open("secret_at_rest").await;
+    let tenant = house.tenant().await;
+    let provider = house.provider(tenant).await;
+    let account = house.registered(tenant, &provider, BOT).await;
+    let rotate = RotateWebhookKeyRequest { account_id: account.to_string(), keep_previous: None };
+    let key = house.at(tenant).accounts().rotate_webhook_key(rotate).await.unwrap().into_inner().webhook_key;
+    let admin = house.admin().await;
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT relname::text FROM pg_class WHERE relnamespace = 'identity'::regnamespace AND relkind = 'r'",
+    )
+    .fetch_all(&admin)
+    .await
+    .unwrap();
+    for table in tables {
+        for hidden in
+            [FIRST, "a-token", key.rsplit('.').next().unwrap(), house.operator.expose().rsplit('.').next().unwrap()]
+        {
+            let found: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+                "SELECT count(*) FROM identity.{table} t WHERE t::text LIKE '%' || $1 || '%'
+                     OR t::text LIKE '%' || encode($1::bytea, 'hex') || '%'"
+            )))
+            .bind(hidden)
+            .fetch_one(&admin)
+            .await
+            .unwrap();
+            assert_eq!(found, 0, "a secret stands in clear in {table}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn webhook_keys_rotate_with_both_valid_for_a_while() {
+    let house = House::open("key_rotation").await;
+    let tenant = house.tenant().await;
+    let provider = house.provider(tenant).await;
+    let account = house.registered(tenant, &provider, BOT).await;
+    let rotate = |seconds| RotateWebhookKeyRequest {
+        account_id: account.to_string(),
+        keep_previous: Some(prost_types::Duration { seconds, nanos: 0 }),
+    };
+    let at = house.at(tenant);
+    let first = last_replica(&house, tenant, account).await.webhook_keys;
+    assert_eq!((first.len(), first[0].expire_time), (1, None));
+    at.accounts().rotate_webhook_key(rotate(3_600)).await.unwrap();
+    let both = last_replica(&house, tenant, account).await.webhook_keys;
+    assert_eq!(both.len(), 2);
+    assert_eq!((both[1].hash.clone(), both[1].expire_time.is_some()), (first[0].hash.clone(), true));
+    at.accounts().rotate_webhook_key(rotate(0)).await.unwrap();
+    let one = last_replica(&house, tenant, account).await.webhook_keys;
+    assert_eq!(one.len(), 1, "with no time left the one before ends at once");
+    assert!(both.iter().all(|key| key.hash != one[0].hash));
+    assert_eq!(fields(at.accounts().rotate_webhook_key(rotate(31 * 86_400)).await), ["keep_previous"]);
+}
+
+#[tokio::test]
+async fn a_credential_reaches_messaging_and_nobody_else() {
+    let house = House::open("credential").await;
+    let tenant = house.tenant().await;
+    let at = house.at(tenant);
+    let provider = house.provider(tenant).await;
+    let account = house.registered(tenant, &provider, BOT).await;
+    let told = last_replica(&house, tenant, account).await.credential.unwrap();
+    let material = told.material.unwrap();
+    assert_eq!(opened(&[material], "messaging", &house.messaging_key), ["a-token"]);
+    let set = |kind| SetChannelCredentialRequest {
+        account_id: account.to_string(),
+        credential: Some(ChannelCredentialInput { kind }),
+    };
+    at.accounts().set_channel_credential(set(Some(channel_credential_input::Kind::ChannelSecret(true)))).await.unwrap();
+    at.accounts().set_channel_secret(secret(account, SECOND, 60)).await.unwrap();
+    let told = last_replica(&house, tenant, account).await.credential.unwrap();
+    assert_eq!(told.kind(), contracts::events::v1::ChannelCredentialKind::ChannelSecret);
+    assert_eq!(opened(&[told.material.unwrap()], "messaging", &house.messaging_key), [SECOND]);
+    assert_eq!(fields(at.accounts().set_channel_credential(set(None)).await), ["credential"]);
+
+    let bare = CreateOfficialAccountRequest {
+        account: Some(OfficialAccount {
+            provider_id: provider,
+            channel_id: "9".to_owned(),
+            ..OfficialAccount::default()
+        }),
+        credential: Some(ChannelCredentialInput { kind: Some(channel_credential_input::Kind::ChannelSecret(true)) }),
+        ..CreateOfficialAccountRequest::default()
+    };
+    assert_eq!(
+        reason(at.accounts().create_official_account(bare).await),
+        (Code::FailedPrecondition, "SECRET_MISSING".to_owned())
+    );
+}
