@@ -13,5 +13,5 @@ pub use event::{Event, MAX_EVENTS, Reading, Unreadable, body_time, read};
 pub use finding::{Counted, Finding, FindingKind, Tally};
 pub use key::{KeyError, KeyHash, WebhookKey};
 pub use signature::Presented;
-pub use verdict::{Answer, Arrived, Gate, Keep, QuarantineReason, Refusal, Verdict, admit, judge};
+pub use verdict::{Answer, Arrived, Keep, QuarantineReason, Refusal, SizeLimit, Verdict, account_of, admit, judge};
 pub use window::Window;

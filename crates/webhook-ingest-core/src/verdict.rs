@@ -117,36 +117,30 @@ impl From<Refusal> for Verdict {
     }
 }
 
-/// What can be told before the body is read: whose the address is. Refusing here costs the sender no upload.
-#[derive(Clone, Copy, Debug)]
-pub struct Gate<'a> {
-    /// The accounts known.
-    pub accounts: &'a Accounts,
-    /// Most bytes a body may have.
-    pub size_limit: usize,
+/// Most bytes a body may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SizeLimit(pub usize);
+
+impl SizeLimit {
+    /// What is answered beyond the limit: 413.
+    pub const REFUSAL: Refusal = Refusal { answer: Answer::TooLarge, finding: Some(FindingKind::BodyTooLarge) };
+
+    /// Whether a body of this size is read at all.
+    ///
+    /// # Errors
+    /// [`SizeLimit::REFUSAL`] beyond the limit.
+    pub fn check(self, bytes: u64) -> Result<(), Refusal> {
+        if usize::try_from(bytes).is_ok_and(|bytes| bytes <= self.0) { Ok(()) } else { Err(Self::REFUSAL) }
+    }
 }
 
-impl<'a> Gate<'a> {
-    /// The account an address leads to.
-    ///
-    /// # Errors
-    /// 404 for what is no key, a key nobody has, another tenant's key, and one that has expired: all alike.
-    pub fn account(&self, key: &str, now: Timestamp) -> Result<&'a Arc<Account>, Refusal> {
-        let opened = WebhookKey::parse(key).ok().and_then(|key| self.accounts.opened_by(&key, now));
-        opened.ok_or(Refusal { answer: Answer::UnknownKey, finding: None })
-    }
-
-    /// Whether a body of this size is read at all; of a body without a declared size, what came of it so far.
-    ///
-    /// # Errors
-    /// 413 beyond the limit.
-    pub fn size(&self, bytes: u64) -> Result<(), Refusal> {
-        if usize::try_from(bytes).is_ok_and(|bytes| bytes <= self.size_limit) {
-            Ok(())
-        } else {
-            Err(Refusal { answer: Answer::TooLarge, finding: Some(FindingKind::BodyTooLarge) })
-        }
-    }
+/// What can be told before the body is read: whose the address is. Refusing here costs the sender no upload.
+///
+/// # Errors
+/// 404 for what is no key, a key nobody has, another tenant's key, and one that has expired: all alike.
+pub fn account_of<'a>(accounts: &'a Accounts, key: &str, now: Timestamp) -> Result<&'a Arc<Account>, Refusal> {
+    let opened = WebhookKey::parse(key).ok().and_then(|key| accounts.opened_by(&key, now));
+    opened.ok_or(Refusal { answer: Answer::UnknownKey, finding: None })
 }
 
 /// Decides on a body that arrived whole at a known account's address.
@@ -206,12 +200,12 @@ pub struct Arrived<'a> {
 
 /// The steps above in one: the decision on any request whatever.
 #[must_use]
-pub fn judge(gate: Gate<'_>, window: Window, arrived: &Arrived<'_>) -> Verdict {
-    let account = match gate.account(arrived.key, arrived.now) {
+pub fn judge(accounts: &Accounts, limit: SizeLimit, window: Window, arrived: &Arrived<'_>) -> Verdict {
+    let account = match account_of(accounts, arrived.key, arrived.now) {
         Ok(account) => account,
         Err(refusal) => return refusal.into(),
     };
-    match gate.size(arrived.body.len() as u64) {
+    match limit.check(arrived.body.len() as u64) {
         Ok(()) => admit(account, arrived.presented, arrived.body, window, arrived.now),
         Err(refusal) => refusal.into(),
     }

@@ -13,7 +13,7 @@ use chassis::postgres::Database;
 use contracts::ingest::v1::archive_service_server::ArchiveServiceServer;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use webhook_ingest_core::Window;
+use webhook_ingest_core::{SizeLimit, Window};
 
 use crate::accounts::{AccountReplicas, Known};
 use crate::archive::Archive;
@@ -103,7 +103,7 @@ impl App {
             .add(ArchiveServiceServer::new(Archive { database: database.clone() }))
             .add(bus::dead_letter::service(&database))
             .spawn(host)?;
-        let limits = Limits { body: config.body_limit, read: config.read_timeout };
+        let limits = Limits { body: SizeLimit(config.body_limit), read: config.read_timeout };
         let memory = Semaphore::new(config.memory_kib);
         let window = Window::of_days(config.seen_days);
         let door = Arc::new(Door { known, queue, findings, measures, clock, window, limits, memory });

@@ -57,7 +57,9 @@ impl Findings {
         if let Err(error) = add(database, &taken).await {
             tracing::warn!(error = %error, "findings wait for the database");
             let mut tally = self.tally();
-            taken.into_iter().for_each(|(finding, counted)| tally.add(finding, counted));
+            for (finding, counted) in taken {
+                tally.add(finding, counted);
+            }
         }
     }
 

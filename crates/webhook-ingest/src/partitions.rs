@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use kernel::{Clock, Timestamp};
 
 /// How often partitions are looked after.
-const EVERY: Duration = Duration::from_secs(600);
+const EVERY: Duration = Duration::from_mins(10);
 /// How far ahead they are made.
 const AHEAD_DAYS: i64 = 2;
 

@@ -50,8 +50,7 @@ fn signed(text: &str, body: &Bytes) -> Presented {
 fn decide(account: Account, key: &str, presented: Presented, body: &Bytes) -> Verdict {
     let mut accounts = Accounts::default();
     accounts.put(account);
-    let gate = Gate { accounts: &accounts, size_limit: LIMIT };
-    judge(gate, Window::of_days(90), &Arrived { key, presented, body, now: now() })
+    judge(&accounts, SizeLimit(LIMIT), Window::of_days(90), &Arrived { key, presented, body, now: now() })
 }
 
 fn check(presented: Presented, body: &Bytes) -> (u16, usize, Option<QuarantineReason>, Option<FindingKind>) {

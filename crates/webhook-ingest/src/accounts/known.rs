@@ -23,8 +23,7 @@ impl Known {
         look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Follows the table for ever; opens `gate` once it was read whole. When `filled` is not yet so, an empty table is one
-    /// that was never filled, and the gate stays closed.
+    /// Follows the table for ever; opens `gate` once it was read whole.
     pub(crate) async fn follow(self, database: Database, key: PrivateKey, gate: Gate) {
         let (mut since, mut told) = (0, false);
         loop {

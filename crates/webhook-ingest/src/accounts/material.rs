@@ -40,11 +40,8 @@ pub(super) fn opened(tenant: TenantId, material: &[u8], key: &PrivateKey) -> Res
     let replica = AccountReplica::decode(material).map_err(|_| Unreadable)?;
     let id: AccountId = replica.account_id.parse().map_err(|_| Unreadable)?;
     let keys = replica.webhook_keys.iter().filter_map(|grant| {
-        let expires = match &grant.expire_time {
-            None => None,
-            // A time that cannot be told is over.
-            Some(time) => Some(to_timestamp(time).unwrap_or_default()),
-        };
+        // A time that cannot be told is over.
+        let expires = grant.expire_time.as_ref().map(|time| to_timestamp(time).unwrap_or_default());
         Some(KeyGrant { hash: KeyHash::from_bytes(&grant.hash)?, expires })
     });
     let secrets = replica.channel_secrets.iter().filter_map(|sealed| {

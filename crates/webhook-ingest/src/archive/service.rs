@@ -71,7 +71,7 @@ impl ArchiveService for Archive {
         let mut tx = self.tenant(&request).await?;
         let mut rows = query::quarantined(&mut tx, account, before, size + 1).await.map_err(refuse::database)?;
         let next_page_token = next(&mut rows, size, |row| row.body);
-        let bodies = rows.into_iter().map(quarantined).collect();
+        let bodies = rows.iter().map(quarantined).collect();
         Ok(Response::new(ListQuarantinedBodiesResponse { bodies, next_page_token }))
     }
 
@@ -86,7 +86,7 @@ impl ArchiveService for Archive {
         let mut tx = self.tenant(&request).await?;
         let mut rows = query::findings(&mut tx, account, after.as_ref(), size + 1).await.map_err(refuse::database)?;
         let next_page_token = next(&mut rows, size, |row| row.place.clone());
-        Ok(Response::new(ListFindingsResponse { findings: rows.into_iter().map(finding).collect(), next_page_token }))
+        Ok(Response::new(ListFindingsResponse { findings: rows.iter().map(finding).collect(), next_page_token }))
     }
 }
 
@@ -121,7 +121,7 @@ fn event(row: SeenEvent) -> WebhookEvent {
     }
 }
 
-fn quarantined(row: Quarantined) -> QuarantinedBody {
+fn quarantined(row: &Quarantined) -> QuarantinedBody {
     let reason = match row.reason.as_str() {
         "wrong_destination" => QuarantineReason::WrongDestination,
         "unreadable" => QuarantineReason::Unreadable,
@@ -137,7 +137,7 @@ fn quarantined(row: Quarantined) -> QuarantinedBody {
     }
 }
 
-fn finding(row: FindingRow) -> Finding {
+fn finding(row: &FindingRow) -> Finding {
     let kind = match row.place.kind.as_str() {
         "signature_missing" => FindingKind::SignatureMissing,
         "signature_wrong" => FindingKind::SignatureWrong,

@@ -102,7 +102,8 @@ impl Store {
     /// Stores the bodies in Postgres. When Postgres refuses a row, the pack is halved until the guilty body stands alone.
     pub(crate) async fn store_each(&mut self, bodies: &[&Taken], done: &Done) -> Settled {
         let mut settled = Settled { durable: vec![false; bodies.len()], ..Settled::default() };
-        let mut parts = vec![0..bodies.len()];
+        let whole = 0..bodies.len();
+        let mut parts = vec![whole];
         let mut done = Some(done.clone());
         while let Some(part) = parts.pop() {
             let marked = done.take().unwrap_or_default();
@@ -201,7 +202,7 @@ pub(super) async fn connect(database: &Database) -> Result<PgConnection, sqlx::E
 /// One body that Postgres will not take, now or later, however it is tried.
 fn refused(body: &Taken, error: &sqlx::Error) {
     let refusal = error.as_database_error();
-    let code = refusal.and_then(|refusal| refusal.code());
+    let code = refusal.and_then(sqlx::error::DatabaseError::code);
     tracing::error!(
         account = %body.account, body = %body.body, code = code.as_deref(),
         constraint = refusal.and_then(|refusal| refusal.constraint()),

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use kernel::{BodyId, Clock, TraceParent};
 use tokio::sync::Semaphore;
 use tracing::Instrument;
-use webhook_ingest_core::{Account, Answer, FindingKind, Gate, Presented, Refusal, Verdict, Window, admit};
+use webhook_ingest_core::{Account, Answer, Presented, Refusal, SizeLimit, Verdict, Window, account_of, admit};
 
 use super::body::{Cut, drain, gather};
 use crate::accounts::Known;
@@ -34,7 +34,7 @@ const DRAINED_WITHIN: Duration = Duration::from_millis(500);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// Most bytes of a body.
-    pub(crate) body: usize,
+    pub(crate) body: SizeLimit,
     /// How long a body may take to arrive.
     pub(crate) read: Duration,
 }
@@ -67,7 +67,7 @@ impl Door {
         };
         // Who asks before sending gets the answer instead.
         if let Some(unread) = unread.filter(|_| !expects) {
-            let _ = tokio::time::timeout(DRAINED_WITHIN, drain(unread, 4 * self.limits.body)).await;
+            let _ = tokio::time::timeout(DRAINED_WITHIN, drain(unread, 4 * self.limits.body.0)).await;
         }
         let mut response = Response::new(Empty::new());
         *response.status_mut() = status;
@@ -80,27 +80,23 @@ impl Door {
     async fn webhook(&self, request: Request<Incoming>, since: Instant) -> Answered {
         let (head, body) = request.into_parts();
         let key = head.uri.path().strip_prefix(PATH).unwrap_or_default();
-        let opened = self.known.read(|accounts| {
-            let gate = Gate { accounts, size_limit: self.limits.body };
-            gate.account(key, self.clock.now()).cloned()
-        });
+        let opened = self.known.read(|accounts| account_of(accounts, key, self.clock.now()).cloned());
         let account = match opened {
             Ok(account) => account,
             Err(refusal) => return (self.refuse(None, refusal, since), Some(body)),
         };
         let declared = content_length(&head.headers);
-        let too_large = Refusal { answer: Answer::TooLarge, finding: Some(FindingKind::BodyTooLarge) };
-        if declared.is_some_and(|length| length > self.limits.body as u64) {
-            return (self.refuse(Some(&account), too_large, since), Some(body));
+        if let Some(Err(refusal)) = declared.map(|length| self.limits.body.check(length)) {
+            return (self.refuse(Some(&account), refusal, since), Some(body));
         }
-        let needed = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(self.limits.body) / 1_024 + 1;
+        let needed = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(self.limits.body.0) / 1_024 + 1;
         let Ok(_memory) = self.memory.try_acquire_many(u32::try_from(needed).unwrap_or(u32::MAX)) else {
             let refusal = Refusal { answer: Answer::Unavailable, finding: None };
             return (self.refuse(Some(&account), refusal, since), Some(body));
         };
-        let payload = match tokio::time::timeout(self.limits.read, gather(body, self.limits.body)).await {
+        let payload = match tokio::time::timeout(self.limits.read, gather(body, self.limits.body.0)).await {
             Ok(Ok(payload)) => payload,
-            Ok(Err(Cut::TooLarge)) => return (self.refuse(Some(&account), too_large, since), None),
+            Ok(Err(Cut::TooLarge)) => return (self.refuse(Some(&account), SizeLimit::REFUSAL, since), None),
             Ok(Err(Cut::Broken)) => return (StatusCode::BAD_REQUEST, None),
             Err(_) => {
                 metrics::counter!("tsunagi_ingest_slow_bodies_total").increment(1);

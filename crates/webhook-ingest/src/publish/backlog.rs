@@ -9,15 +9,19 @@ use chassis::postgres::Database;
 use futures::{StreamExt, stream};
 use kernel::{AccountId, BodyId, TenantId};
 use sqlx::Row;
+use tokio::time::Instant;
 use uuid::Uuid;
 use webhook_ingest_core::{body_time, read};
 
+use super::LEASE;
 use super::marks::delete;
 use super::send::{Sender, send};
 use crate::taken::Taken;
 
 /// The pause when nothing is due.
 const PAUSE: Duration = Duration::from_millis(500);
+/// How often the backlog is measured.
+const MEASURED_EVERY: Duration = Duration::from_secs(10);
 /// How long a claimed row is left to its claimer.
 const CLAIM: Duration = Duration::from_secs(30);
 /// Rows claimed at once, and of one tenant.
@@ -79,7 +83,12 @@ impl Backlog {
     /// Publishes what is due, for ever.
     pub(crate) async fn run(self) {
         let mut behind = Uuid::nil();
+        let mut measured = None::<Instant>;
         loop {
+            if measured.is_none_or(|at| at.elapsed() > MEASURED_EVERY) {
+                measured = Some(Instant::now());
+                self.measure().await;
+            }
             let published = if self.bus.is_connected() { self.round(&mut behind).await } else { Ok(0) };
             match published {
                 Ok(0) => tokio::time::sleep(PAUSE).await,
@@ -89,6 +98,20 @@ impl Backlog {
                     tokio::time::sleep(PAUSE).await;
                 }
             }
+        }
+    }
+
+    /// Notes how many commits are not published yet, and how old the oldest is.
+    async fn measure(&self) {
+        let figures = sqlx::query_as(
+            "SELECT count(*), coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8 FROM ingest.publication",
+        );
+        let figures: Result<(i64, f64), sqlx::Error> = figures.fetch_one(self.database.worker()).await;
+        if let Ok((commits, overdue)) = figures {
+            #[expect(clippy::cast_precision_loss, reason = "a number of commits")]
+            metrics::gauge!("tsunagi_ingest_publish_backlog_commits").set(commits as f64);
+            let age = if commits == 0 { 0.0 } else { (overdue + LEASE.as_secs_f64()).max(0.0) };
+            metrics::gauge!("tsunagi_ingest_publish_backlog_age_seconds").set(age);
         }
     }
 

@@ -1,1 +1,181 @@
-//! ArchiveService: a tenant sees its own and nothing else.
+//! ArchiveService: a tenant sees its own and nothing else; so does raw SQL.
+
+use std::time::Duration;
+
+use chassis::auth::Token;
+use chassis::grpc::Client;
+use contracts::access_proto::v1::Right;
+use contracts::events::v1::PrincipalReplica;
+use contracts::ingest::v1::archive_service_client::ArchiveServiceClient;
+use contracts::ingest::v1::{
+    FindingKind, GetWebhookEventRequest, ListFindingsRequest, ListQuarantinedBodiesRequest, ListWebhookEventsRequest,
+    QuarantineReason,
+};
+use kernel::TenantId;
+use testkit::eventually;
+use tonic::Code;
+use uuid::Uuid;
+
+use crate::stage::{Replica, SOON, Stage, TestAccount, body_for, event, id_at, now, one};
+
+/// A client of the replica, as a program of `tenant` with `rights`.
+async fn client(stage: &Stage, replica: &Replica, tenant: TenantId, rights: &[Right]) -> ArchiveServiceClient<Client> {
+    let principal = Uuid::new_v4();
+    let token = Token::generate(Some(tenant), principal.into()).unwrap();
+    let known = PrincipalReplica {
+        principal_id: principal.to_string(),
+        version: 1,
+        tenant_id: tenant.to_string(),
+        token_hash: token.hash().to_vec(),
+        rights: rights.iter().map(|right| i32::from(*right)).collect(),
+        ..PrincipalReplica::default()
+    };
+    let mut worker = stage.ingest().await.worker().acquire().await.unwrap();
+    chassis::auth::replica::put_principal(&mut worker, "ingest", &known).await.unwrap();
+    let url = format!("http://{}", replica.app.grpc_addr()).parse().unwrap();
+    let client = ArchiveServiceClient::new(Client::connect_lazy(&url, &token.reveal()).unwrap());
+    eventually(Duration::from_secs(10), || {
+        let mut client = client.clone();
+        async move {
+            match client.list_findings(ListFindingsRequest::default()).await {
+                Err(status) if status.code() == Code::Unauthenticated => Err(status),
+                _ => Ok(()),
+            }
+        }
+    })
+    .await
+    .unwrap();
+    client
+}
+
+#[tokio::test]
+async fn a_tenant_reads_its_events_page_by_page_and_nobody_elses() {
+    let stage = Stage::new("archive").await;
+    let other = TestAccount::new();
+    stage.put(&other, stage.replica_of(&other, 1)).await;
+    let replica = stage.start().await;
+    let mut ids: Vec<String> = (0..5).map(|n| id_at(now() - chrono::TimeDelta::seconds(n))).collect();
+    for id in &ids {
+        assert_eq!(replica.post(&stage.account, body_for(crate::stage::BOT, &[event(id)])).await, 200);
+    }
+    stage.eventually_published(&ids).await;
+    ids.sort();
+    ids.reverse();
+
+    let mut ours = client(&stage, &replica, stage.account.tenant, &[Right::OperationsRead]).await;
+    let (mut page_token, mut seen) = (String::new(), Vec::new());
+    loop {
+        let ask = ListWebhookEventsRequest { page_size: 2, page_token, account_id: stage.account.id.to_string() };
+        let page = ours.list_webhook_events(ask).await.unwrap().into_inner();
+        assert!(page.events.len() <= 2 && page.events.iter().all(|event| event.published));
+        seen.extend(page.events.into_iter().map(|event| event.webhook_event_id));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(seen, ids);
+    let get = |id: &str| GetWebhookEventRequest { webhook_event_id: id.to_owned() };
+    let found = ours.get_webhook_event(get(&ids[0])).await.unwrap().into_inner().event.unwrap();
+    assert_eq!((found.event_type.as_str(), found.account_id), ("message", stage.account.id.to_string()));
+    assert!(found.receive_time.is_some() && found.occur_time.is_some());
+
+    let mut theirs = client(&stage, &replica, other.tenant, &[Right::OperationsRead]).await;
+    assert_eq!(theirs.get_webhook_event(get(&ids[0])).await.unwrap_err().code(), Code::NotFound);
+    let ask = ListWebhookEventsRequest { account_id: stage.account.id.to_string(), ..<_>::default() };
+    assert!(theirs.list_webhook_events(ask.clone()).await.unwrap().into_inner().events.is_empty());
+
+    let mut powerless = client(&stage, &replica, stage.account.tenant, &[Right::MessagesSend]).await;
+    assert_eq!(powerless.list_webhook_events(ask).await.unwrap_err().code(), Code::PermissionDenied);
+}
+
+#[tokio::test]
+async fn each_bad_request_is_told_its_field() {
+    let stage = Stage::new("archive_bad").await;
+    let replica = stage.start().await;
+    let mut ours = client(&stage, &replica, stage.account.tenant, &[Right::OperationsRead]).await;
+    let account_id = stage.account.id.to_string();
+    for id in ["", "nonsense", "01FZ74A0TDDPYRVKNK77XKC3Z", "01fz74a0tddpyrvknk77xkc3zr"] {
+        let asked = ours.get_webhook_event(GetWebhookEventRequest { webhook_event_id: id.to_owned() }).await;
+        assert_eq!(asked.unwrap_err().code(), Code::InvalidArgument, "{id}");
+    }
+    let absent = ours.get_webhook_event(GetWebhookEventRequest { webhook_event_id: id_at(now()) }).await;
+    assert_eq!(absent.unwrap_err().code(), Code::NotFound);
+    for (page_size, page_token, account_id) in
+        [(-1, "", account_id.as_str()), (0, "?", &account_id), (0, "", ""), (0, "", "nonsense")]
+    {
+        let ask = ListWebhookEventsRequest {
+            page_size,
+            page_token: page_token.to_owned(),
+            account_id: account_id.to_owned(),
+        };
+        assert_eq!(ours.list_webhook_events(ask).await.unwrap_err().code(), Code::InvalidArgument);
+    }
+    let ask = ListFindingsRequest { account_id: "nonsense".to_owned(), ..<_>::default() };
+    assert_eq!(ours.list_findings(ask).await.unwrap_err().code(), Code::InvalidArgument);
+    let ask = ListQuarantinedBodiesRequest { page_token: "AAAA".to_owned(), ..<_>::default() };
+    assert_eq!(ours.list_quarantined_bodies(ask).await.unwrap_err().code(), Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn bodies_set_aside_and_findings_are_read_by_their_tenant() {
+    let stage = Stage::new("archive_aside").await;
+    let other = TestAccount::new();
+    stage.put(&other, stage.replica_of(&other, 1)).await;
+    let replica = stage.start().await;
+    for (account, count) in [(&stage.account, 3), (&other, 1)] {
+        for _ in 0..count {
+            assert_eq!(replica.post(account, body_for("Uother", &[])).await, 200);
+        }
+        assert_eq!(replica.send(&account.key, None, one().1).await, 401);
+    }
+    let mut ours = client(&stage, &replica, stage.account.tenant, &[Right::OperationsRead]).await;
+    let ask = ListQuarantinedBodiesRequest { page_size: 2, ..<_>::default() };
+    let first = ours.list_quarantined_bodies(ask.clone()).await.unwrap().into_inner();
+    let ask = ListQuarantinedBodiesRequest { page_token: first.next_page_token, ..ask };
+    let second = ours.list_quarantined_bodies(ask).await.unwrap().into_inner();
+    let bodies: Vec<_> = first.bodies.into_iter().chain(second.bodies).collect();
+    assert_eq!((bodies.len(), second.next_page_token.as_str()), (3, ""));
+    assert!(bodies.is_sorted_by(|a, b| a.body_id > b.body_id));
+    assert!(bodies.iter().all(|body| body.reason() == QuarantineReason::WrongDestination && body.size == 36));
+    let findings = eventually(SOON, || {
+        let mut ours = ours.clone();
+        async move {
+            let findings = ours.list_findings(ListFindingsRequest::default()).await.unwrap().into_inner().findings;
+            let total: i64 = findings.iter().map(|finding| finding.count).sum();
+            if total == 4 { Ok(findings) } else { Err(total) }
+        }
+    })
+    .await
+    .unwrap();
+    let mut kinds: Vec<(FindingKind, i64)> = findings.iter().map(|finding| (finding.kind(), finding.count)).collect();
+    kinds.sort();
+    assert_eq!(kinds, [(FindingKind::SignatureMissing, 1), (FindingKind::WrongDestination, 3)]);
+}
+
+#[tokio::test]
+async fn without_a_tenant_no_row_is_seen_and_the_worker_reads_no_body() {
+    let stage = Stage::new("isolation").await;
+    let replica = stage.start().await;
+    assert_eq!(replica.post(&stage.account, one().1).await, 200);
+    assert_eq!(replica.post(&stage.account, body_for("Uother", &[])).await, 200);
+    let ingest = stage.ingest().await;
+    for table in ["body", "seen_event", "quarantined_body", "publication", "account_replica", "finding"] {
+        let count =
+            || sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM ingest.{table}")));
+        let mut nobody = ingest.tenant(Uuid::new_v4().into()).await.unwrap();
+        assert_eq!(count().fetch_one(&mut *nobody).await.unwrap(), 0, "{table}");
+    }
+    for table in ["body", "quarantined_body"] {
+        let read = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT payload FROM ingest.{table}")));
+        let refused = read.fetch_all(ingest.worker()).await.unwrap_err();
+        assert_eq!(
+            refused.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref(),
+            Some("42501"),
+            "{table}"
+        );
+    }
+    let mut tx = ingest.tenant(stage.account.tenant).await.unwrap();
+    let own: i64 = sqlx::query_scalar("SELECT count(*) FROM ingest.body").fetch_one(&mut *tx).await.unwrap();
+    assert_eq!(own, 1);
+}

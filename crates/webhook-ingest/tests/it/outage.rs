@@ -40,6 +40,26 @@ async fn with_postgres_away_bodies_are_spilled_and_moved_when_it_is_back() {
 }
 
 #[tokio::test]
+async fn with_postgres_hanging_the_answer_still_comes_in_time() {
+    let stage = Stage::new("hanging").await;
+    let replica = stage.start().await;
+    let mut admin = stage.admin().await;
+    sqlx::query("BEGIN").execute(&mut admin).await.unwrap();
+    sqlx::query("LOCK TABLE ingest.seen_event IN ACCESS EXCLUSIVE MODE").execute(&mut admin).await.unwrap();
+    let bodies: Vec<_> = (0..30).map(|_| one()).collect();
+    for (_, body) in &bodies {
+        let started = Instant::now();
+        assert_eq!(replica.post(&stage.account, body.clone()).await, 200);
+        assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    }
+    sqlx::query("ROLLBACK").execute(&mut admin).await.unwrap();
+    let ids: Vec<String> = bodies.into_iter().map(|(id, _)| id).collect();
+    stage.eventually_published(&ids).await;
+    assert_eq!(stage.count("SELECT count(*) FROM ingest.body").await, 30);
+    replica.stop().await;
+}
+
+#[tokio::test]
 async fn what_a_dead_replica_spilled_another_one_moves() {
     let mut server = postgres::Private::start().await.unwrap();
     let stage = Stage::on(&server.cluster().unwrap(), nats::url(), "spill_left").await;

@@ -226,6 +226,18 @@ impl Replica {
         self.send(&account.key, Some(&signature), body).await
     }
 
+    /// Posts a body until it is accepted, as LINE does: on a machine under load an answer may be 503.
+    pub(crate) async fn deliver(&self, account: &TestAccount, body: Bytes) {
+        eventually(SOON, || async {
+            match self.post(account, body.clone()).await {
+                200 => Ok(()),
+                status => Err(status),
+            }
+        })
+        .await
+        .unwrap();
+    }
+
     /// Posts a body with any key and signature; tells the status.
     pub(crate) async fn send(&self, key: &str, signature: Option<&str>, body: impl Into<Bytes>) -> u16 {
         let mut request = self.http.post(self.url(key)).body(body.into());
