@@ -143,7 +143,7 @@ impl Bus {
             .request_timeout(Some(ANSWER_WITHIN))
             .ping_interval(Duration::from_secs(5))
             .reconnect_delay_callback(|attempt| {
-                LONGEST_PAUSE.min(Duration::from_millis(20) * 2u32.pow(attempt.min(6) as u32))
+                LONGEST_PAUSE.min(Duration::from_millis(20) * 2u32.pow(u32::try_from(attempt).unwrap_or(6).min(6)))
             })
             .event_callback({
                 let losses = losses.clone();

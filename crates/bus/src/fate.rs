@@ -77,9 +77,9 @@ impl Default for Patience {
     fn default() -> Self {
         Self {
             attempts: 10,
-            age: Duration::from_secs(600),
+            age: Duration::from_mins(10),
             first_pause: Duration::from_secs(1),
-            longest_pause: Duration::from_secs(300),
+            longest_pause: Duration::from_mins(5),
         }
     }
 }
@@ -122,9 +122,9 @@ mod tests {
         let patience = Patience::default();
         let pauses: Vec<u64> = (1..=10).map(|attempts| patience.pause(attempts).as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300]);
-        assert_eq!(patience.decide(10, Duration::from_secs(599)), Verdict::Again(Duration::from_secs(300)));
-        assert_eq!(patience.decide(9, Duration::from_secs(6000)), Verdict::Again(Duration::from_secs(256)));
-        assert_eq!(patience.decide(10, Duration::from_secs(600)), Verdict::GiveUp);
+        assert_eq!(patience.decide(10, Duration::from_secs(599)), Verdict::Again(Duration::from_mins(5)));
+        assert_eq!(patience.decide(9, Duration::from_hours(2)), Verdict::Again(Duration::from_secs(256)));
+        assert_eq!(patience.decide(10, Duration::from_mins(10)), Verdict::GiveUp);
     }
 
     fn patience() -> impl Strategy<Value = Patience> {

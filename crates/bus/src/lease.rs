@@ -54,9 +54,11 @@ impl Lease {
         }
     }
 
+    /// Not flushed to disk: a lease that a crash of the server forgets has expired by the time the server is back.
     async fn ask(&self) -> Result<bool, sqlx::Error> {
         let granted: Option<bool> = sqlx::query_scalar(AssertSqlSafe(format!(
-            "INSERT INTO {schema}.lease AS l (name, holder, expires_at) VALUES ($1, $2, now() + $3 * interval '1 ms')
+            "INSERT INTO {schema}.lease AS l (name, holder, expires_at)
+             SELECT $1, $2, now() + $3 * interval '1 ms' FROM set_config('synchronous_commit', 'off', true)
              ON CONFLICT (tenant_id, name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
              WHERE l.holder = excluded.holder OR l.expires_at < now()
              RETURNING true",

@@ -10,6 +10,7 @@ mod connection;
 pub mod consumer;
 pub mod continuity;
 pub mod dead_letter;
+mod erase;
 mod fate;
 pub mod header;
 mod inbox;

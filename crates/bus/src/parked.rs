@@ -122,14 +122,18 @@ pub(crate) struct Claim {
     pub(crate) order_key: i64,
 }
 
-/// Due messages of a consumer, about `limit` together, of up to 32 tenants from `from` on, as many of each; and the tenant to go
-/// on with, nil after the last.
-pub(crate) async fn claim(
-    database: &Database,
-    consumer: &str,
-    from: Uuid,
-    limit: i64,
-) -> Result<(Vec<Claim>, Uuid), sqlx::Error> {
+/// Messages that this replica is to try now.
+#[derive(Debug)]
+pub(crate) struct Claimed {
+    pub(crate) claims: Vec<Claim>,
+    /// How many of each tenant were claimed at most.
+    pub(crate) share: usize,
+    /// The tenant to begin with next time; nil after the last one.
+    pub(crate) next: Uuid,
+}
+
+/// Due messages of a consumer, about `limit` together, of up to 32 tenants from `from` on, as many of each.
+pub(crate) async fn claim(database: &Database, consumer: &str, from: Uuid, limit: i64) -> Result<Claimed, sqlx::Error> {
     let rows: Vec<(Uuid, Option<Uuid>, Option<i64>)> = sqlx::query_as(AssertSqlSafe(format!(
         "WITH RECURSIVE found AS (
             (SELECT tenant_id, 1 AS place FROM {schema}.parked_message
@@ -171,7 +175,8 @@ pub(crate) async fn claim(
     let claims = rows.into_iter().filter_map(|(tenant, message_id, order_key)| {
         Some(Claim { tenant, message_id: message_id?, order_key: order_key? })
     });
-    Ok((claims.collect(), next))
+    let share = usize::try_from(limit).unwrap_or(0) / tenants.len().max(1);
+    Ok(Claimed { claims: claims.collect(), share: share.max(4), next })
 }
 
 /// Prolongs claims of work in hand.

@@ -13,9 +13,9 @@ use crate::connection::Bus;
 use crate::subject::Family;
 
 /// How long a stream keeps a message.
-const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
+const MAX_AGE: Duration = Duration::from_hours(7 * 24);
 /// How long the server remembers `Nats-Msg-Id`. It saves work and is no guarantee: consumers know what they handled.
-const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+const DUPLICATE_WINDOW: Duration = Duration::from_mins(2);
 
 /// A stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -94,7 +94,7 @@ pub struct StreamError {
 }
 
 impl StreamError {
-    fn new(stream: Stream, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub(crate) fn new(stream: Stream, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self { stream: stream.name(), source: source.into() }
     }
 }
@@ -110,19 +110,6 @@ impl Bus {
         let nanos = info.created.unix_timestamp_nanos();
         let created = i64::try_from(nanos).map_err(|error| StreamError::new(stream, error))?;
         Ok(Observed { created, last_sequence: info.state.last_sequence })
-    }
-
-    /// Cuts one message out of a stream and overwrites it. A message that is not there any more is no error.
-    ///
-    /// # Errors
-    /// When the server is away or refuses.
-    pub async fn erase(&self, stream: Stream, sequence: u64) -> Result<(), StreamError> {
-        match self.stream(stream).await?.delete_message(sequence).await {
-            Ok(_) => Ok(()),
-            // The server has one code for every failure to delete, and tells them apart by words.
-            Err(error) if error.to_string().contains("no message found") => Ok(()),
-            Err(error) => Err(StreamError::new(stream, error)),
-        }
     }
 
     pub(crate) async fn stream(&self, stream: Stream) -> Result<jetstream::stream::Stream, StreamError> {

@@ -13,10 +13,12 @@ use super::fair_queue::{FairQueue, Hold, Taken};
 use super::intake::Overflow;
 use super::job::Job;
 
-/// Jobs that may wait in this process.
-const CAPACITY: usize = 1024;
+/// Messages from the stream that may wait in this process,
+const FRESH: usize = 768;
+/// and messages that were put aside. Neither keeps the other out.
+const PARKED: usize = 256;
 /// Later than anybody waits.
-const FAR: Duration = Duration::from_secs(3600);
+const FAR: Duration = Duration::from_hours(1);
 
 /// The queue between intake and workers.
 #[derive(Debug)]
@@ -34,13 +36,21 @@ pub(super) struct Dispatch<B> {
 #[derive(Debug)]
 struct State<B> {
     queue: FairQueue<Job<B>>,
+    fresh: usize,
+    parked: usize,
     closed: bool,
+}
+
+impl<B> State<B> {
+    fn waiting(&mut self, from_stream: bool) -> &mut usize {
+        if from_stream { &mut self.fresh } else { &mut self.parked }
+    }
 }
 
 impl<B> Default for Dispatch<B> {
     fn default() -> Self {
         Self {
-            state: Mutex::new(State { queue: FairQueue::default(), closed: false }),
+            state: Mutex::new(State { queue: FairQueue::default(), fresh: 0, parked: 0, closed: false }),
             arrived: Notify::new(),
             room: Notify::new(),
             due: Notify::new(),
@@ -58,6 +68,7 @@ impl<B> Dispatch<B> {
         if state.closed {
             return Err(job);
         }
+        *state.waiting(job.is_fresh()) += 1;
         state.queue.push(tenant, key, job);
         drop(state);
         self.arrived.notify_one();
@@ -71,13 +82,24 @@ impl<B> Dispatch<B> {
                 return None;
             }
             let arrived = self.arrived.notified();
-            if let Some(taken) = self.state().queue.take(most) {
-                // One call wakes one worker; whoever takes leaves the door open for the next.
-                self.arrived.notify_one();
+            if let Some(taken) = self.begin(most) {
                 return Some(taken);
             }
             stopping.run_until_cancelled(arrived).await?;
         }
+    }
+
+    fn begin(&self, most: usize) -> Option<Taken<Job<B>>> {
+        let mut state = self.state();
+        let taken = state.queue.take(most)?;
+        for job in &taken.jobs {
+            *state.waiting(job.is_fresh()) -= 1;
+        }
+        drop(state);
+        // One call wakes one worker; whoever takes leaves the door open for the next.
+        self.arrived.notify_one();
+        self.room.notify_waiters();
+        Some(taken)
     }
 
     /// Ends the work on jobs that were taken.
@@ -85,22 +107,18 @@ impl<B> Dispatch<B> {
         self.state().queue.release(hold);
         self.handled.fetch_add(u64::try_from(handled).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.arrived.notify_one();
-        self.room.notify_waiters();
     }
 
-    /// How many more jobs may come.
-    pub(super) fn room(&self) -> usize {
-        CAPACITY.saturating_sub(self.state().queue.waiting())
-    }
-
-    /// Waits until at least `wanted` more jobs may come.
-    pub(super) async fn until_room(&self, wanted: usize) {
+    /// Waits until at least `wanted` more jobs may come, from the stream or from those put aside; how many may come.
+    pub(super) async fn until_room(&self, wanted: usize, from_stream: bool) -> usize {
+        let capacity = if from_stream { FRESH } else { PARKED };
         loop {
-            let room = self.room.notified();
-            if self.room() >= wanted.min(CAPACITY) {
-                return;
+            let changed = self.room.notified();
+            let room = capacity.saturating_sub(*self.state().waiting(from_stream));
+            if room >= wanted {
+                return room;
             }
-            room.await;
+            changed.await;
         }
     }
 

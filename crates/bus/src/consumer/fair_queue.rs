@@ -10,7 +10,6 @@ pub(super) struct FairQueue<J> {
     tenants: HashMap<TenantId, Lanes<J>>,
     /// Tenants that have something to begin, each once, in the order of their turns.
     turns: VecDeque<TenantId>,
-    waiting: usize,
 }
 
 #[derive(Debug)]
@@ -39,7 +38,7 @@ pub(super) struct Hold {
 
 impl<J> Default for FairQueue<J> {
     fn default() -> Self {
-        Self { tenants: HashMap::new(), turns: VecDeque::new(), waiting: 0 }
+        Self { tenants: HashMap::new(), turns: VecDeque::new() }
     }
 }
 
@@ -50,11 +49,6 @@ impl<J> Default for Lanes<J> {
 }
 
 impl<J> FairQueue<J> {
-    /// How many jobs wait.
-    pub(super) fn waiting(&self) -> usize {
-        self.waiting
-    }
-
     /// How many jobs of a tenant wait.
     pub(super) fn waiting_of(&self, tenant: TenantId) -> usize {
         self.tenants.get(&tenant).map_or(0, |lanes| lanes.waiting)
@@ -70,7 +64,6 @@ impl<J> FairQueue<J> {
         }
         lane.push_back(job);
         lanes.waiting += 1;
-        self.waiting += 1;
         if !had_turn && !lanes.free.is_empty() {
             self.turns.push_back(tenant);
         }
@@ -96,7 +89,6 @@ impl<J> FairQueue<J> {
             self.turns.push_back(tenant);
         }
         lanes.waiting -= jobs.len();
-        self.waiting -= jobs.len();
         Some(Taken { tenant, jobs, hold: Hold { tenant, keys } })
     }
 
@@ -127,7 +119,6 @@ impl<J> FairQueue<J> {
         });
         let jobs = jobs.collect();
         self.turns.clear();
-        self.waiting = 0;
         jobs
     }
 }
@@ -155,6 +146,11 @@ mod tests {
         assert_eq!(second.jobs, ["one"]);
     }
 
+    /// Tenant, key, and the place among all that were pushed.
+    type Numbered = (u8, u64, usize);
+    /// Tenants and keys.
+    type Keys = HashSet<(u8, u64)>;
+
     #[derive(Clone, Debug)]
     enum Step {
         Push(u8, u64),
@@ -177,8 +173,8 @@ mod tests {
             let mut queue = FairQueue::default();
             let mut pushed = 0usize;
             let mut seen: HashMap<(TenantId, u64), usize> = HashMap::new();
-            let mut in_hand: Vec<(Taken<(u8, u64, usize)>, HashSet<(u8, u64)>)> = Vec::new();
-            let mut check = |taken: &Taken<(u8, u64, usize)>| {
+            let mut in_hand: Vec<(Taken<Numbered>, Keys)> = Vec::new();
+            let mut check = |taken: &Taken<Numbered>| {
                 for (tenant_number, key, number) in &taken.jobs {
                     let last = seen.insert((tenant(*tenant_number), *key), *number);
                     prop_assert!(last.is_none_or(|last| last < *number));
@@ -195,7 +191,7 @@ mod tests {
                     Step::Take(most) => if let Some(taken) = queue.take(most) {
                         prop_assert!(!taken.jobs.is_empty() && taken.jobs.len() <= most);
                         check(&taken)?;
-                        let keys: HashSet<(u8, u64)> = taken.jobs.iter().map(|job| (job.0, job.1)).collect();
+                        let keys: Keys = taken.jobs.iter().map(|job| (job.0, job.1)).collect();
                         prop_assert!(in_hand.iter().all(|(_, others)| others.is_disjoint(&keys)));
                         handled += taken.jobs.len();
                         in_hand.push((taken, keys));
@@ -205,7 +201,8 @@ mod tests {
                         queue.release(&taken.hold);
                     },
                 }
-                prop_assert_eq!(handled + queue.waiting(), pushed);
+                let waiting: usize = (0..4).map(|number| queue.waiting_of(tenant(number))).sum();
+                prop_assert_eq!(handled + waiting, pushed);
             }
             for (taken, _) in in_hand {
                 queue.release(&taken.hold);

@@ -28,7 +28,8 @@ impl<H: Handler> Consumer<H> {
     pub(super) async fn work(self: Arc<Self>) -> anyhow::Result<()> {
         while let Some(taken) = self.dispatch.take(self.spec.batch, &self.stopping).await {
             let count = taken.jobs.len();
-            let (mut fresh, mut claims): (Vec<Box<Fresh<H::Body>>>, Vec<Claim>) = (Vec::new(), Vec::new());
+            let mut fresh: Vec<Box<Fresh<H::Body>>> = Vec::new();
+            let mut claims: Vec<Claim> = Vec::new();
             for job in taken.jobs {
                 match job {
                     Job::Fresh(message) => fresh.push(message),
@@ -66,18 +67,12 @@ impl<H: Handler> Consumer<H> {
 
     /// All in one transaction, or none: whether it is done.
     async fn handle_together(&self, messages: &[Box<Fresh<H::Body>>]) -> bool {
-        match self.try_together(messages).await {
-            Ok(()) => true,
-            Err(setback) => {
-                tracing::debug!(
-                    consumer = self.spec.name,
-                    ?setback,
-                    count = messages.len(),
-                    "each event gets its own transaction"
-                );
-                false
-            }
+        let done = self.try_together(messages).await.is_ok();
+        if !done {
+            // Why shows when each is tried alone.
+            tracing::debug!(consumer = self.spec.name, count = messages.len(), "each event gets its own transaction");
         }
+        done
     }
 
     async fn try_together(&self, messages: &[Box<Fresh<H::Body>>]) -> Result<(), Setback> {

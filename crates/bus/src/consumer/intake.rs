@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use async_nats::jetstream::{self, AckKind};
 use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use kernel::TenantId;
 use tokio::time::Instant;
 
@@ -14,8 +15,10 @@ use super::in_hand::ACK_WAIT;
 use super::job::{Fresh, Job};
 use super::{Consumer, Handler};
 
-/// Messages asked for at once.
+/// Messages asked for at once,
 const PULL: usize = 256;
+/// and while those of some tenant pile up, which take no room.
+const LARGE_PULL: usize = 1024;
 /// How long a pull lasts; also how long one that the server has forgotten goes unnoticed. The client asks for no heartbeats: one
 /// that comes between messages would make its pull miss the next message.
 const PULL_LASTS: Duration = Duration::from_secs(5);
@@ -28,7 +31,9 @@ const SHARE: usize = 64;
 /// when more than this lies behind in the stream, or more than can be handled in a fifth of a second.
 const BEHIND: u64 = 512;
 /// Messages put aside by one statement.
-const PARKED_AT_ONCE: usize = 256;
+const PARKED_AT_ONCE: usize = 512;
+/// Such statements at once.
+const PARKED_BESIDE: usize = 2;
 /// How long the first of them waits for the others.
 const PARKED_WITHIN: Duration = Duration::from_millis(5);
 
@@ -105,10 +110,9 @@ impl<H: Handler> Consumer<H> {
         let consumer = self.set_up().await?;
         let mut rate = Rate { since: Instant::now(), handled: self.dispatch.handled(), per_second: 0 };
         while !self.stopping.is_cancelled() {
-            if self.stopping.run_until_cancelled(self.dispatch.until_room(PULL / 4)).await.is_none() {
-                break;
-            }
-            let wanted = self.dispatch.room().min(PULL);
+            let room = self.dispatch.until_room(PULL / 4, true);
+            let Some(room) = self.stopping.run_until_cancelled(room).await else { break };
+            let wanted = if self.dispatch.overflow.is_any() { LARGE_PULL } else { room.min(PULL) };
             let losses = self.bus.losses();
             let batch = consumer.batch().max_messages(wanted).expires(PULL_LASTS).messages().await?;
             self.read(batch, losses, &mut rate).await?;
@@ -132,7 +136,7 @@ impl<H: Handler> Consumer<H> {
         Ok(stream.create_consumer(config).await?)
     }
 
-    /// Reads one pull to its end: complete, expired, or broken.
+    /// Reads one pull to its end: complete, expired, or broken. What piles up is put aside while the next messages are read.
     async fn read(
         &self,
         mut batch: pull::Batch,
@@ -140,25 +144,29 @@ impl<H: Handler> Consumer<H> {
         rate: &mut Rate,
     ) -> Result<(), BoxError> {
         let mut overflow: Vec<Box<Fresh<H::Body>>> = Vec::new();
+        let mut parking = FuturesUnordered::new();
         let ended = loop {
+            let may_park = parking.len() < PARKED_BESIDE;
+            if may_park && overflow.len() >= PARKED_AT_ONCE {
+                parking.push(self.park_or_queue(std::mem::take(&mut overflow)));
+            }
             tokio::select! {
                 biased;
-                message = batch.next() => match message {
-                    Some(Ok(message)) => {
-                        self.receive(message, rate, &mut overflow).await;
-                        if overflow.len() >= PARKED_AT_ONCE {
-                            self.park_or_queue(&mut overflow).await;
-                        }
-                    }
+                Some(()) = parking.next() => {}
+                message = batch.next(), if overflow.len() < PARKED_AT_ONCE => match message {
+                    Some(Ok(message)) => self.receive(message, rate, &mut overflow).await,
                     Some(Err(error)) => break Err(error),
                     None => break Ok(()),
                 },
                 () = self.stopping.cancelled() => break Ok(()),
                 _ = losses.changed() => break Err("the connection was lost".into()),
-                () = tokio::time::sleep(PARKED_WITHIN), if !overflow.is_empty() => self.park_or_queue(&mut overflow).await,
+                () = tokio::time::sleep(PARKED_WITHIN), if may_park && !overflow.is_empty() => {
+                    parking.push(self.park_or_queue(std::mem::take(&mut overflow)));
+                }
             }
         };
-        self.park_or_queue(&mut overflow).await;
+        parking.push(self.park_or_queue(overflow));
+        while parking.next().await.is_some() {}
         ended
     }
 
@@ -182,8 +190,7 @@ impl<H: Handler> Consumer<H> {
         }
     }
 
-    async fn park_or_queue(&self, overflow: &mut Vec<Box<Fresh<H::Body>>>) {
-        let messages = std::mem::take(overflow);
+    async fn park_or_queue(&self, messages: Vec<Box<Fresh<H::Body>>>) {
         if messages.is_empty() {
             return;
         }

@@ -18,6 +18,12 @@ pub(super) enum Job<B> {
     Parked(Claim),
 }
 
+impl<B> Job<B> {
+    pub(super) fn is_fresh(&self) -> bool {
+        matches!(self, Self::Fresh(_))
+    }
+}
+
 /// A message from the stream.
 #[derive(Debug)]
 pub(super) struct Fresh<B> {
@@ -53,13 +59,11 @@ impl<B: EventBody> Fresh<B> {
         let subject = bus.unprefixed(&message.subject).unwrap_or_default().to_owned();
         let headers = message.headers.unwrap_or_default();
         let event = decode(&subject, &headers, &message.payload);
-        let (tenant, event_id, order_key) = match &event {
-            Ok(event) => (event.tenant(), event.header.id.clone(), order_by(event)),
-            Err(_) => {
-                let lines = header::to_lines(&headers);
-                let raw = Raw { subject: subject.clone(), headers: lines, payload: Bytes::new() };
-                (raw.owner(), header::read(&headers).map_or(place, |header| header.id), 0)
-            }
+        let (tenant, event_id, order_key) = if let Ok(event) = &event {
+            (event.tenant(), event.header.id.clone(), order_by(event))
+        } else {
+            let raw = Raw { subject: subject.clone(), headers: header::to_lines(&headers), payload: Bytes::new() };
+            (raw.owner(), header::read(&headers).map_or(place, |header| header.id), 0)
         };
         let event_key = inbox::event_key(&event_id);
         let payload = message.payload;

@@ -15,12 +15,12 @@ use super::try_out::{Setback, told};
 use super::{Consumer, Handler};
 use crate::fate::Verdict;
 use crate::incoming::Incoming;
-use crate::parked::{self, Claim, Next, Opened};
+use crate::parked::{self, Claim, Claimed, Next, Opened};
 
 /// How often due messages are looked for when nobody says that there are some.
 const LOOKS_EVERY: Duration = Duration::from_secs(1);
 /// Claimed at once.
-const CLAIM: usize = 256;
+const CLAIM: usize = 192;
 /// How often the figures are taken.
 const FIGURES_EVERY: Duration = Duration::from_secs(10);
 
@@ -34,17 +34,16 @@ impl<H: Handler> Consumer<H> {
                 figures = Some(Instant::now());
                 self.note_figures().await;
             }
-            if self.stopping.run_until_cancelled(self.dispatch.until_room(CLAIM * 2)).await.is_none() {
-                break;
-            }
-            let limit = i64::try_from(CLAIM).unwrap_or(i64::MAX);
+            let room = self.dispatch.until_room(CLAIM / 4, false);
+            let Some(room) = self.stopping.run_until_cancelled(room).await else { break };
+            let limit = i64::try_from(room.min(CLAIM)).unwrap_or(i64::MAX);
             match parked::claim(&self.database, self.spec.name, from, limit).await {
-                Ok((claims, next)) => {
-                    let complete = from.is_nil() && next.is_nil();
-                    from = next;
-                    let count = claims.len();
-                    self.begin(claims, complete).await;
-                    if count > 0 || !next.is_nil() || !complete {
+                Ok(claimed) => {
+                    let complete = from.is_nil() && claimed.next.is_nil();
+                    from = claimed.next;
+                    let idle = claimed.claims.is_empty() && complete;
+                    self.begin(claimed, complete).await;
+                    if !idle {
                         continue;
                     }
                 }
@@ -57,14 +56,14 @@ impl<H: Handler> Consumer<H> {
         Ok(())
     }
 
-    async fn begin(&self, claims: Vec<Claim>, complete: bool) {
+    async fn begin(&self, claimed: Claimed, complete: bool) {
+        let Claimed { claims, share, .. } = claimed;
         if complete && self.dispatch.overflow.is_any() {
             let mut counts: HashMap<TenantId, usize> = HashMap::new();
             for claim in &claims {
                 *counts.entry(claim.tenant.into()).or_default() += 1;
             }
-            let share = CLAIM / counts.len().max(1);
-            self.dispatch.overflow.keep(&counts, share.max(4));
+            self.dispatch.overflow.keep(&counts, share);
         }
         for claim in claims {
             self.in_hand.hold_claim(claim.tenant, claim.message_id);
@@ -78,7 +77,9 @@ impl<H: Handler> Consumer<H> {
     /// Tries claimed messages of one tenant, together if that works, else one by one.
     pub(super) async fn retry_all(&self, tenant: TenantId, claims: &[Claim]) {
         if claims.len() > 1 && self.retry_together(tenant, claims).await.is_ok() {
-            claims.iter().for_each(|claim| self.in_hand.let_claim_go(claim.tenant, claim.message_id));
+            for claim in claims {
+                self.in_hand.let_claim_go(claim.tenant, claim.message_id);
+            }
             return;
         }
         for claim in claims {
@@ -173,7 +174,9 @@ impl<H: Handler> Consumer<H> {
         if let Err(error) = parked::give_back(&self.database, claims).await {
             tracing::debug!(consumer = self.spec.name, error = %error, "claims were not given back and will expire");
         }
-        claims.iter().for_each(|(tenant, message)| self.in_hand.let_claim_go(*tenant, *message));
+        for (tenant, message) in claims {
+            self.in_hand.let_claim_go(*tenant, *message);
+        }
     }
 
     async fn note_figures(&self) {

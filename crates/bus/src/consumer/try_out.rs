@@ -69,18 +69,17 @@ pub(super) async fn commit(mut tx: TenantTx) -> Result<(), Setback> {
     tx.commit().await.map_err(Setback::of)
 }
 
-/// An error and its causes, for a log line or a dead letter's reason. Messages of the database may repeat values, so of those
-/// only code and constraint are told.
+/// An error and its causes, for a log line or a dead letter's reason. A message of the database may repeat values, so only its code
+/// and the constraint are told.
 pub(super) fn told(error: &(dyn std::error::Error + 'static)) -> String {
-    let chain = std::iter::successors(Some(error), |error| error.source());
-    let parts = chain.map(|error| match error.downcast_ref::<sqlx::Error>() {
-        Some(sqlx::Error::Database(refused)) => format!(
-            "the database refused ({} {})",
-            refused.code().unwrap_or_default(),
-            refused.constraint().unwrap_or_default()
-        ),
-        _ if error.is::<sqlx::postgres::PgDatabaseError>() => String::new(),
-        _ => error.to_string(),
-    });
-    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
+    let mut parts = Vec::new();
+    for error in std::iter::successors(Some(error), |error| error.source()) {
+        if let Some(sqlx::Error::Database(refused)) = error.downcast_ref::<sqlx::Error>() {
+            let (code, constraint) = (refused.code().unwrap_or_default(), refused.constraint().unwrap_or("-"));
+            parts.push(format!("the database refused (code {code}, constraint {constraint})"));
+            break;
+        }
+        parts.push(error.to_string());
+    }
+    parts.join(": ")
 }

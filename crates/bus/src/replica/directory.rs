@@ -36,7 +36,7 @@ impl From<ReplicaError> for Trouble {
     fn from(error: ReplicaError) -> Self {
         match error {
             ReplicaError::Database(error) => error.into(),
-            error => Self::failed(error),
+            error @ ReplicaError::Malformed(_) => Self::failed(error),
         }
     }
 }

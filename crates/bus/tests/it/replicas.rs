@@ -1,0 +1,113 @@
+//! Replicas of identity-linking's data.
+
+use std::sync::{Arc, Mutex};
+
+use bus::replica::spawn_directory;
+use chassis::config::Secret;
+use chassis::grpc::Client;
+use contracts::events::v1::identity_event::Body;
+use contracts::events::v1::{IdentityEvent, PrincipalReplica, StaffReplica};
+use contracts::identity::v1::replica_service_server::{ReplicaService, ReplicaServiceServer};
+use contracts::identity::v1::{SnapshotReplicasRequest, SnapshotReplicasResponse};
+use futures::stream::BoxStream;
+use kernel::{EventId, Timestamp};
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use crate::world::{Side, World, tenant};
+
+/// What identity-linking answers.
+#[derive(Clone, Default)]
+struct Snapshot(Arc<Mutex<Vec<SnapshotReplicasResponse>>>);
+
+#[tonic::async_trait]
+impl ReplicaService for Snapshot {
+    type SnapshotReplicasStream = BoxStream<'static, Result<SnapshotReplicasResponse, Status>>;
+
+    async fn snapshot_replicas(
+        &self,
+        request: Request<SnapshotReplicasRequest>,
+    ) -> Result<Response<Self::SnapshotReplicasStream>, Status> {
+        assert_eq!(request.into_inner().kinds, [2, 4]);
+        let all = self.0.lock().unwrap().clone();
+        Ok(Response::new(Box::pin(futures::stream::iter(all.into_iter().map(Ok)))))
+    }
+}
+
+fn principal(number: u128, version: i64) -> Body {
+    Body::Principal(PrincipalReplica {
+        principal_id: Uuid::from_u128(number).to_string(),
+        version,
+        tenant_id: tenant(1).to_string(),
+        token_hash: vec![7; 32],
+        ..Default::default()
+    })
+}
+
+fn staff(number: u128, version: i64, name: &str) -> Body {
+    Body::Staff(StaffReplica {
+        staff_id: Uuid::from_u128(number).to_string(),
+        version,
+        display_name: name.to_owned(),
+        active: true,
+        ..Default::default()
+    })
+}
+
+fn of_tenant(body: Body) -> SnapshotReplicasResponse {
+    SnapshotReplicasResponse { tenant_id: tenant(1).to_string(), event: Some(IdentityEvent { body: Some(body) }) }
+}
+
+async fn say(side: &Side, body: Body) {
+    let mut tx = side.identity.tenant(tenant(1)).await.unwrap();
+    let body = IdentityEvent { body: Some(body) };
+    let id = EventId::from(Uuid::new_v4());
+    let outgoing = bus::outbox::Outgoing { id, aggregate: "x", time: Timestamp::UNIX_EPOCH, body: &body };
+    bus::outbox::append(&mut tx, outgoing).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+const VERSIONS: &str = "SELECT coalesce(sum(version), 0)::bigint FROM messaging.staff_replica";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_directory_is_filled_from_a_snapshot_and_from_events_and_the_highest_version_wins() {
+    let snapshot = Snapshot::default();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let incoming = tonic::transport::server::TcpIncoming::from(listener);
+    let serving = tonic::transport::Server::builder()
+        .add_service(ReplicaServiceServer::new(snapshot.clone()))
+        .serve_with_incoming(incoming);
+    let serving = tokio::spawn(serving);
+    let broken = Body::Principal(PrincipalReplica { principal_id: "none".to_owned(), ..Default::default() });
+    snapshot
+        .0
+        .lock()
+        .unwrap()
+        .extend([principal(1, 1), broken, principal(2, 1), staff(1, 5, "five"), staff(2, 1, "one")].map(of_tenant));
+
+    let world = World::new("directory").await;
+    let side = world.side().await;
+    side.relay();
+    say(&side, staff(1, 3, "three")).await;
+    say(&side, staff(2, 9, "nine")).await;
+    world.until("SELECT count(*) FROM identity.outbox_pending", 0).await;
+    let mut settings = chassis::config::Settings::from_map([("X".to_owned(), format!("http://{address}"))].into());
+    let client = Client::connect_lazy(&settings.required("X", "identity"), &Secret::new("token".to_owned())).unwrap();
+    let handle = spawn_directory(&side.host, &side.bus, &side.messaging, Some(&client));
+    side.host.readiness().ready().await;
+    world.until(VERSIONS, 14).await;
+    world.until("SELECT count(*) FROM messaging.principal_replica", 2).await;
+
+    snapshot.0.lock().unwrap().push(of_tenant(staff(3, 100, "late")));
+    handle.refresh();
+    world.until(VERSIONS, 114).await;
+    side.stop().await;
+
+    // What was filled once is not asked for again.
+    serving.abort();
+    let side = world.side().await;
+    spawn_directory(&side.host, &side.bus, &side.messaging, Some(&client));
+    side.host.readiness().ready().await;
+    side.stop().await;
+}
