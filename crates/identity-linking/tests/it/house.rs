@@ -103,7 +103,9 @@ impl House {
     }
 
     fn postgres(&self) -> PostgresConfig {
-        PostgresConfig { connections: 8, worker_connections: 3, ..PostgresConfig::at(self.url()) }
+        // Patient, as tests share the machine with everything else that runs on it.
+        let config = PostgresConfig::at(self.url());
+        PostgresConfig { connections: 8, worker_connections: 3, acquire_timeout: SOON, ..config }
     }
 
     fn url(&self) -> url::Url {
