@@ -1,1 +1,12 @@
-//! tests
+//! The whole platform as real processes on real servers, for the journeys, the fault runs and the benchmarks.
+//!
+//! [`Platform`] starts the four services as child processes, with Postgres, NATS and the simulator of LINE; what happens
+//! on it is told with [`tsunagi::stage`]. [`chaos`] kills it.
+
+pub mod chaos;
+mod keys;
+mod platform;
+mod service;
+
+pub use platform::{Options, Platform};
+pub use service::{Ports, Service};

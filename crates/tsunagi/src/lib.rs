@@ -1,1 +1,13 @@
-//! tsunagi
+//! All of Tsunagi in one process for development, and the operator's command line.
+//!
+//! - [`operator`]: `tsunagi migrate | token | keys`, and every method of identity-linking as a command;
+//! - [`local`]: the four services and the simulator in one process: `tsunagi run`;
+//! - [`demo`]: the main job played on it: `tsunagi demo`; [`stage`]: a platform seen from outside, to play on.
+
+mod command_line;
+pub mod demo;
+pub mod local;
+pub mod operator;
+pub mod stage;
+
+pub use command_line::main;

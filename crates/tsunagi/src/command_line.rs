@@ -1,0 +1,102 @@
+//! The program's commands, and how it ends.
+
+use std::process::ExitCode;
+
+use clap::{ArgMatches, Command};
+
+use crate::local::{Local, Servers};
+use crate::stage::Shop;
+use crate::{demo, operator};
+
+/// Runs the program: reads the command line, does what it says, and tells what went wrong.
+#[must_use]
+pub fn main() -> ExitCode {
+    let matches = command().get_matches();
+    // Fails only when a provider is installed already, which is all that is wanted.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(problem) => return failed(&problem.into()),
+    };
+    let outcome = runtime.block_on(run(&matches));
+    runtime.shutdown_background();
+    outcome.map_or_else(|problem| failed(&problem), |()| ExitCode::SUCCESS)
+}
+
+fn command() -> Command {
+    let about = "Tsunagi: LINE friends and the company's own customers, tied together";
+    let servers = "Needs TSUNAGI_DATABASE_URL (a user who may make roles) and TSUNAGI_NATS_URL.";
+    Command::new("tsunagi")
+        .about(about)
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(
+            Command::new("demo")
+                .about("Play the main job on a throw-away platform, print it, stop")
+                .after_help(servers),
+        )
+        .subcommand(
+            Command::new("run").about("Run a throw-away platform and print the addresses to try").after_help(servers),
+        )
+        .subcommands(operator::commands())
+}
+
+async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
+    match matches.subcommand() {
+        Some(("demo", _)) => {
+            let platform = Local::start(&Servers::from_env()?).await?;
+            let played = demo::play(platform.stage()).await;
+            platform.stop().await?;
+            played
+        }
+        Some(("run", _)) => {
+            let platform = Local::start(&Servers::from_env()?).await?;
+            let shop = Shop::open(platform.stage(), "さくら美容室", "佐藤 美咲").await?;
+            tell(&platform, &shop);
+            platform.wait().await
+        }
+        Some((name, matches)) => match operator::run(name, matches).await {
+            Some(outcome) => outcome,
+            None => anyhow::bail!("unknown command; --help lists them"),
+        },
+        None => anyhow::bail!("no command; --help lists them"),
+    }
+}
+
+/// Prints where the platform can be reached, and a first thing to try.
+#[expect(clippy::print_stdout, reason = "the addresses are what was asked for")]
+fn tell(platform: &Local, shop: &Shop) {
+    let stage = platform.stage();
+    let account = &shop.card.channel_id;
+    let line = platform.simulator_url();
+    println!("\nTsunagi is running; Ctrl-C stops it.\n");
+    println!("  webhooks            {}", stage.webhook_url(&shop.webhook_key));
+    println!("  identity-linking    {}", stage.identity);
+    println!("  messaging-outbox    {}", stage.messaging);
+    println!("  webhook-ingest      {}", stage.ingest);
+    println!("  LINE (simulated)    {line}");
+    println!("  operator's token    {}", stage.operator.token());
+    println!("  shop's tenant       {}", shop.tenant);
+    println!("  shop's token        {}\n", shop.program.token());
+    println!("A customer writes:\n");
+    println!("  person=$(curl -s {line}/control/people -H 'content-type: application/json' \\");
+    println!(
+        "    -d '{{\"display_name\":\"はなこ\"}}' | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"person\"])')"
+    );
+    println!("  curl -s {line}/control/accounts/{account}/people/$person/acts -H 'content-type: application/json' \\");
+    println!("    -d '{{\"act\":\"write\",\"type\":\"text\",\"text\":\"こんにちは\"}}'\n");
+}
+
+fn failed(problem: &anyhow::Error) -> ExitCode {
+    eprintln!("tsunagi: {problem:#}");
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::command().debug_assert();
+    }
+}

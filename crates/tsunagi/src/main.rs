@@ -1,0 +1,7 @@
+//! The program `tsunagi`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tsunagi::main()
+}

@@ -1,0 +1,269 @@
+//! S-1: every RPC of every service, called as another tenant with the first tenant's IDs, answers NOT_FOUND; those that
+//! name nothing answer without a trace of the first tenant.
+
+mod dynamic;
+mod world;
+
+use contracts::AccessRules;
+use contracts::access_proto::v1::Scope;
+use serde_json::{Value, json};
+use tests::{Options, Platform};
+use tonic::Code;
+use tsunagi::stage::Shop;
+
+use dynamic::Calls;
+use world::World;
+
+/// What a call by the other tenant must come to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Must {
+    /// It names something of the first tenant.
+    NotFind,
+    /// It names nothing, and must show nothing.
+    ShowNothing,
+    /// It is for the platform or for services; a tenant's own program may not call it at all.
+    BeDenied,
+}
+use Must::{BeDenied, NotFind, ShowNothing};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_rpc_with_another_tenants_ids_finds_nothing() -> anyhow::Result<()> {
+    let platform = Platform::start(Options::default()).await?;
+    let stage = platform.stage();
+    let ours = Shop::open(&stage, "さくら美容室", "佐藤 美咲").await?;
+    let world = World::fill(&stage, &ours).await?;
+    let theirs = Shop::open(&stage, "みどり歯科", "鈴木 一郎").await?;
+    let calls = Calls::new(&stage);
+    let bodies = bodies(&world);
+
+    // A sound body must work for its owner, or its NOT_FOUND for others would prove nothing.
+    for (path, must, body) in &bodies {
+        if *must == NotFind && !CHANGES_TOO_MUCH.contains(path) {
+            if let Err(status) = calls.unary(&ours.staff, path, body).await {
+                assert_ne!(status.code(), Code::NotFound, "{path} does not find its owner's things: {status}");
+                assert_ne!(status.code(), Code::InvalidArgument, "{path} refuses its owner's body: {status}");
+            }
+        }
+    }
+
+    let mut wrong = Vec::new();
+    for (path, must, body) in &bodies {
+        let answer = calls.unary(&theirs.staff, path, body).await;
+        let right = match (must, &answer) {
+            (NotFind, Err(status)) => status.code() == Code::NotFound,
+            (BeDenied, Err(status)) => matches!(status.code(), Code::PermissionDenied | Code::NotFound),
+            (ShowNothing, Ok(shown)) => !world.is_in(&shown.to_string()),
+            (NotFind | BeDenied, Ok(_)) | (ShowNothing, Err(_)) => false,
+        };
+        if !right {
+            wrong.push(format!("{path} must {must:?}: {answer:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+
+    // The first tenant's token with the second tenant's name, and the other way round, is not found either.
+    let crossed = theirs.program.for_tenant(ours.tenant);
+    let status = calls.unary(&crossed, "/tsunagi.identity.v1.TenantService/GetTenant", &json!({})).await.unwrap_err();
+    assert_eq!(status.code(), Code::NotFound, "{status}");
+    Ok(())
+}
+
+/// A method that nobody wrote a body for would go untested.
+#[test]
+fn every_rpc_is_in_the_table() {
+    let bodies = bodies(&World::default());
+    let rules = AccessRules::load().unwrap();
+    let missing: Vec<&str> =
+        rules.iter().map(|(path, _)| path).filter(|path| !bodies.iter().any(|(known, _, _)| known == path)).collect();
+    assert!(missing.is_empty(), "no body for {missing:?}");
+    for (path, must, _) in &bodies {
+        let rule = rules.get(path).unwrap_or_else(|| panic!("{path} is no method any more"));
+        assert!(rule.scope != Scope::Platform || *must == BeDenied, "{path} is for the platform");
+    }
+}
+
+/// Calls that would spoil the world for the calls after them; their owner does not make them first.
+const CHANGES_TOO_MUCH: [&str; 9] = [
+    "/tsunagi.identity.v1.PrincipalService/RevokePrincipal",
+    "/tsunagi.identity.v1.PrincipalService/RegisterAssertionKey",
+    "/tsunagi.identity.v1.PrincipalService/RemoveAssertionKey",
+    "/tsunagi.identity.v1.AccountService/PauseOfficialAccount",
+    "/tsunagi.identity.v1.AccountService/SetChannelSecret",
+    "/tsunagi.identity.v1.AccountService/SetChannelCredential",
+    "/tsunagi.identity.v1.AccountService/RotateWebhookKey",
+    "/tsunagi.operations.v1.DeadLetterService/ReplayDeadLetter",
+    "/tsunagi.operations.v1.DeadLetterService/DropDeadLetter",
+];
+
+#[expect(clippy::too_many_lines, reason = "a table with one row a method")]
+fn bodies(world: &World) -> Vec<(&'static str, Must, Value)> {
+    let World { account, provider, organization, staff, principal, friend, customer, activity, .. } = world;
+    let World { conversation, message, webhook_event, line_user, .. } = world;
+    let text = json!({ "text": { "text": "x" } });
+    vec![
+        ("/tsunagi.identity.v1.TenantService/CreateTenant", BeDenied, json!({ "displayName": "x" })),
+        ("/tsunagi.identity.v1.TenantService/ListTenants", BeDenied, json!({})),
+        ("/tsunagi.identity.v1.TenantService/GetTenant", ShowNothing, json!({})),
+        (
+            "/tsunagi.identity.v1.TenantService/UpdateTenant",
+            ShowNothing,
+            json!({ "tenant": { "displayName": "みどり歯科" } }),
+        ),
+        (
+            "/tsunagi.identity.v1.PrincipalService/CreatePrincipal",
+            ShowNothing,
+            json!({ "displayName": "x", "rights": ["RIGHT_STAFF_READ"] }),
+        ),
+        ("/tsunagi.identity.v1.PrincipalService/ListPrincipals", ShowNothing, json!({})),
+        ("/tsunagi.identity.v1.PrincipalService/RevokePrincipal", NotFind, json!({ "principalId": principal })),
+        (
+            "/tsunagi.identity.v1.PrincipalService/RegisterAssertionKey",
+            NotFind,
+            json!({ "principalId": principal, "key": { "keyId": "k", "publicKey": "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=" } }),
+        ),
+        (
+            "/tsunagi.identity.v1.PrincipalService/RemoveAssertionKey",
+            NotFind,
+            json!({ "principalId": principal, "keyId": "booking-1" }),
+        ),
+        (
+            "/tsunagi.identity.v1.StaffService/CreateOrganization",
+            ShowNothing,
+            json!({ "organization": { "displayName": "x" } }),
+        ),
+        ("/tsunagi.identity.v1.StaffService/GetOrganization", NotFind, json!({ "organizationId": organization })),
+        ("/tsunagi.identity.v1.StaffService/ListOrganizations", ShowNothing, json!({})),
+        (
+            "/tsunagi.identity.v1.StaffService/UpdateOrganization",
+            NotFind,
+            json!({ "organization": { "organizationId": organization, "displayName": "y" }, "updateMask": "displayName" }),
+        ),
+        (
+            "/tsunagi.identity.v1.StaffService/CreateStaffMember",
+            NotFind,
+            json!({ "staffMember": { "displayName": "x", "active": true, "organizationIds": [organization] } }),
+        ),
+        ("/tsunagi.identity.v1.StaffService/GetStaffMember", NotFind, json!({ "staffId": staff })),
+        ("/tsunagi.identity.v1.StaffService/ListStaffMembers", ShowNothing, json!({})),
+        (
+            "/tsunagi.identity.v1.StaffService/UpdateStaffMember",
+            NotFind,
+            json!({ "staffMember": { "staffId": staff, "displayName": "佐藤 美咲" }, "updateMask": "displayName" }),
+        ),
+        (
+            "/tsunagi.identity.v1.AccountService/CreateProvider",
+            ShowNothing,
+            json!({ "provider": { "displayName": "x" } }),
+        ),
+        ("/tsunagi.identity.v1.AccountService/GetProvider", NotFind, json!({ "providerId": provider })),
+        ("/tsunagi.identity.v1.AccountService/ListProviders", ShowNothing, json!({})),
+        (
+            "/tsunagi.identity.v1.AccountService/CreateOfficialAccount",
+            NotFind,
+            json!({ "account": { "providerId": provider, "channelId": "1234567890" } }),
+        ),
+        ("/tsunagi.identity.v1.AccountService/GetOfficialAccount", NotFind, json!({ "accountId": account })),
+        ("/tsunagi.identity.v1.AccountService/ListOfficialAccounts", ShowNothing, json!({})),
+        (
+            "/tsunagi.identity.v1.AccountService/UpdateOfficialAccount",
+            NotFind,
+            json!({ "account": { "accountId": account, "displayName": "y" }, "updateMask": "displayName" }),
+        ),
+        (
+            "/tsunagi.identity.v1.AccountService/SetChannelSecret",
+            NotFind,
+            json!({ "accountId": account, "channelSecret": "0123456789abcdef0123456789abcdef" }),
+        ),
+        (
+            "/tsunagi.identity.v1.AccountService/SetChannelCredential",
+            NotFind,
+            json!({ "accountId": account, "credential": { "longLivedToken": "x" } }),
+        ),
+        ("/tsunagi.identity.v1.AccountService/RotateWebhookKey", NotFind, json!({ "accountId": account })),
+        ("/tsunagi.identity.v1.AccountService/ConnectOfficialAccount", NotFind, json!({ "accountId": account })),
+        ("/tsunagi.identity.v1.AccountService/PauseOfficialAccount", NotFind, json!({ "accountId": account })),
+        ("/tsunagi.identity.v1.FriendService/GetFriend", NotFind, json!({ "accountId": account, "friendId": friend })),
+        (
+            "/tsunagi.identity.v1.FriendService/UpdateFriend",
+            NotFind,
+            json!({ "friend": { "accountId": account, "friendId": friend, "attributes": { "prefecture": "東京都" } } }),
+        ),
+        ("/tsunagi.identity.v1.FriendService/ListFriends", NotFind, json!({ "accountId": account })),
+        ("/tsunagi.identity.v1.FriendService/CountFriends", NotFind, json!({ "accountId": account })),
+        (
+            "/tsunagi.identity.v1.CustomerService/CreateCustomer",
+            NotFind,
+            json!({ "customer": { "name": { "family": "山田" }, "organizationId": organization } }),
+        ),
+        ("/tsunagi.identity.v1.CustomerService/GetCustomer", NotFind, json!({ "customerId": customer })),
+        ("/tsunagi.identity.v1.CustomerService/ListCustomers", ShowNothing, json!({})),
+        (
+            "/tsunagi.identity.v1.CustomerService/UpdateCustomer",
+            NotFind,
+            json!({ "customer": { "customerId": customer, "birthDate": "1990-01-01" }, "updateMask": "birthDate" }),
+        ),
+        (
+            "/tsunagi.identity.v1.CustomerService/RecordActivity",
+            NotFind,
+            json!({ "activity": { "customerId": customer, "kind": "ACTIVITY_KIND_RESERVATION", "externalReference": "r-2",
+                "state": "ACTIVITY_STATE_ACTIVE", "startTime": "2027-01-01T01:00:00Z" } }),
+        ),
+        ("/tsunagi.identity.v1.CustomerService/GetActivity", NotFind, json!({ "activityId": activity })),
+        ("/tsunagi.identity.v1.CustomerService/ListActivities", NotFind, json!({ "customerId": customer })),
+        (
+            "/tsunagi.identity.v1.ReplicaService/SnapshotReplicas",
+            BeDenied,
+            json!({ "kinds": ["REPLICA_KIND_ACCOUNT"] }),
+        ),
+        ("/tsunagi.ingest.v1.ArchiveService/GetWebhookEvent", NotFind, json!({ "webhookEventId": webhook_event })),
+        ("/tsunagi.ingest.v1.ArchiveService/ListWebhookEvents", NotFind, json!({ "accountId": account })),
+        ("/tsunagi.ingest.v1.ArchiveService/ListQuarantinedBodies", NotFind, json!({ "accountId": account })),
+        ("/tsunagi.ingest.v1.ArchiveService/ListFindings", NotFind, json!({ "accountId": account })),
+        ("/tsunagi.messaging.v1.ConversationService/ListConversations", NotFind, json!({ "accountIds": [account] })),
+        (
+            "/tsunagi.messaging.v1.ConversationService/GetConversation",
+            NotFind,
+            json!({ "conversationId": conversation }),
+        ),
+        ("/tsunagi.messaging.v1.ConversationService/ListMessages", NotFind, json!({ "conversationId": conversation })),
+        ("/tsunagi.messaging.v1.ConversationService/MarkRead", NotFind, json!({ "conversationId": conversation })),
+        ("/tsunagi.messaging.v1.ConversationService/WatchConversations", NotFind, json!({ "accountIds": [account] })),
+        (
+            "/tsunagi.messaging.v1.MessageService/SendMessage",
+            NotFind,
+            json!({ "conversationId": conversation, "content": text, "requestId": uuid::Uuid::new_v4() }),
+        ),
+        ("/tsunagi.messaging.v1.MessageService/GetMessage", NotFind, json!({ "messageId": message })),
+        ("/tsunagi.messaging.v1.MessageService/ListOutboundMessages", NotFind, json!({ "accountId": account })),
+        ("/tsunagi.messaging.v1.MessageService/CancelMessage", NotFind, json!({ "messageId": message })),
+        (
+            "/tsunagi.messaging.v1.MessageService/SettleMessage",
+            NotFind,
+            json!({ "messageId": message, "arrived": true }),
+        ),
+        ("/tsunagi.messaging.v1.MessageService/FetchContent", NotFind, json!({ "messageId": message })),
+        ("/tsunagi.messaging.v1.QuotaService/GetQuota", NotFind, json!({ "accountId": account })),
+        (
+            "/tsunagi.messaging.v1.LineGatewayService/IssueLinkToken",
+            BeDenied,
+            json!({ "accountId": account, "lineUserId": line_user }),
+        ),
+        (
+            "/tsunagi.messaging.v1.LineGatewayService/GetProfile",
+            BeDenied,
+            json!({ "accountId": account, "lineUserId": line_user }),
+        ),
+        ("/tsunagi.messaging.v1.LineGatewayService/GetBotInfo", BeDenied, json!({ "accountId": account })),
+        ("/tsunagi.messaging.v1.LineGatewayService/GetWebhookEndpoint", BeDenied, json!({ "accountId": account })),
+        (
+            "/tsunagi.messaging.v1.LineGatewayService/SetWebhookEndpoint",
+            BeDenied,
+            json!({ "accountId": account, "endpoint": "https://example.com/" }),
+        ),
+        ("/tsunagi.messaging.v1.LineGatewayService/TestWebhookEndpoint", BeDenied, json!({ "accountId": account })),
+        ("/tsunagi.messaging.v1.LineGatewayService/ListFollowers", BeDenied, json!({ "accountId": account })),
+        ("/tsunagi.operations.v1.DeadLetterService/ListDeadLetters", ShowNothing, json!({})),
+        ("/tsunagi.operations.v1.DeadLetterService/ReplayDeadLetter", NotFind, json!({ "deadLetterId": message })),
+        ("/tsunagi.operations.v1.DeadLetterService/DropDeadLetter", NotFind, json!({ "deadLetterId": message })),
+    ]
+}

@@ -1,0 +1,95 @@
+//! Calls any method by its path with a JSON body, through the descriptors, so that one loop can call them all.
+
+use bytes::{Buf as _, BufMut as _};
+use prost::Message as _;
+use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor};
+use serde_json::Value;
+use tonic::client::Grpc;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::{Request, Status};
+use tsunagi::stage::{Caller, Stage};
+
+/// The services' addresses and every method's shape.
+pub(super) struct Calls {
+    stage: Stage,
+    pool: DescriptorPool,
+}
+
+impl Calls {
+    pub(super) fn new(stage: &Stage) -> Self {
+        let pool = DescriptorPool::decode(contracts::FILE_DESCRIPTOR_SET).expect("the descriptors decode");
+        Self { stage: stage.clone(), pool }
+    }
+
+    /// Calls the method at `path`; of a stream, returns the first answer.
+    pub(super) async fn unary(&self, caller: &Caller, path: &str, body: &Value) -> Result<Value, Status> {
+        let method = self.method(path);
+        let body = DynamicMessage::deserialize(method.input(), body)
+            .unwrap_or_else(|problem| panic!("the body for {path} has another shape: {problem}"));
+        let connection = caller.connect(self.address(path)).map_err(|problem| Status::internal(problem.to_string()))?;
+        let mut client = Grpc::new(connection);
+        client.ready().await.map_err(|problem| Status::unavailable(problem.to_string()))?;
+        let path = path.parse().map_err(|_| Status::internal("not a path"))?;
+        let mut request = Request::new(body.encode_to_vec());
+        request.set_timeout(std::time::Duration::from_secs(10));
+        let mut answers = client.server_streaming(request, path, Raw).await?.into_inner();
+        let Some(bytes) = answers.message().await? else { return Ok(Value::Null) };
+        let answer = DynamicMessage::decode(method.output(), bytes.as_slice())
+            .map_err(|problem| Status::internal(problem.to_string()))?;
+        serde_json::to_value(&answer).map_err(|problem| Status::internal(problem.to_string()))
+    }
+
+    fn method(&self, path: &str) -> MethodDescriptor {
+        let (service, name) = path.trim_start_matches('/').split_once('/').expect("a method's path has two parts");
+        let service = self.pool.get_service_by_name(service).unwrap_or_else(|| panic!("no service for {path}"));
+        service.methods().find(|method| method.name() == name).unwrap_or_else(|| panic!("no method for {path}"))
+    }
+
+    /// Dead letters are every service's own; messaging answers here for all.
+    fn address(&self, path: &str) -> &str {
+        match path.split('.').nth(1) {
+            Some("identity") => &self.stage.identity,
+            Some("ingest") => &self.stage.ingest,
+            _ => &self.stage.messaging,
+        }
+    }
+}
+
+/// Bytes in, bytes out.
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Vec<u8>;
+    type Decode = Vec<u8>;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Vec<u8>;
+    type Error = Status;
+
+    fn encode(&mut self, item: Vec<u8>, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        to.put_slice(&item);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Vec<u8>;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
+        let mut item = vec![0; from.remaining()];
+        from.copy_to_slice(&mut item);
+        Ok(Some(item))
+    }
+}

@@ -1,0 +1,139 @@
+//! One of everything, belonging to the first tenant.
+
+use std::time::Duration;
+
+use contracts::identity::v1::customer_service_client::CustomerServiceClient;
+use contracts::identity::v1::friend_service_client::FriendServiceClient;
+use contracts::identity::v1::principal_service_client::PrincipalServiceClient;
+use contracts::identity::v1::staff_service_client::StaffServiceClient;
+use contracts::identity::v1::{
+    Activity, ActivityKind, ActivityState, CreateCustomerRequest, CreateOrganizationRequest, Customer,
+    GetFriendRequest, GetOfficialAccountRequest, ListPrincipalsRequest, Organization, PersonName,
+    RecordActivityRequest, account_service_client::AccountServiceClient,
+};
+use kernel::{Clock as _, SystemClock};
+use tsunagi::stage::{Shop, Stage, until};
+
+/// The first tenant's IDs.
+#[derive(Clone, Debug, Default)]
+pub(super) struct World {
+    pub(super) account: String,
+    pub(super) provider: String,
+    pub(super) organization: String,
+    pub(super) staff: String,
+    pub(super) principal: String,
+    pub(super) friend: String,
+    pub(super) customer: String,
+    pub(super) activity: String,
+    pub(super) conversation: String,
+    pub(super) message: String,
+    pub(super) webhook_event: String,
+    pub(super) line_user: String,
+}
+
+impl World {
+    /// Makes one of everything.
+    pub(super) async fn fill(stage: &Stage, shop: &Shop) -> anyhow::Result<Self> {
+        let person = shop.person(stage, "はなこ").await?;
+        let done = stage.line.write_text(&shop.card.channel_id, &person.id, "こんにちは").await?;
+        let (conversation, message) = shop.sees(stage, "こんにちは").await?;
+        let account = shop.account.to_string();
+        let line_user = person.user_id.as_str().to_owned();
+
+        let connect = || shop.staff.connect(&stage.identity);
+        let mut friends = FriendServiceClient::new(connect()?);
+        let request =
+            GetFriendRequest { account_id: account.clone(), line_user_id: line_user.clone(), ..Default::default() };
+        let found = until(Duration::from_secs(20), async || friends.get_friend(request.clone()).await).await?;
+        let friend = found.into_inner().friend.unwrap_or_default().friend_id;
+
+        let official = AccountServiceClient::new(connect()?)
+            .get_official_account(GetOfficialAccountRequest { account_id: account.clone() })
+            .await?
+            .into_inner();
+        let organization = StaffServiceClient::new(connect()?)
+            .create_organization(CreateOrganizationRequest {
+                organization: Some(Organization { display_name: "渋谷店".to_owned(), ..Default::default() }),
+                ..Default::default()
+            })
+            .await?
+            .into_inner()
+            .organization
+            .unwrap_or_default()
+            .organization_id;
+        let principals = PrincipalServiceClient::new(connect()?)
+            .list_principals(ListPrincipalsRequest::default())
+            .await?
+            .into_inner()
+            .principals;
+        let mut customers = CustomerServiceClient::new(connect()?);
+        let customer = customers
+            .create_customer(CreateCustomerRequest {
+                customer: Some(Customer {
+                    name: Some(PersonName {
+                        family: "山田".to_owned(),
+                        given: "花子".to_owned(),
+                        ..Default::default()
+                    }),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            })
+            .await?
+            .into_inner()
+            .customer
+            .unwrap_or_default()
+            .customer_id;
+        let activity = customers
+            .record_activity(RecordActivityRequest {
+                activity: Some(Activity {
+                    customer_id: customer.clone(),
+                    kind: ActivityKind::Reservation.into(),
+                    external_reference: "r-1".to_owned(),
+                    state: ActivityState::Active.into(),
+                    start_time: Some(contracts::timestamp(SystemClock.now())),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            })
+            .await?
+            .into_inner()
+            .activity
+            .unwrap_or_default()
+            .activity_id;
+        Ok(Self {
+            account,
+            provider: official.account.unwrap_or_default().provider_id,
+            organization,
+            staff: shop.staff_id.to_string(),
+            principal: principals.into_iter().next().unwrap_or_default().principal_id,
+            friend,
+            customer,
+            activity,
+            conversation: conversation.conversation_id,
+            message: message.message_id,
+            webhook_event: done.webhook_event_id.unwrap_or_default(),
+            line_user,
+        })
+    }
+
+    /// Whether any of the first tenant's IDs is in `text`.
+    pub(super) fn is_in(&self, text: &str) -> bool {
+        [
+            &self.account,
+            &self.provider,
+            &self.organization,
+            &self.staff,
+            &self.principal,
+            &self.friend,
+            &self.customer,
+            &self.activity,
+            &self.conversation,
+            &self.message,
+            &self.webhook_event,
+            &self.line_user,
+        ]
+        .into_iter()
+        .any(|id| text.contains(id.as_str()))
+    }
+}

@@ -1,0 +1,52 @@
+//! What can be asked of the stage.
+
+use serde::Deserialize;
+use tests::Service;
+
+/// One command.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub(crate) enum Ask {
+    /// Starts a service and waits until it is ready; gives its process ID.
+    Start { service: Named },
+    /// Asks a service to end, and waits for it.
+    Stop { service: Named },
+    /// Makes so many friends of the first shop, without events; gives their user IDs.
+    Friends { count: usize },
+    /// Opens shops with accounts and friends, and waits until each friend has a conversation; gives what a peer needs to
+    /// write to the same people.
+    Lanes { tenants: usize, accounts: usize, friends: usize },
+    /// Queues one message in every conversation of the lanes.
+    Enqueue,
+    /// Waits until the simulator has accepted so many sends since its books were opened.
+    Accepted { count: u64, within_seconds: u64 },
+    /// Opens new books at the simulator.
+    Books,
+    /// Friends write at a steady rate; gives how long each message took to be seen by staff.
+    Watch { per_second: u32, seconds: u32, friends: usize },
+    /// Asks the database; gives its rows as text.
+    Query { sql: String },
+    /// Ends.
+    Quit,
+}
+
+/// A service by the name of its binary.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Named {
+    WebhookIngest,
+    IdentityLinking,
+    MessagingOutbox,
+    Scheduler,
+}
+
+impl From<Named> for Service {
+    fn from(named: Named) -> Self {
+        match named {
+            Named::WebhookIngest => Self::WebhookIngest,
+            Named::IdentityLinking => Self::IdentityLinking,
+            Named::MessagingOutbox => Self::MessagingOutbox,
+            Named::Scheduler => Self::Scheduler,
+        }
+    }
+}

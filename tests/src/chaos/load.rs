@@ -1,0 +1,95 @@
+//! The traffic of a run: friends write, and staff answer, whatever happens meanwhile.
+
+use std::time::Duration;
+
+use contracts::messaging::v1::message_content::Kind as Content;
+use contracts::messaging::v1::{MessageContent, SendMessageRequest, TextContent};
+use tsunagi::stage::{Person, Shop, Stage, until};
+
+use crate::platform::Platform;
+
+/// Friends who write.
+const FRIENDS: usize = 8;
+/// Messages of friends in a run.
+const WRITTEN: usize = 60;
+/// Answers of staff in a run.
+const ANSWERED: usize = 40;
+/// How long a caller goes on trying to have an answer queued.
+const QUEUED_WITHIN: Duration = Duration::from_secs(60);
+
+/// A shop and its friends, each with a conversation.
+#[derive(Debug)]
+pub(super) struct Load {
+    pub(super) shop: Shop,
+    friends: Vec<(Person, String)>,
+}
+
+/// What was written and answered in a run.
+#[derive(Debug)]
+pub(super) struct Sent {
+    /// Texts of friends, with the conversation each belongs to.
+    pub(super) written: Vec<(String, String)>,
+    /// Texts of staff, with the message each was queued as.
+    pub(super) answered: Vec<(String, String)>,
+}
+
+impl Load {
+    /// Opens the shop and has everybody write once.
+    pub(super) async fn prepare(platform: &Platform) -> anyhow::Result<Self> {
+        let stage = platform.stage();
+        let shop = Shop::open(&stage, "さくら美容室", "佐藤 美咲").await?;
+        let mut friends = Vec::new();
+        for n in 0..FRIENDS {
+            let person = shop.person(&stage, &format!("友だち{n}")).await?;
+            let hello = format!("はじめまして{n}");
+            stage.line.add_friend(&shop.card.channel_id, &person.id).await?;
+            stage.line.write_text(&shop.card.channel_id, &person.id, &hello).await?;
+            let (conversation, _) = shop.sees(&stage, &hello).await?;
+            friends.push((person, conversation.conversation_id));
+        }
+        Ok(Self { shop, friends })
+    }
+
+    /// A run's traffic: ends when everything is written and every answer is queued.
+    pub(super) async fn traffic(&self, stage: &Stage, seed: u64) -> anyhow::Result<Sent> {
+        let (written, answered) = tokio::try_join!(self.write(stage, seed), self.answer(stage, seed))?;
+        Ok(Sent { written, answered })
+    }
+
+    async fn write(&self, stage: &Stage, seed: u64) -> anyhow::Result<Vec<(String, String)>> {
+        let mut written = Vec::new();
+        for n in 0..WRITTEN {
+            let (person, conversation) = &self.friends[n % FRIENDS];
+            let text = format!("受信{seed}-{n}");
+            stage.line.write_text(&self.shop.card.channel_id, &person.id, &text).await?;
+            written.push((text, conversation.clone()));
+            tokio::time::sleep(Duration::from_millis(15)).await;
+        }
+        Ok(written)
+    }
+
+    async fn answer(&self, stage: &Stage, seed: u64) -> anyhow::Result<Vec<(String, String)>> {
+        let mut answered = Vec::new();
+        for n in 0..ANSWERED {
+            let text = format!("返信{seed}-{n}");
+            let message = answer(stage, &self.shop, &self.friends[n % FRIENDS].1, &text).await?;
+            answered.push((text, message));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(answered)
+    }
+}
+
+/// Has an answer queued, as a careful caller does: the same request ID until the call succeeds.
+async fn answer(stage: &Stage, shop: &Shop, conversation: &str, text: &str) -> anyhow::Result<String> {
+    let text = TextContent { text: text.to_owned(), ..Default::default() };
+    let request = SendMessageRequest {
+        conversation_id: conversation.to_owned(),
+        content: Some(MessageContent { kind: Some(Content::Text(text)) }),
+        request_id: uuid::Uuid::new_v4().to_string(),
+        ..Default::default()
+    };
+    let mut messages = shop.messages(stage)?;
+    let queued = until(QUEUED_WITHIN, async || messages.send_message(request.clone()).await).await?;
+    Ok(queued.into_inner().message.unwrap_or_default().message_id)
+}

@@ -1,0 +1,78 @@
+//! Kill runs: traffic runs, something dies or fails, and afterwards LINE's books must agree with what staff see (R-1…R-5).
+//!
+//! A run is one [`Fault`] under load. Everything random comes from the run's seed, which is printed and recorded; the same
+//! seed chooses the same fault and the same moment again.
+
+mod dice;
+mod fault;
+mod load;
+mod report;
+mod verdict;
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use line_simulator::AccountSettings;
+
+use crate::platform::{Options, Platform};
+use dice::Dice;
+pub use fault::Fault;
+use load::Load;
+pub use report::{Report, Run};
+
+/// How much to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// The first run's seed; each further run adds one.
+    pub seed: u64,
+    /// Runs at most.
+    pub runs: u64,
+    /// No run begins after this.
+    pub within: Duration,
+}
+
+/// Plays `plan` on one platform and reports every run. Stops at the first run that is not sound.
+pub async fn play(plan: Plan, mut report: Report) -> anyhow::Result<Report> {
+    let begun = Instant::now();
+    let mut platform = Platform::start(Options { private_servers: true, ..Options::default() }).await?;
+    let load = Load::prepare(&platform).await?;
+    for seed in plan.seed..plan.seed.saturating_add(plan.runs) {
+        if begun.elapsed() > plan.within {
+            break;
+        }
+        let run = once(&mut platform, &load, seed).await;
+        let sound = run.problem.is_none();
+        report.add(run)?;
+        if !sound {
+            break;
+        }
+    }
+    Ok(report)
+}
+
+/// One run: traffic, a fault in the middle of it, and the books compared when it is over.
+async fn once(platform: &mut Platform, load: &Load, seed: u64) -> Run {
+    let mut dice = Dice::new(seed);
+    let fault = Fault::draw(&mut dice);
+    let mut run = Run::new(seed, &fault);
+    let outcome = async {
+        let redelivery = AccountSettings { redelivery: Some(true), ..AccountSettings::default() };
+        platform.line().change_account(&load.shop.card.channel_id, &redelivery).await?;
+        let stage = platform.stage();
+        let strike = async {
+            tokio::time::sleep(dice.duration(Duration::from_millis(50), Duration::from_millis(900))).await;
+            fault.strike(platform, &mut dice).await.context("the fault could not be made and mended")
+        };
+        let (sent, ready_again) = tokio::try_join!(load.traffic(&stage, seed), strike)?;
+        run.ready_again = ready_again;
+        let mended = Instant::now();
+        run.settled = Some(verdict::settled(&platform.stage(), load, &sent).await.map(|counts| {
+            run.counts = counts;
+            mended.elapsed()
+        })?);
+        anyhow::Ok(())
+    }
+    .await;
+    run.problem = outcome.err().map(|problem| format!("{problem:#}"));
+    run
+}

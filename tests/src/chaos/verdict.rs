@@ -1,0 +1,101 @@
+//! Whether a run was sound: every message of a friend is there once, every answer reached its end and LINE's books hold it
+//! as often as that end says.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use contracts::messaging::v1::message_content::Kind as Content;
+use contracts::messaging::v1::{GetMessageRequest, ListMessagesRequest, Message, MessageContent, MessageState};
+use contracts::operations::v1::ListDeadLettersRequest;
+use contracts::operations::v1::dead_letter_service_client::DeadLetterServiceClient;
+use line_simulator::BooksQuery;
+use serde::Serialize;
+use tsunagi::stage::{Stage, until};
+
+use super::load::{Load, Sent};
+
+/// How long the platform may take to catch up after the fault is mended.
+const SETTLED_WITHIN: Duration = Duration::from_secs(90);
+const PAGE: i32 = 200;
+
+/// What a sound run came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Messages of friends, each there once.
+    pub received: usize,
+    /// Answers LINE accepted, each in its books once.
+    pub accepted: usize,
+    /// Answers nobody can know of, each in LINE's books at most once.
+    pub uncertain: usize,
+}
+
+/// Waits until everything of the run is where it belongs.
+pub(super) async fn settled(stage: &Stage, load: &Load, sent: &Sent) -> anyhow::Result<Counts> {
+    until(SETTLED_WITHIN, async || {
+        let received = received(stage, load, sent).await?;
+        let (accepted, uncertain) = answered(stage, load, sent).await?;
+        no_dead_letters(stage, load).await?;
+        anyhow::Ok(Counts { received, accepted, uncertain })
+    })
+    .await
+}
+
+async fn received(stage: &Stage, load: &Load, sent: &Sent) -> anyhow::Result<usize> {
+    let mut conversations = load.shop.conversations(stage)?;
+    let mut shown: BTreeMap<String, usize> = BTreeMap::new();
+    let mut ids: Vec<&String> = sent.written.iter().map(|(_, conversation)| conversation).collect();
+    ids.sort();
+    ids.dedup();
+    for id in ids {
+        let request = ListMessagesRequest { conversation_id: id.clone(), page_size: PAGE, ..Default::default() };
+        for message in conversations.list_messages(request).await?.into_inner().messages {
+            if let Some(text) = text(&message) {
+                *shown.entry(text.to_owned()).or_default() += 1;
+            }
+        }
+    }
+    for (text, _) in &sent.written {
+        let times = shown.get(text).copied().unwrap_or_default();
+        anyhow::ensure!(times == 1, "{text} is there {times} times");
+    }
+    Ok(sent.written.len())
+}
+
+async fn answered(stage: &Stage, load: &Load, sent: &Sent) -> anyhow::Result<(usize, usize)> {
+    let query = BooksQuery { account: Some(load.shop.card.channel_id.clone()), ..Default::default() };
+    let mut delivered: BTreeMap<String, usize> = BTreeMap::new();
+    for entry in stage.line.sent(&query).await? {
+        for text in entry.messages.iter().filter_map(|message| message["text"].as_str()) {
+            *delivered.entry(text.to_owned()).or_default() += 1;
+        }
+    }
+    let mut messages = load.shop.messages(stage)?;
+    let (mut accepted, mut uncertain) = (0, 0);
+    for (text, id) in &sent.answered {
+        let message = messages.get_message(GetMessageRequest { message_id: id.clone() }).await?.into_inner().message;
+        let state = message.unwrap_or_default().state();
+        let times = delivered.get(text).copied().unwrap_or_default();
+        match (state, times) {
+            (MessageState::Accepted, 1) => accepted += 1,
+            (MessageState::Uncertain, 0 | 1) => uncertain += 1,
+            _ => anyhow::bail!("{text} is {} and in LINE's books {times} times", state.as_str_name()),
+        }
+    }
+    Ok((accepted, uncertain))
+}
+
+async fn no_dead_letters(stage: &Stage, load: &Load) -> anyhow::Result<()> {
+    for service in [&stage.identity, &stage.messaging] {
+        let mut letters = DeadLetterServiceClient::new(load.shop.staff.connect(service)?);
+        let found = letters.list_dead_letters(ListDeadLettersRequest::default()).await?.into_inner().dead_letters;
+        anyhow::ensure!(found.is_empty(), "{} dead letters, the first: {}", found.len(), found[0].reason);
+    }
+    Ok(())
+}
+
+fn text(message: &Message) -> Option<&str> {
+    match &message.content {
+        Some(MessageContent { kind: Some(Content::Text(text)) }) => Some(&text.text),
+        _ => None,
+    }
+}

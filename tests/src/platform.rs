@@ -1,0 +1,292 @@
+//! The four services as child processes on real servers.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use line_simulator::{Control, Simulator};
+use testkit::process::{Process, binary};
+use tsunagi::stage::{Caller, Stage};
+
+use crate::keys;
+use crate::service::{Ports, Service};
+
+/// How long a service may take from its start until it is ready.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// How to set the platform up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which services to start; all four if not said.
+    pub services: Vec<Service>,
+    /// More settings, for every service.
+    pub settings: BTreeMap<String, String>,
+    /// Servers of its own, which may be killed; the run's shared ones if not said.
+    pub private_servers: bool,
+    /// Follow the simulator's clock, so that turning it turns the platform's.
+    pub simulated_clock: bool,
+    /// Where the services' logs are kept; nowhere if not said.
+    pub logs: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            services: Service::ALL.to_vec(),
+            settings: BTreeMap::new(),
+            private_servers: false,
+            simulated_clock: false,
+            logs: None,
+        }
+    }
+}
+
+/// A running instance of a service.
+#[derive(Debug)]
+struct Instance {
+    ports: Ports,
+    process: Option<Process>,
+}
+
+/// The platform: simulator, servers, services. Everything ends with it.
+pub struct Platform {
+    // Declared in the order in which they must end: services before their servers.
+    instances: BTreeMap<Service, Vec<Instance>>,
+    simulator: Simulator,
+    database: testkit::postgres::Database,
+    /// Its own Postgres, if it has one.
+    pub postgres: Option<testkit::postgres::Private>,
+    /// Its own NATS, if it has one.
+    pub nats: Option<testkit::nats::Private>,
+    settings: BTreeMap<String, String>,
+    operator: Caller,
+    logs: Option<PathBuf>,
+}
+
+impl Platform {
+    /// Starts servers and simulator, migrates, makes the services' principals, starts the services and waits until each
+    /// is ready.
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let (postgres, nats) = if options.private_servers {
+            (Some(testkit::postgres::Private::start().await?), Some(testkit::nats::Private::start().await?))
+        } else {
+            (None, None)
+        };
+        let cluster = match &postgres {
+            Some(private) => private.cluster()?,
+            None => testkit::postgres::Cluster::shared(),
+        };
+        let database = cluster.fresh_database("platform").await?;
+        let nats_url = nats.as_ref().map_or_else(testkit::nats::url, testkit::nats::Private::url);
+        let simulator = Simulator::start(line_simulator::Options::default()).await?;
+
+        let mut settings = keys::settings();
+        settings.extend([
+            ("TSUNAGI_DATABASE_URL".to_owned(), without_user(&database.admin_url())?),
+            ("TSUNAGI_NATS_URL".to_owned(), nats_url),
+            ("TSUNAGI_NATS_PREFIX".to_owned(), testkit::nats::prefix()),
+            ("TSUNAGI_LINE_API_URL".to_owned(), simulator.base_url().to_owned()),
+            ("TSUNAGI_LINE_DATA_URL".to_owned(), simulator.base_url().to_owned()),
+        ]);
+        if options.simulated_clock {
+            settings.insert("TSUNAGI_CLOCK_URL".to_owned(), format!("{}/control/clock", simulator.base_url()));
+        }
+        settings.extend(options.settings);
+        let admin = ("TSUNAGI_ADMIN_DATABASE_URL".to_owned(), database.admin_url());
+
+        let instances: BTreeMap<Service, Vec<Instance>> = Service::ALL
+            .into_iter()
+            .map(|service| (service, vec![Instance { ports: Ports::free(), process: None }]))
+            .collect();
+        for (service, name) in [(Service::IdentityLinking, "IDENTITY"), (Service::MessagingOutbox, "MESSAGING")] {
+            let port = instances[&service][0].ports.grpc;
+            settings.insert(format!("TSUNAGI_{name}_URL"), format!("http://127.0.0.1:{port}"));
+        }
+
+        let operate = |arguments: &[&str]| {
+            let launch =
+                arguments.iter().fold(Process::of(binary("tsunagi")), |launch, &argument| launch.arg(argument));
+            let launch =
+                settings.iter().chain([(&admin.0, &admin.1)]).fold(launch, |l, (name, value)| l.env(name, value));
+            launch.start()
+        };
+        finished(operate(&["migrate"])?).await?;
+        let operator = Caller::new(token(operate(&["token", "create", "--name", "operator"])?).await?);
+        let mut tokens = BTreeMap::new();
+        for service in Service::ALL {
+            let made = token(operate(&["token", "create", "--service", service.binary()])?).await?;
+            tokens.insert(service.setting("TOKEN"), made);
+        }
+        settings.extend(tokens);
+
+        let mut platform =
+            Self { instances, simulator, database, postgres, nats, settings, operator, logs: options.logs };
+        for service in options.services {
+            platform.start_service(service, &BTreeMap::new()).await?;
+        }
+        Ok(platform)
+    }
+
+    /// The platform seen from outside: the first instance of each service.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        let grpc = |service: Service| format!("http://127.0.0.1:{}", self.instances[&service][0].ports.grpc);
+        Stage {
+            operator: self.operator.clone(),
+            identity: grpc(Service::IdentityLinking),
+            messaging: grpc(Service::MessagingOutbox),
+            ingest: grpc(Service::WebhookIngest),
+            webhooks: format!("http://127.0.0.1:{}", self.instances[&Service::WebhookIngest][0].ports.http),
+            line: self.line(),
+        }
+    }
+
+    /// A client of the simulator: LINE's side of everything.
+    #[must_use]
+    pub fn line(&self) -> Control {
+        self.simulator.control()
+    }
+
+    /// The simulator itself.
+    #[must_use]
+    pub fn simulator(&self) -> &Simulator {
+        &self.simulator
+    }
+
+    /// The database's administrator: for looking at tables from outside.
+    #[must_use]
+    pub fn admin_url(&self) -> String {
+        self.database.admin_url()
+    }
+
+    /// The database for one role, without a password.
+    #[must_use]
+    pub fn url(&self, role: &str) -> String {
+        self.database.url(role)
+    }
+
+    /// A setting every service has.
+    #[must_use]
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.settings.get(name).map(String::as_str)
+    }
+
+    /// The administration port of a service's first instance.
+    #[must_use]
+    pub fn admin(&self, service: Service) -> u16 {
+        self.instances[&service][0].ports.admin
+    }
+
+    /// Deletes every stream of this platform.
+    pub async fn delete_streams(&self) -> anyhow::Result<()> {
+        let setting = |name: &str| self.setting(name).unwrap_or_default().to_owned();
+        let deleted =
+            testkit::nats::delete_streams(&setting("TSUNAGI_NATS_URL"), &setting("TSUNAGI_NATS_PREFIX")).await?;
+        ensure!(deleted > 0, "there was no stream to delete");
+        Ok(())
+    }
+
+    /// Starts the first instance of a service, on the ports it had before, with `more` settings, and waits until it is
+    /// ready.
+    pub async fn start_service(&mut self, service: Service, more: &BTreeMap<String, String>) -> anyhow::Result<()> {
+        self.launch(service, 0, more)?;
+        self.ready(service, READY_WITHIN).await
+    }
+
+    /// Starts the first instance of a service and does not wait: it may be meant to die at once.
+    pub fn launch_service(&mut self, service: Service, more: &BTreeMap<String, String>) -> anyhow::Result<()> {
+        self.launch(service, 0, more)
+    }
+
+    /// Starts one more instance of a service beside those that run.
+    pub async fn add_replica(&mut self, service: Service) -> anyhow::Result<()> {
+        let replicas = self.instances.entry(service).or_default();
+        replicas.push(Instance { ports: Ports::free(), process: None });
+        let index = replicas.len() - 1;
+        self.launch(service, index, &BTreeMap::new())?;
+        self.ready_at(service, index, READY_WITHIN).await
+    }
+
+    /// The process of a service's first instance, while it has one.
+    pub fn process(&mut self, service: Service) -> Option<&mut Process> {
+        self.instances.get_mut(&service)?.first_mut()?.process.as_mut()
+    }
+
+    /// Kills the first instance (SIGKILL) and waits until it is gone.
+    pub async fn kill(&mut self, service: Service) -> anyhow::Result<()> {
+        if let Some(process) = self.process(service) {
+            process.sigkill()?;
+            process.exit(Duration::from_secs(10)).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks the first instance to end and expects it to drain with exit code 0.
+    pub async fn stop(&mut self, service: Service) -> anyhow::Result<()> {
+        if let Some(process) = self.process(service) {
+            process.sigterm()?;
+            let status = process.exit(Duration::from_secs(40)).await?;
+            ensure!(status.success(), "{} ended with {status}", service.binary());
+        }
+        Ok(())
+    }
+
+    /// Waits until the first instance says it is ready.
+    pub async fn ready(&self, service: Service, within: Duration) -> anyhow::Result<()> {
+        self.ready_at(service, 0, within).await
+    }
+
+    async fn ready_at(&self, service: Service, index: usize, within: Duration) -> anyhow::Result<()> {
+        let url = format!("http://127.0.0.1:{}/readyz", self.instances[&service][index].ports.admin);
+        let client = reqwest::Client::new();
+        testkit::eventually(within, async || match client.get(&url).send().await {
+            Ok(answer) if answer.status().is_success() => Ok(()),
+            Ok(answer) => Err(format!("{}: {}", answer.status(), answer.text().await.unwrap_or_default())),
+            Err(problem) => Err(problem.to_string()),
+        })
+        .await
+        .with_context(|| format!("{} is not ready", service.binary()))
+    }
+
+    fn launch(&mut self, service: Service, index: usize, more: &BTreeMap<String, String>) -> anyhow::Result<()> {
+        let instance =
+            self.instances.get_mut(&service).and_then(|all| all.get_mut(index)).context("no such instance")?;
+        // The old process, if any, goes first: it holds the ports.
+        instance.process = None;
+        let mut launch = Process::of(binary(service.binary()));
+        let ports = instance.ports.settings(service);
+        for (name, value) in self.settings.iter().chain(&ports).chain(more) {
+            launch = launch.env(name, value);
+        }
+        if let Some(folder) = &self.logs {
+            launch = launch.log_to(folder.join(format!("{}-{index}.log", service.binary())));
+        }
+        instance.process = Some(launch.start()?);
+        Ok(())
+    }
+}
+
+/// The server's address as the services are given it: they put their own roles in.
+fn without_user(url: &str) -> anyhow::Result<String> {
+    let mut url: url::Url = url.parse()?;
+    url.set_username("")
+        .and_then(|()| url.set_password(None))
+        .map_err(|()| anyhow::anyhow!("no host in the address"))?;
+    Ok(url.into())
+}
+
+async fn finished(mut process: Process) -> anyhow::Result<Vec<String>> {
+    let status = process.exit(Duration::from_secs(60)).await?;
+    let lines = process.lines();
+    ensure!(status.success(), "ended with {status}:\n{}", lines.join("\n"));
+    Ok(lines)
+}
+
+/// The token `tsunagi token create` printed.
+async fn token(process: Process) -> anyhow::Result<String> {
+    let printed = finished(process).await?.join("\n");
+    let answer: serde_json::Value = serde_json::from_str(&printed).with_context(|| format!("not JSON: {printed}"))?;
+    answer["token"].as_str().map(str::to_owned).context("no token was printed")
+}
