@@ -7,7 +7,7 @@ use chassis::Host;
 use chassis::postgres::Database;
 use sqlx::Row as _;
 
-const EVERY: Duration = Duration::from_secs(5);
+const EVERY: Duration = Duration::from_secs(15);
 /// A message in hand for longer than this is stuck: a call takes seconds, and a dead holder's lease a few more.
 const STUCK_AFTER: f64 = 120.0;
 

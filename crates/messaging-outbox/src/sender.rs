@@ -30,6 +30,7 @@ use chassis::postgres::Database;
 use kernel::Clock;
 use line_client::LineClient;
 use messaging_outbox_core::lane::LaneTimes;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::access_token::AccessTokens;
@@ -68,6 +69,8 @@ struct Sender {
     book: book::LimiterBook,
     quotas: quota::Quotas,
     calls: tokio::sync::Semaphore,
+    /// Every lane has ended, at the end of the process.
+    drained: CancellationToken,
 }
 
 /// How often what nobody woke the sender for is looked for.
@@ -87,7 +90,8 @@ pub(crate) fn spawn(host: &Host, tools: Arc<Tools>, config: SenderConfig) {
         book: book::LimiterBook::default(),
         quotas: quota::Quotas::default(),
         calls: tokio::sync::Semaphore::new(config.calls),
+        drained: CancellationToken::new(),
     });
-    host.spawn("messaging.claimer", claimer::run(Arc::clone(&sender), claim_queue, host.stopping()));
+    host.spawn("messaging.claimer", claimer::run(Arc::clone(&sender), claim_queue));
     host.spawn("messaging.dispatcher", dispatcher::run(sender, host.stopping()));
 }

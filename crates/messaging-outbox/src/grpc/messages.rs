@@ -6,9 +6,10 @@ use chassis::grpc::refuse::{self, Violations};
 use chassis::idempotency::{self, Begun};
 use chassis::page;
 use chassis::postgres::TenantTx;
+use chrono::TimeDelta;
 use contracts::messaging::v1 as wire;
 use contracts::messaging::v1::message_service_server::MessageService;
-use kernel::{AccountId, ConversationId, MessageId, TenantId};
+use kernel::{AccountId, ConversationId, MessageId, TenantId, Timestamp};
 use messaging_outbox_core::route::SendPolicy;
 use messaging_outbox_core::state::MessageState;
 use prost::Message as _;
@@ -29,6 +30,8 @@ use crate::wake::Wake;
 const SEND: &str = "tsunagi.messaging.v1.MessageService/SendMessage";
 /// The class of what staff and services say in a conversation: before notices and campaigns.
 const CONVERSATION: i16 = 0;
+/// How far a clock ahead of ours is believed.
+const MOST_AHEAD: TimeDelta = TimeDelta::seconds(5);
 /// The longest note of a settlement, in characters.
 const LONGEST_NOTE: usize = 500;
 
@@ -87,7 +90,7 @@ impl MessageService for Desk {
         let before = match page::decode::<Uuid>(&request.page_token)? {
             Some(id) => id,
             // Whatever another replica's clock gave a moment ahead of this one's is on the page, too.
-            None => MessageId::new(now + chrono::TimeDelta::minutes(10)).uuid(),
+            None => MessageId::new(now + TimeDelta::minutes(10)).uuid(),
         };
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
         let outbound = Outbound { state, account, before, limit };
@@ -110,6 +113,7 @@ impl MessageService for Desk {
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
         let found = read_outbound(&mut tx, id).await?;
         if found.state != MessageState::Cancelled {
+            conversation::lock_of(&mut tx, &[id.uuid()]).await.map_err(refuse::database)?;
             let taken = settle::take_back(&mut tx, found.account, found.class, id).await.map_err(refuse::database)?;
             let TakenBack::Cancelled(settled) = taken else {
                 return Err(refuse::precondition("MESSAGE_SETTLED", "the message is on its way or settled"));
@@ -141,6 +145,7 @@ impl MessageService for Desk {
         let settled = || refuse::precondition("MESSAGE_SETTLED", "the message is not uncertain");
         let to = found.state.settled(request.arrived).ok_or_else(settled)?;
         if to != found.state {
+            conversation::lock_of(&mut tx, &[id.uuid()]).await.map_err(refuse::database)?;
             if !message::settle(&mut tx, id, to).await.map_err(refuse::database)? {
                 return Err(settled());
             }
@@ -173,6 +178,13 @@ impl MessageService for Desk {
         let stream = super::content::open(self.database(), caller.tenant(), id).await?;
         Ok(Response::new(stream))
     }
+}
+
+/// The time of an answer: behind what it answers, also when LINE's clock is a little ahead or both fall into one millisecond,
+/// for the order of IDs is the order of leaving.
+fn after(last: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    let behind = last.map(|last| last + TimeDelta::milliseconds(1));
+    behind.filter(|behind| *behind - now < MOST_AHEAD).map_or(now, |behind| behind.max(now))
 }
 
 async fn read(tx: &mut TenantTx, id: MessageId) -> Result<Message, Status> {
@@ -208,7 +220,7 @@ impl Desk {
         let to = self.conversation(tx, id).await?;
         let what = outgoing::read(tx, id, request.content.as_ref()).await?;
         to.may_send().map_err(|barrier| refuse::precondition(barrier.reason(), &barrier.to_string()))?;
-        let now = self.tools.clock.now();
+        let now = after(to.last_message_time, self.tools.clock.now());
         let message = MessageId::new(now);
         let entry = Entry {
             message,

@@ -202,6 +202,22 @@ pub(crate) async fn mark_read(
     Ok(Some(changed))
 }
 
+/// Locks the conversations of messages, in one order: whoever changes both the queue and a conversation does so first, as those
+/// who fold inbound events do, so that two never wait for each other.
+pub(crate) async fn lock_of(tx: &mut TenantTx, messages: &[Uuid]) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "SELECT FROM messaging.conversation c
+         WHERE c.tenant_id = $1 AND c.conversation_id IN (
+             SELECT m.conversation_id FROM messaging.message m WHERE m.tenant_id = $1 AND m.message_id = ANY ($2))
+         ORDER BY c.conversation_id FOR NO KEY UPDATE",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(messages)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// Counts a change of each conversation whose messages changed their state; one [`Changed`] for each message.
 pub(crate) async fn bump(tx: &mut TenantTx, settled: &[Settled]) -> Result<Vec<Changed>, sqlx::Error> {
     if settled.is_empty() {
@@ -210,14 +226,10 @@ pub(crate) async fn bump(tx: &mut TenantTx, settled: &[Settled]) -> Result<Vec<C
     let mut ids: Vec<Uuid> = settled.iter().map(|one| one.conversation.uuid()).collect();
     ids.sort_unstable();
     ids.dedup();
-    // In one order in every transaction, so that two never wait for each other.
     let rows = sqlx::query(
-        "WITH locked AS (
-             SELECT conversation_id FROM messaging.conversation
-             WHERE tenant_id = $1 AND conversation_id = ANY ($2) ORDER BY conversation_id FOR NO KEY UPDATE)
-         UPDATE messaging.conversation c SET version = c.version + 1 FROM locked
-         WHERE c.tenant_id = $1 AND c.conversation_id = locked.conversation_id
-         RETURNING c.conversation_id, c.account_id, c.version, c.unread_count",
+        "UPDATE messaging.conversation SET version = version + 1
+         WHERE tenant_id = $1 AND conversation_id = ANY ($2)
+         RETURNING conversation_id, account_id, version, unread_count",
     )
     .bind(tx.tenant().uuid())
     .bind(&ids)

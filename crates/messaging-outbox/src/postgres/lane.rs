@@ -89,13 +89,25 @@ pub(crate) async fn acquire(
         .collect()
 }
 
-/// Renews the leases of every lane `holder` holds and has not lost; returns those.
-pub(crate) async fn renew(worker: &PgPool, holder: Uuid, lease: Duration) -> Result<Vec<(LaneKey, i64)>, sqlx::Error> {
+/// Renews the leases of those of `lanes` that `holder` has not lost; returns them.
+pub(crate) async fn renew(
+    worker: &PgPool,
+    holder: Uuid,
+    lanes: &[(LaneKey, i64)],
+    lease: Duration,
+) -> Result<Vec<(LaneKey, i64)>, sqlx::Error> {
+    let (tenants, accounts, epochs) = split_held(lanes);
     let rows = sqlx::query(
-        "UPDATE messaging.lane SET lease_until = now() + make_interval(secs => $2)
-         WHERE holder = $1 AND lease_until > now() RETURNING tenant_id, account_id, epoch",
+        "UPDATE messaging.lane l SET lease_until = now() + make_interval(secs => $5)
+         FROM unnest($2::uuid[], $3::uuid[], $4::bigint[]) AS w (tenant_id, account_id, epoch)
+         WHERE (l.tenant_id, l.account_id, l.epoch) = (w.tenant_id, w.account_id, w.epoch)
+             AND l.holder = $1 AND l.lease_until > now()
+         RETURNING l.tenant_id, l.account_id, l.epoch",
     )
     .bind(holder)
+    .bind(&tenants)
+    .bind(&accounts)
+    .bind(&epochs)
     .bind(lease.as_secs_f64())
     .fetch_all(worker)
     .await?;
@@ -104,9 +116,7 @@ pub(crate) async fn renew(worker: &PgPool, holder: Uuid, lease: Duration) -> Res
 
 /// Gives lanes back. Nothing of them may be on its way.
 pub(crate) async fn release(worker: &PgPool, lanes: &[(LaneKey, i64)]) -> Result<(), sqlx::Error> {
-    let keys: Vec<LaneKey> = lanes.iter().map(|(key, _)| *key).collect();
-    let (tenants, accounts) = split(&keys);
-    let epochs: Vec<i64> = lanes.iter().map(|(_, epoch)| *epoch).collect();
+    let (tenants, accounts, epochs) = split_held(lanes);
     sqlx::query(
         "UPDATE messaging.lane l SET holder = NULL
          FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS w (tenant_id, account_id, epoch)
@@ -122,6 +132,12 @@ pub(crate) async fn release(worker: &PgPool, lanes: &[(LaneKey, i64)]) -> Result
 
 fn split(lanes: &[LaneKey]) -> (Vec<Uuid>, Vec<Uuid>) {
     lanes.iter().map(|lane| (lane.tenant.uuid(), lane.account.uuid())).unzip()
+}
+
+fn split_held(lanes: &[(LaneKey, i64)]) -> (Vec<Uuid>, Vec<Uuid>, Vec<i64>) {
+    let keys: Vec<LaneKey> = lanes.iter().map(|(key, _)| *key).collect();
+    let (tenants, accounts) = split(&keys);
+    (tenants, accounts, lanes.iter().map(|(_, epoch)| *epoch).collect())
 }
 
 fn key(row: &sqlx::postgres::PgRow) -> Result<LaneKey, sqlx::Error> {

@@ -8,7 +8,6 @@ use chassis::failpoint;
 use futures::StreamExt as _;
 use kernel::TenantId;
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
 
 use super::Sender;
 use super::planner::{self, Planned};
@@ -54,12 +53,13 @@ impl Claims {
     }
 }
 
-pub(super) async fn run(sender: Arc<Sender>, mut queue: ClaimQueue, stopping: CancellationToken) -> anyhow::Result<()> {
+/// Claims until every lane has ended.
+pub(super) async fn run(sender: Arc<Sender>, mut queue: ClaimQueue) -> anyhow::Result<()> {
     let mut asked = Vec::new();
     loop {
         let count = tokio::select! {
             count = queue.0.recv_many(&mut asked, LANES_AT_ONCE) => count,
-            () = stopping.cancelled() => 0,
+            () = sender.drained.cancelled() => 0,
         };
         if count == 0 {
             return Ok(());

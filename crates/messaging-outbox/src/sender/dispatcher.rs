@@ -20,6 +20,7 @@ const HALTED_FOR: Duration = Duration::from_secs(2);
 
 struct Held {
     epoch: i64,
+    task: tokio::task::Id,
     renewed: watch::Sender<Instant>,
     wake: Arc<Notify>,
     lost: CancellationToken,
@@ -56,6 +57,7 @@ pub(super) async fn run(sender: Arc<Sender>, stopping: CancellationToken) -> any
         }
     }
     dispatcher.stop(&mut renew).await;
+    dispatcher.sender.drained.cancel();
     Ok(())
 }
 
@@ -79,7 +81,9 @@ impl Dispatcher {
                     keys.insert(key);
                 }
                 Some(Wake::Look) => {
+                    // Lanes at work learn how their account stands now by their next claim.
                     self.halted.clear();
+                    self.held.values().for_each(|held| held.wake.notify_one());
                     missed = true;
                 }
                 Some(Wake::Change(_) | Wake::Content) | None => {}
@@ -124,21 +128,21 @@ impl Dispatcher {
 
     fn open(&mut self, lane: Acquired, leased_at: Instant) {
         let (renewed, renewal) = watch::channel(leased_at);
-        let held = Held { epoch: lane.epoch, renewed, wake: Arc::default(), lost: CancellationToken::new() };
+        let (wake, lost) = (Arc::<Notify>::default(), CancellationToken::new());
         let settle = self.sender.config.times.settle(!lane.taken_over);
         let handles = Handles {
             hold: Hold { key: lane.key, epoch: lane.epoch, renewed: renewal },
-            wake: Arc::clone(&held.wake),
-            lost: held.lost.clone(),
+            wake: Arc::clone(&wake),
+            lost: lost.clone(),
             stop: self.stop.clone(),
             settled_at: Instant::now() + settle,
         };
         let sender = Arc::clone(&self.sender);
-        self.lanes.spawn(async move {
+        let task = self.lanes.spawn(async move {
             let (key, epoch) = (handles.hold.key, handles.hold.epoch);
             (key, epoch, lane::run(sender, handles).await)
         });
-        self.held.insert(lane.key, held);
+        self.held.insert(lane.key, Held { epoch: lane.epoch, task: task.id(), renewed, wake, lost });
         self.note_figures();
     }
 
@@ -149,7 +153,8 @@ impl Dispatcher {
         }
         let asked_at = Instant::now();
         let times = self.sender.config.times;
-        match rows::renew(self.sender.tools.database.worker(), self.sender.holder, times.lease).await {
+        let lanes: Vec<(LaneKey, i64)> = self.held.iter().map(|(key, held)| (*key, held.epoch)).collect();
+        match rows::renew(self.sender.tools.database.worker(), self.sender.holder, &lanes, times.lease).await {
             Ok(renewed) => {
                 let renewed: HashMap<LaneKey, i64> = renewed.into_iter().collect();
                 for (key, held) in &self.held {
@@ -173,8 +178,9 @@ impl Dispatcher {
         let (key, epoch, ending) = match ended {
             Ok(ended) => ended,
             Err(error) => {
-                // The lane's own lease runs out; which one it was does not matter.
+                // Its lease is not renewed any more and runs out.
                 tracing::error!(error = %error, "a lane's task broke off");
+                self.held.retain(|_, held| held.task != error.id());
                 return;
             }
         };

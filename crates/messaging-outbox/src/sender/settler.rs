@@ -17,6 +17,7 @@ use messaging_outbox_core::state::MessageState;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
+use uuid::Uuid;
 
 use super::Tools;
 use super::request::Request;
@@ -96,6 +97,15 @@ pub(super) struct Settlement {
 }
 
 impl Settlement {
+    /// The messages of the class whose conversations change with them.
+    fn urgent(&self) -> Vec<Uuid> {
+        let accepted = self.accepted.iter().map(|one| (one.class, one.message));
+        let given_up = self.given_up.iter().map(|one| (one.class, one.message));
+        let put_back = self.put_back.iter().map(|one| (one.class, one.message));
+        let all = accepted.chain(given_up).chain(put_back);
+        all.filter(|(class, _)| *class == 0).map(|(_, message)| message.uuid()).collect()
+    }
+
     /// LINE accepted it.
     pub(super) fn accepted(key: LaneKey, request: &Request, answer: &LineAccepted) -> Self {
         let line_request = answer.accepted_request_id.clone().or_else(|| answer.request_id.clone());
@@ -256,6 +266,10 @@ async fn write(
 ) -> anyhow::Result<()> {
     let now = tools.clock.now();
     let mut tx = tools.database.tenant(tenant).await?;
+    let urgent = all.urgent();
+    if !urgent.is_empty() {
+        conversation::lock_of(&mut tx, &urgent).await?;
+    }
     let mut settled: Vec<Settled> = Vec::new();
     if !all.accepted.is_empty() {
         settled.extend(settle::accept(&mut tx, &all.accepted, now).await?);

@@ -1,0 +1,157 @@
+//! What LINE and processes do wrong: nothing is sent twice, nothing is lost unseen.
+
+use contracts::messaging::v1 as wire;
+use line_simulator::{AccountSettings, Effect, Fault};
+use messaging_outbox_core::state::MessageState;
+use testkit::eventually;
+
+use crate::world::{SOON, World};
+
+const PUSH: &str = "POST /v2/bot/message/push";
+const REPLY: &str = "POST /v2/bot/message/reply";
+
+#[tokio::test]
+async fn every_kind_of_trouble_with_a_push_ends_in_one_message() {
+    let world = World::new("push_faults").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    let (_, conversation) = house.conversing(&world, &tenant).await;
+    let troubles = [
+        Effect::RateLimited,
+        Effect::UserFlood,
+        Effect::ServerError,
+        Effect::CutBefore,
+        Effect::Hang { ms: 4_000 },
+        Effect::AcceptedAnswerLost,
+        Effect::AcceptedThenHang { ms: 4_000 },
+        Effect::AcceptedThenServerError,
+    ];
+    for (number, trouble) in troubles.into_iter().enumerate() {
+        world.control.add_fault(&Fault::times(trouble.clone(), 1).at(PUSH)).await.unwrap();
+        let text = format!("message {number}");
+        let sent = house.send(&tenant, &conversation.conversation_id, &text, wire::SendPolicy::PushOnly).await;
+        let accepted = house.until(&tenant, &sent, MessageState::Accepted).await;
+        assert!(!accepted.line_message_id.is_empty(), "{trouble:?}: LINE's ID comes with 409, too");
+    }
+    assert!(world.line.duplicates().is_empty());
+    assert_eq!(world.line.counts().delivered_messages, 8);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_reply_in_doubt_never_becomes_a_push() {
+    let world = World::new("reply_faults").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    let (_, conversation) = house.conversing(&world, &tenant).await;
+    world.control.add_fault(&Fault::times(Effect::AcceptedAnswerLost, 1).at(REPLY)).await.unwrap();
+    let sent = house.send(&tenant, &conversation.conversation_id, "perhaps", wire::SendPolicy::ReplyFirst).await;
+    let uncertain = house.until(&tenant, &sent, MessageState::Uncertain).await;
+    assert_eq!(uncertain.failure.unwrap().kind, wire::FailureKind::UnknownOutcome as i32);
+    let request =
+        wire::ListOutboundMessagesRequest { state: wire::MessageState::Uncertain.into(), ..Default::default() };
+    let listed = house.messages(&tenant).list_outbound_messages(request).await.unwrap().into_inner().messages;
+    assert_eq!(listed.iter().map(|message| &message.message_id).collect::<Vec<_>>(), [&sent]);
+    let request = wire::SettleMessageRequest { message_id: sent, arrived: true, note: "seen".to_owned() };
+    let settled = house.messages(&tenant).settle_message(request).await.unwrap().into_inner().message.unwrap();
+    assert_eq!(settled.state, wire::MessageState::SettledArrived as i32);
+    assert!(world.line.duplicates().is_empty());
+    assert_eq!(world.line.counts().delivered_messages, 1);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_reply_that_was_surely_refused_goes_by_push() {
+    let world = World::new("reply_refused").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    let (_, conversation) = house.conversing(&world, &tenant).await;
+    let refuse = Effect::Refuse { status: 400, message: "Invalid reply token".to_owned() };
+    world.control.add_fault(&Fault::times(refuse, 1).at(REPLY)).await.unwrap();
+    let sent = house.send(&tenant, &conversation.conversation_id, "anyway", wire::SendPolicy::ReplyFirst).await;
+    let sent = house.until(&tenant, &sent, MessageState::Accepted).await;
+    assert_eq!(sent.send_method, wire::SendMethod::Push as i32);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_used_up_quota_makes_pushes_wait_and_a_reply_is_still_free() {
+    let world = World::new("quota").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    let (person, conversation) = house.conversing(&world, &tenant).await;
+    let none = AccountSettings { quota: Some(Some(0)), ..Default::default() };
+    world.control.change_account(&tenant.card.channel_id, &none).await.unwrap();
+    let sent = house.send(&tenant, &conversation.conversation_id, "waits", wire::SendPolicy::PushOnly).await;
+    house.until(&tenant, &sent, MessageState::WaitingForQuota).await;
+    let request = wire::CancelMessageRequest { message_id: sent };
+    let taken = house.messages(&tenant).cancel_message(request).await.unwrap().into_inner().message.unwrap();
+    assert_eq!(taken.state, wire::MessageState::Cancelled as i32);
+    world.control.write_text(&tenant.card.channel_id, &person, "again").await.unwrap();
+    house.conversation_with(&tenant, 3).await;
+    let free = house.send(&tenant, &conversation.conversation_id, "free", wire::SendPolicy::ReplyFirst).await;
+    let free = house.until(&tenant, &free, MessageState::Accepted).await;
+    assert_eq!(free.send_method, wire::SendMethod::Reply as i32);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn what_a_dead_replica_had_in_hand_is_sent_once_by_the_next() {
+    let world = World::new("restart").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    let (_, conversation) = house.conversing(&world, &tenant).await;
+    // Every call hangs after LINE took it, so that rows are in hand when their holder goes.
+    let hang = world.control.add_fault(&Fault::always(Effect::AcceptedThenHang { ms: 60_000 }).at(PUSH)).await.unwrap();
+    let mut ids = Vec::new();
+    for number in 0..7 {
+        let text = format!("message {number}");
+        ids.push(house.send(&tenant, &conversation.conversation_id, &text, wire::SendPolicy::PushOnly).await);
+    }
+    eventually(SOON, || async {
+        let in_hand = world.number("SELECT count(*) FROM messaging.send WHERE state = 1").await;
+        if in_hand > 0 { Ok(()) } else { Err(in_hand) }
+    })
+    .await
+    .unwrap();
+    // Gone without a word: as if the holder of the lane had been killed.
+    world.forget_holder().await;
+    world.control.end_fault(&hang).await.unwrap();
+    let next = world.open().await;
+    for id in &ids {
+        next.until(&tenant, id, MessageState::Accepted).await;
+    }
+    assert!(world.line.duplicates().is_empty());
+    assert_eq!(world.line.counts().delivered_messages, 7);
+    assert_eq!(world.number("SELECT count(*) FROM messaging.send").await, 0);
+    next.close().await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn two_replicas_send_everything_once() {
+    let world = World::new("replicas").await;
+    let (house, other) = (world.open().await, world.open().await);
+    let tenant = world.tenant(&house).await;
+    let (_, conversation) = house.conversing(&world, &tenant).await;
+    let mut ids = Vec::new();
+    for number in 0..20 {
+        let text = format!("message {number}");
+        let at = if number % 2 == 0 { &house } else { &other };
+        eventually(SOON, || async {
+            let request = crate::world::send_request(&conversation.conversation_id, &text, wire::SendPolicy::PushOnly);
+            let sent = at.messages(&tenant).send_message(request).await.map_err(|status| status.code())?;
+            Ok::<_, tonic::Code>(sent.into_inner().message.unwrap().message_id)
+        })
+        .await
+        .map(|id| ids.push(id))
+        .unwrap();
+    }
+    for id in &ids {
+        other.until(&tenant, id, MessageState::Accepted).await;
+    }
+    assert!(world.line.duplicates().is_empty());
+    assert_eq!(world.line.counts().delivered_messages, 20);
+    house.close().await;
+    other.close().await;
+}

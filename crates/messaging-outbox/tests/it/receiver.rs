@@ -1,0 +1,71 @@
+//! What stands where webhook-ingest stands: takes LINE's webhooks over HTTP and publishes their events.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::routing::post;
+use bus::publish::{Outbound, Publisher};
+use bus::subject::Subject;
+use chrono::Utc;
+use contracts::events::v1::LineWebhookEvent;
+use kernel::{AccountId, Clock as _, EventHeader, SystemClock, TenantId, Timestamp};
+use line_types::webhook::Envelope;
+use prost::Message as _;
+use tokio::net::TcpListener;
+
+#[derive(Clone)]
+pub(crate) struct Receiver {
+    pub(crate) publisher: Publisher,
+    pub(crate) tenant: TenantId,
+    pub(crate) account: AccountId,
+}
+
+impl Receiver {
+    /// Listens on loopback and tells the address of the webhook.
+    pub(crate) async fn listen(self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/webhook", listener.local_addr().unwrap());
+        let router = Router::new().route("/webhook", post(take)).with_state(self);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        url
+    }
+
+    /// Publishes one event as webhook-ingest would.
+    pub(crate) async fn publish(&self, raw: &str, redelivery: bool, effects_off: bool) {
+        let event = line_types::webhook::Event::parse(raw).unwrap();
+        let occur_time = chrono::DateTime::<Utc>::from_timestamp_millis(event.timestamp).unwrap();
+        let id = event.webhook_event_id.as_ref().map(|id| id.as_str().to_owned()).unwrap();
+        let body = LineWebhookEvent {
+            account_id: self.account.to_string(),
+            webhook_event_id: id.clone(),
+            event_type: event.event_type.clone(),
+            occur_time: Some(contracts::timestamp(occur_time)),
+            receive_time: Some(contracts::timestamp(now())),
+            redelivery,
+            raw: raw.to_owned().into_bytes().into(),
+            body_id: String::new(),
+            effects_off,
+        };
+        let subject = Subject::line_webhook(self.tenant, self.account, &event.event_type).unwrap();
+        let header = EventHeader {
+            id,
+            kind: "tsunagi.events.v1.LineWebhookEvent".to_owned(),
+            source: "webhook-ingest".to_owned(),
+            time: now(),
+            tenant: Some(self.tenant),
+            trace: None,
+        };
+        let outbound = Outbound { subject, header, payload: body.encode_to_vec().into() };
+        self.publisher.publish(&outbound).await.unwrap().await.unwrap();
+    }
+}
+
+fn now() -> Timestamp {
+    SystemClock.now()
+}
+
+async fn take(State(receiver): State<Receiver>, body: Bytes) {
+    for event in Envelope::parse(&body).unwrap().events {
+        receiver.publish(event.raw.get(), false, false).await;
+    }
+}
