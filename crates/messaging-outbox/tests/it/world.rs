@@ -305,7 +305,8 @@ impl House {
             let conversations = self.list(tenant).await;
             let Some(first) = conversations.into_iter().next() else { return Err("no conversation".to_owned()) };
             let messages = self.messages_of(tenant, &first.conversation_id).await.len();
-            if messages == count { Ok(first) } else { Err(format!("{messages} messages")) }
+            let seen = self.list(tenant).await.swap_remove(0);
+            if messages == count { Ok(seen) } else { Err(format!("{messages} messages")) }
         })
         .await
         .unwrap()
