@@ -76,6 +76,11 @@ pub async fn create_service(
     create(database, clock, name, rights.iter().copied().collect(), methods).await
 }
 
+/// The services that [`create_service`] knows.
+pub fn services() -> impl Iterator<Item = &'static str> {
+    SERVICE_PRINCIPALS.iter().map(|service| service.name)
+}
+
 /// Revokes a principal of the platform. Services refuse it within five seconds.
 ///
 /// # Errors

@@ -6,6 +6,8 @@ use contracts::events::v1::IdentityEvent;
 use contracts::events::v1::identity_event::Body;
 use contracts::identity::v1::replica_service_server::ReplicaService;
 use contracts::identity::v1::{ReplicaKind, SnapshotReplicasRequest, SnapshotReplicasResponse};
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
 use kernel::TenantId;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -32,7 +34,7 @@ type Outlet = mpsc::Sender<Result<SnapshotReplicasResponse, Status>>;
 
 #[tonic::async_trait]
 impl ReplicaService for Replicas {
-    type SnapshotReplicasStream = ReceiverStream<Result<SnapshotReplicasResponse, Status>>;
+    type SnapshotReplicasStream = BoxStream<'static, Result<SnapshotReplicasResponse, Status>>;
 
     async fn snapshot_replicas(
         &self,
@@ -43,15 +45,17 @@ impl ReplicaService for Replicas {
         let kinds = kinds(&mut fields, &request.kinds);
         let only: Option<Option<TenantId>> = fields.optional_id("tenant_id", &request.tenant_id);
         let (kinds, only) = fields.all(|| Some((kinds?, only?)))?;
-        let (outlet, stream) = mpsc::channel(WAITING);
+        let (outlet, waiting) = mpsc::channel(WAITING);
         let registry = self.0.clone();
-        tokio::spawn(async move {
+        let reading = async move {
             if let Err(Ended::Refused(refusal)) = snapshot(&registry, &kinds, only, &outlet).await {
                 // A reader that has gone meanwhile misses nothing.
                 outlet.send(Err(refusal)).await.ok();
             }
-        });
-        Ok(Response::new(ReceiverStream::new(stream)))
+        };
+        // The work is part of the answer: it goes on as the reader reads, and ends when the reader goes.
+        let nothing = stream::once(reading).filter_map(|()| std::future::ready(None));
+        Ok(Response::new(stream::select(ReceiverStream::new(waiting), nothing).boxed()))
     }
 }
 

@@ -5,11 +5,10 @@ use chassis::config::Settings;
 use chassis::postgres::{Database, PostgresConfig};
 use clap::{Arg, ArgGroup, ArgMatches, Command};
 use identity_linking::bootstrap;
-use identity_linking_core::SERVICE_PRINCIPALS;
 use kernel::{PrincipalId, SystemClock};
 
 pub(super) fn command() -> Command {
-    let services = SERVICE_PRINCIPALS.iter().map(|service| service.name).collect::<Vec<_>>();
+    let services: Vec<&str> = bootstrap::services().collect();
     Command::new("token")
         .about("Make and revoke the platform's own principals, on the database (TSUNAGI_DATABASE_URL)")
         .subcommand_required(true)
