@@ -175,7 +175,7 @@ async fn the_end_waits_for_calls_in_hand_and_takes_no_more() {
         let mut quota = QuotaServiceClient::new(client.clone());
         async move { quota.get_quota(GetQuotaRequest { account_id: "until stop".to_owned() }).await }
     });
-    served.quota.arrived.notified().await;
+    tokio::time::timeout(SOON, served.quota.arrived.notified()).await.unwrap();
     served.host.stop();
     assert_eq!(in_hand.await.unwrap().unwrap().into_inner(), GetQuotaResponse::default());
     served.host.wait().await.unwrap();
@@ -191,12 +191,15 @@ async fn a_stream_that_does_not_end_is_ended() {
     let mut watching = health.watch(HealthCheckRequest { service: String::new() }).await.unwrap().into_inner();
     watching.next().await.unwrap().unwrap();
     served.host.stop();
-    let ended = loop {
-        match watching.next().await {
-            Some(Ok(_)) => {}
-            other => break other,
+    let ending = async {
+        loop {
+            match watching.next().await {
+                Some(Ok(_)) => {}
+                other => break other,
+            }
         }
     };
+    let ended = tokio::time::timeout(SOON, ending).await.unwrap();
     assert_eq!(ended.unwrap().unwrap_err().code(), Code::Unavailable);
     served.host.wait().await.unwrap();
 }
