@@ -68,6 +68,14 @@ CREATE TABLE ingest.publication (
 SELECT ingest.isolate('ingest.publication', 'SELECT, INSERT');
 SELECT ingest.isolate_queue('ingest.publication', 'SELECT, INSERT, UPDATE, DELETE');
 
+-- One row, rewritten while Postgres was slow or away, to learn how long a commit takes now.
+CREATE TABLE ingest.heartbeat (
+    tenant_id uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000', -- the platform
+    beat_at timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id)
+) WITH (fillfactor = 10);
+SELECT ingest.isolate_queue('ingest.heartbeat', 'SELECT, INSERT, UPDATE');
+
 -- Times the stream of webhooks was lost, and whether the archive's last seven days were put back into the table above.
 CREATE TABLE ingest.refill (
     tenant_id uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000', -- the platform

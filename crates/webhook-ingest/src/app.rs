@@ -11,7 +11,6 @@ use chassis::auth::Directory;
 use chassis::grpc::{Client, Server};
 use chassis::postgres::Database;
 use contracts::ingest::v1::archive_service_server::ArchiveServiceServer;
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use webhook_ingest_core::{SizeLimit, Window};
 
@@ -20,7 +19,7 @@ use crate::archive::Archive;
 use crate::commit::{Breaker, Flusher, Store, probe, queue};
 use crate::config::Config;
 use crate::findings::Findings;
-use crate::http::{Door, Limits, Listener};
+use crate::http::{Door, Limits, Listener, listen};
 use crate::measures::Measures;
 use crate::partitions::{self, Retention};
 use crate::publish::{Again, Backlog, Highest, Live, Marks, Sender, hand};
@@ -107,8 +106,8 @@ impl App {
         let memory = Semaphore::new(config.memory_kib);
         let window = Window::of_days(config.seen_days);
         let door = Arc::new(Door { known, queue, findings, measures, clock, window, limits, memory });
-        let socket = TcpListener::bind(config.http_addr).await;
-        let socket = socket.with_context(|| format!("the webhook listener cannot have {}", config.http_addr))?;
+        let socket = listen(config.http_addr)
+            .with_context(|| format!("the webhook listener cannot have {}", config.http_addr))?;
         let http_addr = socket.local_addr()?;
         let listener = Listener { socket, door, connections: config.connections, idle: config.idle_timeout };
         spawn(host, "ingest.http", listener.serve(stopping));

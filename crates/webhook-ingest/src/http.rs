@@ -5,4 +5,4 @@ mod door;
 mod listener;
 
 pub(crate) use door::{Door, Limits};
-pub(crate) use listener::Listener;
+pub(crate) use listener::{Listener, listen};

@@ -1,5 +1,7 @@
 //! The archive's queries, each inside one tenant.
 
+use std::collections::HashSet;
+
 use chassis::postgres::TenantTx;
 use kernel::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,7 +16,6 @@ pub(super) struct SeenEvent {
     pub(super) body: Uuid,
     pub(super) occurred_at: Timestamp,
     pub(super) event_type: String,
-    pub(super) published: bool,
 }
 
 /// A body that was set aside.
@@ -41,11 +42,8 @@ pub(super) struct FindingPlace {
     pub(super) kind: String,
 }
 
-/// Whether it is published: nothing says any more that it is to be.
-const SEEN_EVENT: &str = "
-SELECT s.account_id, s.event_id, s.body_id, s.occurred_at, s.event_type,
-    NOT EXISTS (SELECT FROM ingest.publication p WHERE p.tenant_id = s.tenant_id AND s.body_id = ANY (p.body_ids))
-FROM ingest.seen_event s";
+const SEEN_EVENT: &str =
+    "SELECT s.account_id, s.event_id, s.body_id, s.occurred_at, s.event_type FROM ingest.seen_event s";
 
 fn seen_event(row: &PgRow) -> Result<SeenEvent, sqlx::Error> {
     Ok(SeenEvent {
@@ -54,8 +52,26 @@ fn seen_event(row: &PgRow) -> Result<SeenEvent, sqlx::Error> {
         body: row.try_get(2)?,
         occurred_at: row.try_get(3)?,
         event_type: row.try_get(4)?,
-        published: row.try_get(5)?,
     })
+}
+
+/// Whether the transaction's tenant has this account.
+pub(super) async fn account_known(tx: &mut TenantTx, account: Uuid) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT FROM ingest.account_replica WHERE tenant_id = $1 AND account_id = $2)")
+        .bind(tx.tenant().uuid())
+        .bind(account)
+        .fetch_one(&mut **tx)
+        .await
+}
+
+/// Which of these bodies are still to be published.
+pub(super) async fn unpublished(tx: &mut TenantTx, bodies: &[Uuid]) -> Result<HashSet<Uuid>, sqlx::Error> {
+    let query = sqlx::query_scalar(
+        "SELECT DISTINCT body.id FROM ingest.publication p CROSS JOIN LATERAL unnest(p.body_ids) AS body (id)
+         WHERE p.tenant_id = $1 AND p.body_ids && $2 AND body.id = ANY ($2)",
+    );
+    let bodies: Vec<Uuid> = query.bind(tx.tenant().uuid()).bind(bodies).fetch_all(&mut **tx).await?;
+    Ok(bodies.into_iter().collect())
 }
 
 /// The event of an ID, whichever of the tenant's accounts it came to.

@@ -42,8 +42,9 @@ impl ArchiveService for Archive {
             .map_err(|_| refuse::invalid("webhook_event_id", "must be a ULID"))?;
         let mut tx = self.tenant(&request).await?;
         let found = query::event(&mut tx, Uuid::from_u128(id.ulid().0)).await.map_err(refuse::database)?;
-        let event = found.map(event).ok_or_else(|| refuse::not_found("WEBHOOK_EVENT"))?;
-        Ok(Response::new(GetWebhookEventResponse { event: Some(event) }))
+        let found = found.ok_or_else(|| refuse::not_found("WEBHOOK_EVENT"))?;
+        let event = events(&mut tx, vec![found]).await.map_err(refuse::database)?.pop();
+        Ok(Response::new(GetWebhookEventResponse { event }))
     }
 
     async fn list_webhook_events(
@@ -55,9 +56,11 @@ impl ArchiveService for Archive {
         let before: Option<Uuid> = page::decode(&asked.page_token)?;
         let account = account(&asked.account_id)?.ok_or_else(|| refuse::invalid("account_id", "is missing"))?;
         let mut tx = self.tenant(&request).await?;
+        known(&mut tx, Some(account)).await?;
         let mut rows = query::events(&mut tx, account, before, size + 1).await.map_err(refuse::database)?;
         let next_page_token = next(&mut rows, size, |row| row.event);
-        Ok(Response::new(ListWebhookEventsResponse { events: rows.into_iter().map(event).collect(), next_page_token }))
+        let events = events(&mut tx, rows).await.map_err(refuse::database)?;
+        Ok(Response::new(ListWebhookEventsResponse { events, next_page_token }))
     }
 
     async fn list_quarantined_bodies(
@@ -69,6 +72,7 @@ impl ArchiveService for Archive {
         let before: Option<Uuid> = page::decode(&asked.page_token)?;
         let account = account(&asked.account_id)?;
         let mut tx = self.tenant(&request).await?;
+        known(&mut tx, account).await?;
         let mut rows = query::quarantined(&mut tx, account, before, size + 1).await.map_err(refuse::database)?;
         let next_page_token = next(&mut rows, size, |row| row.body);
         let bodies = rows.iter().map(quarantined).collect();
@@ -84,6 +88,7 @@ impl ArchiveService for Archive {
         let after: Option<FindingPlace> = page::decode(&asked.page_token)?;
         let account = account(&asked.account_id)?;
         let mut tx = self.tenant(&request).await?;
+        known(&mut tx, account).await?;
         let mut rows = query::findings(&mut tx, account, after.as_ref(), size + 1).await.map_err(refuse::database)?;
         let next_page_token = next(&mut rows, size, |row| row.place.clone());
         Ok(Response::new(ListFindingsResponse { findings: rows.iter().map(finding).collect(), next_page_token }))
@@ -109,16 +114,29 @@ fn account(text: &str) -> Result<Option<Uuid>, Status> {
     Ok(Some(id.uuid()))
 }
 
-fn event(row: SeenEvent) -> WebhookEvent {
-    WebhookEvent {
+/// Refuses an account the tenant does not have: another tenant's is as unknown as none (S-1).
+async fn known(tx: &mut TenantTx, account: Option<Uuid>) -> Result<(), Status> {
+    let Some(account) = account else { return Ok(()) };
+    if query::account_known(tx, account).await.map_err(refuse::database)? {
+        Ok(())
+    } else {
+        Err(refuse::not_found("ACCOUNT"))
+    }
+}
+
+async fn events(tx: &mut TenantTx, rows: Vec<SeenEvent>) -> Result<Vec<WebhookEvent>, sqlx::Error> {
+    let bodies: Vec<Uuid> = rows.iter().map(|row| row.body).collect();
+    let unpublished = query::unpublished(tx, &bodies).await?;
+    let event = |row: SeenEvent| WebhookEvent {
         webhook_event_id: Ulid(row.event.as_u128()).to_string(),
         account_id: row.account.to_string(),
         event_type: row.event_type,
         occur_time: Some(timestamp(row.occurred_at)),
         receive_time: body_time(BodyId::from(row.body)).map(timestamp),
-        published: row.published,
+        published: !unpublished.contains(&row.body),
         body_id: row.body.to_string(),
-    }
+    };
+    Ok(rows.into_iter().map(event).collect())
 }
 
 fn quarantined(row: &Quarantined) -> QuarantinedBody {

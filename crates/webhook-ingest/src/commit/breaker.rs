@@ -10,10 +10,14 @@ use tokio::sync::Notify;
 
 use super::settle::connect;
 
-/// How long one probe may take.
-const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long one probe may take: connecting and committing, within what a pack is given.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(400);
 /// The pause between probes while Postgres is away.
 const PROBE_EVERY: Duration = Duration::from_millis(100);
+
+const BEAT: &str = "
+INSERT INTO ingest.heartbeat (beat_at) VALUES (clock_timestamp())
+ON CONFLICT (tenant_id) DO UPDATE SET beat_at = excluded.beat_at";
 
 /// Open while Postgres is away, so that only one prober waits for it and no request does. Shared by all flushers.
 #[derive(Clone, Debug, Default)]
@@ -47,13 +51,15 @@ impl Breaker {
     }
 }
 
-/// Tries Postgres while the breaker is open, and closes it when it answers. Runs for ever.
+/// Tries Postgres while the breaker is open, and closes it when a commit takes no longer than requests can wait for one. Runs
+/// for ever.
 pub(crate) async fn probe(breaker: Breaker, database: Database) {
     loop {
         breaker.0.tripped.notified().await;
         while breaker.is_open() {
-            // On a new connection, with a transaction ID: a standby, a full table of connections or a lost network is not well.
-            let lives = async { connect(&database).await?.execute("SELECT pg_catalog.pg_current_xact_id()").await };
+            // On a new connection, and a commit with its fsync: a standby, a full table of connections, a lost network and a
+            // disk that stands still are all no better than a server that is gone.
+            let lives = async { connect(&database).await?.execute(BEAT).await };
             match tokio::time::timeout(PROBE_TIMEOUT, lives).await {
                 Ok(Ok(_)) => breaker.mend(),
                 _ => tokio::time::sleep(PROBE_EVERY).await,

@@ -9,7 +9,6 @@ use http_body_util::Empty;
 use hyper::body::Incoming;
 use kernel::{BodyId, Clock, TraceParent};
 use tokio::sync::Semaphore;
-use tracing::Instrument;
 use webhook_ingest_core::{Account, Answer, Presented, Refusal, SizeLimit, Verdict, Window, account_of, admit};
 
 use super::body::{Cut, drain, gather};
@@ -124,7 +123,8 @@ impl Door {
         let mut answer = answer;
         if !keep.is_nothing() {
             let now = self.clock.now();
-            let (span, trace) = trace(headers);
+            // The span lasts until the answer; it is not entered, which would cost at every wake-up and tell nothing.
+            let (_span, trace) = trace(headers);
             let taken = Taken {
                 tenant: account.tenant,
                 account: account.id,
@@ -136,7 +136,7 @@ impl Door {
                 quarantine: keep.quarantine,
             };
             let left = ANSWERED_WITHIN.saturating_sub(since.elapsed()).max(LEAST_WAIT);
-            if self.queue.keep(taken, left).instrument(span).await.is_err() {
+            if self.queue.keep(taken, left).await.is_err() {
                 answer = Answer::Unavailable;
             }
         }

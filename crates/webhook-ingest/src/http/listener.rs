@@ -1,6 +1,8 @@
 //! The listener: a bounded number of connections, each with its own task and its limits.
 
 use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +10,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +18,8 @@ use super::door::Door;
 
 /// Bytes of head and buffer that a connection may hold.
 const LARGEST_BUFFER: usize = 64 * 1_024;
+/// Connections the kernel holds until they are accepted.
+const BACKLOG: u32 = 4_096;
 /// Most requests at once on one HTTP/2 connection.
 const STREAMS: u32 = 256;
 /// HTTP/2 connections that do not answer a ping this long are closed.
@@ -29,6 +33,14 @@ pub(crate) struct Listener {
     pub(crate) connections: usize,
     /// How long a connection may take for a request's head, idle time before it included.
     pub(crate) idle: Duration,
+}
+
+/// Listens; a burst of new connections waits in the kernel instead of being refused.
+pub(crate) fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
 }
 
 impl Listener {

@@ -22,8 +22,8 @@ use crate::taken::Taken;
 const PAUSE: Duration = Duration::from_millis(500);
 /// How often the backlog is measured.
 const MEASURED_EVERY: Duration = Duration::from_secs(10);
-/// How long a claimed row is left to its claimer.
-const CLAIM: Duration = Duration::from_secs(30);
+/// How long a claimed row is left to its claimer, who may be dead. Publishing it twice does no harm.
+const CLAIM: Duration = Duration::from_secs(5);
 /// Rows claimed at once, and of one tenant.
 const CLAIMED: i64 = 64;
 const CLAIMED_OF_ONE: i64 = 8;
@@ -50,6 +50,10 @@ WITH RECURSIVE tenant AS (
 UPDATE ingest.publication p SET due_at = now() + make_interval(secs => $4)
 FROM claimed WHERE p.tenant_id = claimed.tenant_id AND p.batch_id = claimed.batch_id
 RETURNING p.tenant_id, p.batch_id, p.body_ids";
+
+/// Gives claimed rows back that could not be published.
+const RELEASE: &str = "
+UPDATE ingest.publication SET due_at = now() + make_interval(secs => $3) WHERE tenant_id = $1 AND batch_id = ANY ($2)";
 
 const BODIES: &str = "
 SELECT body_id, account_id, verified_at, trace, payload FROM ingest.body
@@ -127,7 +131,7 @@ impl Backlog {
             by_tenant.entry(tenant).or_default().push((batch, bodies));
         }
         let outcomes: Vec<Result<usize, Trouble>> = stream::iter(by_tenant)
-            .map(|(tenant, batches)| self.publish(tenant, batches))
+            .map(|(tenant, batches)| self.publish_or_release(tenant, batches))
             .buffer_unordered(AT_ONCE)
             .collect()
             .await;
@@ -143,6 +147,16 @@ impl Backlog {
             .collect::<Result<_, sqlx::Error>>()?;
         rows.sort_unstable();
         Ok(rows)
+    }
+
+    async fn publish_or_release(&self, tenant: TenantId, batches: Vec<(Uuid, Vec<Uuid>)>) -> Result<usize, Trouble> {
+        let names: Vec<Uuid> = batches.iter().map(|(batch, _)| *batch).collect();
+        let outcome = self.publish(tenant, batches).await;
+        if matches!(outcome, Err(Trouble::Nats)) {
+            let release = sqlx::query(RELEASE).bind(tenant.uuid()).bind(names).bind(PAUSE.as_secs_f64());
+            release.execute(self.database.worker()).await?;
+        }
+        outcome
     }
 
     /// Publishes commits of one tenant, one after the other.

@@ -124,14 +124,14 @@ async fn a_body_postgres_refuses_does_not_fail_its_neighbours() {
     sqlx::query(sqlx::AssertSqlSafe(constraint)).execute(&mut stage.admin().await).await.unwrap();
     let replica = stage.start().await;
     let bodies: Vec<_> = (0..100).map(|_| one()).collect();
-    let account = |n: usize| if n % 25 == 7 { &poisoned } else { &stage.account };
-    let posts = bodies.iter().enumerate().map(|(n, (_, body))| replica.post(account(n), body.clone()));
-    let answers = futures::future::join_all(posts).await;
-    for (n, status) in answers.iter().enumerate() {
-        assert_eq!(*status, if n % 25 == 7 { 503 } else { 200 }, "body {n}");
-    }
-    let ids: Vec<String> = bodies.into_iter().enumerate().filter(|(n, _)| n % 25 != 7).map(|(_, (id, _))| id).collect();
+    let good = bodies.iter().map(|(_, body)| replica.deliver(&stage.account, body.clone()));
+    let poison = (0..4).map(|_| replica.post(&poisoned, one().1));
+    let (_, refused) = futures::join!(futures::future::join_all(good), futures::future::join_all(poison));
+    let ids: Vec<String> = bodies.into_iter().map(|(id, _)| id).collect();
     stage.eventually_published(&ids).await;
+    assert_eq!(stage.count("SELECT count(*) FROM ingest.body").await, 100);
+    // On a machine so slow that bodies are spilled, these are kept there; else nobody has them, and LINE knows.
+    assert!(refused.iter().all(|status| [200, 503].contains(status)), "{refused:?}");
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ use webhook_ingest::{App, Config, PROGRAM};
 pub(crate) const BOT: &str = "U8e742f61d673b39c7fff3cecb7536ef0";
 pub(crate) const SECRET: &str = "8c570fa6dd201bb328f1c1eac23a96d8";
 pub(crate) const OLD_SECRET: &str = "0123456789abcdef0123456789abcdef";
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_mins(1);
 
 /// What a test plays on.
 pub(crate) struct Stage {

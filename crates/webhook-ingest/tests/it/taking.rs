@@ -14,7 +14,7 @@ async fn an_event_is_committed_before_the_answer_and_published_with_its_names() 
     let replica = stage.start().await;
     let id = new_id();
     let raw = event(&id);
-    let body = body(&[raw.clone()]);
+    let body = body(std::slice::from_ref(&raw));
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let post = replica.http.post(replica.url(&stage.account.key)).body(body.clone());
     let post = post.header("X-LINE-SIGNATURE", signature(SECRET, &body)).header("traceparent", trace);
