@@ -43,7 +43,7 @@ const LOOKS_EVERY: Duration = Duration::from_secs(1);
 /// How often the stream is compared with what is remembered.
 const COMPARES_EVERY: Duration = Duration::from_secs(2);
 /// The pause after nothing could be published.
-const PAUSE: Duration = Duration::from_millis(250);
+const PAUSE: Duration = Duration::from_millis(150);
 
 /// Relays the outbox of `database` under `host`. Call it once in every replica of a service.
 ///
@@ -81,6 +81,7 @@ pub fn spawn(host: &Host, bus: &Bus, database: &Database) {
         epoch: 0,
         compared: None,
         refilling: true,
+        told: false,
     };
     host.spawn(format!("{schema}.relay"), relay.run(relay_held, stopping));
 }
@@ -120,6 +121,8 @@ struct Relay {
     compared: Option<Instant>,
     /// Whether rows of earlier epochs may wait to be put back into the queue.
     refilling: bool,
+    /// Whether it was said that the outbox stands still.
+    told: bool,
 }
 
 enum Turn {
@@ -154,7 +157,7 @@ impl Relay {
                 Ok(Turn::Idle) => LOOKS_EVERY,
                 Ok(Turn::Stuck) => PAUSE,
                 Err(error) => {
-                    tracing::warn!(schema, error = %error, cause = ?std::error::Error::source(&error), "the relay waits");
+                    self.tell(&error, 0);
                     PAUSE
                 }
             };
@@ -173,8 +176,21 @@ impl Relay {
         Ok(())
     }
 
+    /// Says once, until something was published again, that the outbox stands still or goes slowly.
+    fn tell(&mut self, error: &dyn std::error::Error, published: usize) {
+        if !std::mem::replace(&mut self.told, published == 0) {
+            let cause = error.source().map(ToString::to_string);
+            let schema = self.queue.schema();
+            tracing::warn!(schema, error = %error, cause, published, "events could not be published and stay in the outbox");
+        }
+    }
+
     /// One batch.
     async fn turn(&mut self) -> Result<Turn, RelayError> {
+        if !self.bus.is_connected() {
+            self.compared = None;
+            return Ok(Turn::Stuck);
+        }
         if self.compared.is_none_or(|at| at.elapsed() > COMPARES_EVERY) {
             let epoch = self.continuity.look(&self.bus).await?;
             self.refilling |= epoch != self.epoch;
@@ -196,10 +212,10 @@ impl Relay {
             .increment(u64::try_from(count).unwrap_or(u64::MAX));
         if let Some(error) = outcome.trouble {
             self.compared = None;
-            tracing::warn!(schema = self.queue.schema(), error = %error, cause = ?std::error::Error::source(&error),
-                published = count, "events could not be published and stay in the outbox");
+            self.tell(&error, count);
             return Ok(if count == 0 { Turn::Stuck } else { Turn::Worked });
         }
+        self.told = false;
         Ok(Turn::Worked)
     }
 

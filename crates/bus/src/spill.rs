@@ -9,6 +9,7 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use bytes::Bytes;
 use chassis::Host;
 use futures::StreamExt;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::Bus;
@@ -35,9 +36,14 @@ where
 {
     let (bus, stopping, store) = (bus.clone(), host.stopping(), Arc::new(store));
     host.spawn("bus.spill", async move {
+        let mut told = false;
         while !stopping.is_cancelled() {
+            let begun = Instant::now();
             if let Err(error) = drain(&bus, &*store, &stopping).await {
-                tracing::info!(error = %error, "the spill stream is opened again");
+                if !told || begun.elapsed() > PULL_LASTS * 2 {
+                    tracing::info!(error = %error, "the spill stream is opened again");
+                }
+                told = true;
                 stopping.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
             }
         }

@@ -101,8 +101,7 @@ impl<H: Handler> Consumer<H> {
             };
             match setback {
                 Setback::DatabaseAway(error) => {
-                    tracing::warn!(consumer = self.spec.name, error = %error, "the database is away; the message waits");
-                    if !self.pause_while_away(&mut away).await {
+                    if !self.pause_while_away(&error, &mut away).await {
                         return self.answer(&message.reply, AckKind::Nak(None)).await;
                     }
                 }
@@ -139,7 +138,10 @@ impl<H: Handler> Consumer<H> {
     }
 
     /// Waits a little longer each time; whether to go on.
-    pub(super) async fn pause_while_away(&self, times: &mut usize) -> bool {
+    pub(super) async fn pause_while_away(&self, error: &sqlx::Error, times: &mut usize) -> bool {
+        if *times == 0 {
+            tracing::warn!(consumer = self.spec.name, error = %error, "the database is away; a message waits");
+        }
         let pause = AWAY_PAUSES.get(*times).or(AWAY_PAUSES.last()).copied().unwrap_or(SHORT_WAIT);
         *times += 1;
         self.stopping.run_until_cancelled(tokio::time::sleep(pause)).await.is_some()

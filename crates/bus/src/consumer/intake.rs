@@ -95,9 +95,15 @@ impl Rate {
 impl<H: Handler> Consumer<H> {
     /// Takes messages in until the consumer stops; gives back what was not begun then.
     pub(super) async fn take_in(self: Arc<Self>) -> anyhow::Result<()> {
+        let mut told = false;
         while !self.stopping.is_cancelled() {
+            let begun = Instant::now();
             if let Err(error) = self.pull().await {
-                tracing::info!(consumer = self.spec.name, error = %error, "the consumer is set up again");
+                // Once for each time it breaks, not for each attempt to set it up.
+                if !told || begun.elapsed() > PULL_LASTS * 2 {
+                    tracing::info!(consumer = self.spec.name, error = %error, "the consumer is set up again");
+                }
+                told = true;
                 metrics::counter!("tsunagi_bus_consumer_set_up_total", "consumer" => self.spec.name).increment(1);
                 self.stopping.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
             }

@@ -29,8 +29,7 @@ impl<H: Handler> Consumer<H> {
                     return self.answer(&message.reply, AckKind::Ack).await;
                 }
                 Err(error) => {
-                    tracing::warn!(consumer = self.spec.name, error = %error, "a message cannot be put aside for now");
-                    if !self.pause_while_away(&mut away).await {
+                    if !self.pause_while_away(&error, &mut away).await {
                         return self.answer(&message.reply, AckKind::Nak(None)).await;
                     }
                 }

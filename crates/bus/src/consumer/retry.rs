@@ -112,8 +112,7 @@ impl<H: Handler> Consumer<H> {
                 Ok(None) => return,
                 Ok(verdict) => judged = verdict,
                 Err(error) => {
-                    tracing::warn!(consumer = self.spec.name, error = %error, "the database is away; the message waits");
-                    if !self.pause_while_away(&mut away).await {
+                    if !self.pause_while_away(&error, &mut away).await {
                         return self.give_claims_back(&[(tenant.uuid(), message)]).await;
                     }
                 }

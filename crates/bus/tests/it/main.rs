@@ -3,6 +3,7 @@
 
 mod child;
 mod consuming;
+mod cost;
 mod dead_letters;
 mod losses;
 mod relaying;

@@ -123,42 +123,42 @@ async fn a_relay_killed_between_publishing_and_noting_it_publishes_again_and_the
     assert_eq!(world.effects().await.len(), 3);
 }
 
+/// The last of all tenants.
+const LATECOMER: &str =
+    "SELECT count(*) FROM identity.outbox_pending WHERE tenant_id = 'ffffffff-ffff-ffff-ffff-ffffffffffff'";
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tenant_with_a_backlog_delays_another_by_a_batch_and_not_by_its_backlog() {
-    const BACKLOG: u64 = 30_000;
+async fn tenants_with_backlogs_delay_another_by_a_few_batches_and_not_by_their_backlogs() {
+    // One has very much, and there are more of them than one batch serves.
+    const LARGE: i64 = 15_000;
+    const SMALL: i64 = 200;
+    const BACKLOG: i64 = LARGE + 69 * SMALL;
     let world = World::new("fair_relay").await;
     let side = world.side().await;
     let mut admin = world.admin().await;
-    sqlx::query(
-        "WITH added AS (
-            INSERT INTO identity.outbox (tenant_id, event_id, lane, time, happened, payload)
-            SELECT $1, gen_random_uuid(), n, now(), 'customer', '' FROM generate_series(1, $2) n RETURNING tenant_id, sequence)
-         INSERT INTO identity.outbox_pending SELECT tenant_id, sequence FROM added",
-    )
-    .bind(tenant(1).uuid())
-    .bind(i64::try_from(BACKLOG).unwrap())
-    .execute(&mut admin)
-    .await
-    .unwrap();
+    for number in 1..=70 {
+        sqlx::query(
+            "WITH added AS (
+                INSERT INTO identity.outbox (tenant_id, event_id, lane, time, happened, payload)
+                SELECT $1, gen_random_uuid(), n, now(), 'customer', '' FROM generate_series(1, $2) n
+                RETURNING tenant_id, sequence)
+             INSERT INTO identity.outbox_pending SELECT tenant_id, sequence FROM added",
+        )
+        .bind(tenant(number).uuid())
+        .bind(if number == 1 { LARGE } else { SMALL })
+        .execute(&mut admin)
+        .await
+        .unwrap();
+    }
     side.relay();
-    eventually(SOON, || async {
-        let left = world.number(PENDING).await;
-        (left < i64::try_from(BACKLOG).unwrap()).then_some(())
-    })
-    .await
-    .unwrap();
+    eventually(SOON, || async { (world.number(PENDING).await < BACKLOG).then_some(()) }).await.unwrap();
 
     let left = world.number(PENDING).await;
-    side.say(tenant(2), "a", &["hello"]).await;
-    world
-        .until(
-            "SELECT count(*) FROM identity.outbox_pending WHERE tenant_id <> '00000000-0000-0000-0000-000000000001'",
-            0,
-        )
-        .await;
+    side.say(tenant(u128::MAX), "a", &["hello"]).await;
+    world.until(LATECOMER, 0).await;
     let left_then = world.number(PENDING).await;
-    assert!(left > 8_000, "the machine was too quick for this test: {left}");
-    assert!(left - left_then < 6_000, "the other tenant waited for {} rows", left - left_then);
+    assert!(left > BACKLOG / 3, "the machine was too quick for this test: {left}");
+    assert!(left - left_then < 6_000, "the latecomer waited for {} rows", left - left_then);
     world.until(PENDING, 0).await;
     side.stop().await;
 }
