@@ -114,10 +114,7 @@ async fn try_fetch(tools: &Tools, config: ContentConfig, job: &Job) -> anyhow::R
     tx.rollback().await?;
     let Some(account) = account else { return Ok(Some(Fetched::Trouble)) };
     let key = LaneKey { tenant: job.tenant, account: job.account };
-    let mut access = match tools.tokens.get(key, &account).await {
-        Ok(access) => access,
-        Err(_) => return Ok(Some(Fetched::Trouble)),
-    };
+    let Ok(mut access) = tools.tokens.get(key, &account).await else { return Ok(Some(Fetched::Trouble)) };
     for renewed in [false, true] {
         match tools.line.content(&access, &line_message, config.most_bytes, DEADLINE).await {
             Ok(ContentAnswer::Ready(content)) => return keep(tools, job, content).await.map(Some),
@@ -160,7 +157,7 @@ async fn keep(tools: &Tools, job: &Job, content: Content) -> anyhow::Result<Fetc
         loop {
             let room = CHUNK - buffer.len();
             buffer.extend_from_slice(&bytes.split_to(bytes.len().min(room)));
-            if buffer.len() < CHUNK && !(ended && !buffer.is_empty()) {
+            if buffer.len() < CHUNK && (!ended || buffer.is_empty()) {
                 break;
             }
             kind.get_or_insert_with(|| media::sniff(&buffer));

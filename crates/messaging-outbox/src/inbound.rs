@@ -140,6 +140,7 @@ struct SourceOnly {
 
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "LINE's own names")]
 struct Source {
     user_id: Option<String>,
     group_id: Option<String>,

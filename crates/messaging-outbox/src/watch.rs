@@ -219,10 +219,10 @@ impl Hub {
         for row in &rows {
             horizon = row.try_get("horizon")?;
             let Some(change): Option<i64> = row.try_get("change_id")? else { continue };
-            let changed: i64 = row.try_get("changed")?;
+            let transaction: i64 = row.try_get("changed")?;
             let (of, message): (Uuid, Option<Uuid>) = (row.try_get("conversation_id")?, row.try_get("message_id")?);
-            position.told.insert(change, changed);
-            last = changed;
+            position.told.insert(change, transaction);
+            last = transaction;
             changes.push((of.into(), message.map(MessageId::from)));
         }
         let full = i64::try_from(changes.len()).is_ok_and(|count| count >= AT_ONCE);

@@ -45,6 +45,7 @@ impl ConversationService for Desk {
             limit,
         };
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
+        field::known_accounts(&mut tx, &listing.accounts).await?;
         let found = conversation::list(&mut tx, &listing, self.tools.clock.now()).await.map_err(refuse::database)?;
         tx.rollback().await.map_err(refuse::database)?;
         let full = i64::try_from(found.len()).is_ok_and(|count| count == limit);
@@ -128,7 +129,11 @@ impl ConversationService for Desk {
         request: Request<wire::WatchConversationsRequest>,
     ) -> Result<Response<watch::WatchStream>, Status> {
         let caller = Caller::of(&request);
-        let stream = watch::open(&self.hub, caller.tenant(), request.into_inner()).await?;
+        let request = request.into_inner();
+        let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
+        field::known_accounts(&mut tx, &field::accounts(&request.account_ids)?).await?;
+        tx.rollback().await.map_err(refuse::database)?;
+        let stream = watch::open(&self.hub, caller.tenant(), request).await?;
         Ok(Response::new(stream))
     }
 }

@@ -1,8 +1,11 @@
 //! Fields of requests, read once.
 
 use chassis::grpc::refuse;
+use chassis::postgres::TenantTx;
 use tonic::Status;
 use uuid::Uuid;
+
+use crate::postgres::account;
 
 /// Accounts a request may name.
 const MOST_ACCOUNTS: usize = 100;
@@ -23,4 +26,13 @@ pub(super) fn accounts(texts: &[String]) -> Result<Vec<Uuid>, Status> {
         return Err(refuse::invalid("account_ids", "are more than 100"));
     }
     texts.iter().map(|text| id("account_ids", text)).collect()
+}
+
+/// Refuses accounts the tenant does not have: another tenant's are as unknown as none (S-1).
+pub(super) async fn known_accounts(tx: &mut TenantTx, accounts: &[Uuid]) -> Result<(), Status> {
+    if account::all_known(tx, accounts).await.map_err(refuse::database)? {
+        Ok(())
+    } else {
+        Err(refuse::not_found("ACCOUNT"))
+    }
 }

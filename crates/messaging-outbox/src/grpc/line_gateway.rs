@@ -138,7 +138,7 @@ impl LineGatewayService for Desk {
         let test = found.await?;
         Ok(Response::new(wire::TestWebhookEndpointResponse {
             success: test.success,
-            status_code: i32::try_from(test.status_code).unwrap_or(0),
+            status_code: i32::from(test.status_code),
             reason: test.reason.as_str().to_owned(),
             detail: test.detail,
         }))

@@ -93,6 +93,7 @@ impl MessageService for Desk {
             None => MessageId::new(now + TimeDelta::minutes(10)).uuid(),
         };
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
+        field::known_accounts(&mut tx, account.map(AccountId::uuid).as_slice()).await?;
         let outbound = Outbound { state, account, before, limit };
         let found = message::list_outbound(&mut tx, &outbound).await.map_err(refuse::database)?;
         tx.rollback().await.map_err(refuse::database)?;

@@ -68,7 +68,7 @@ fn content(of: &Message) -> Option<wire::MessageContent> {
     let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let number = |name: &str| object.get(name).and_then(Value::as_f64).unwrap_or_default();
     let media = |kind| {
-        (!of.outbound).then(|| Content::Media(self::media(of, object, kind))).unwrap_or_else(|| line_object(object))
+        if of.outbound { line_object(object) } else { Content::Media(self::media(of, object, kind)) }
     };
     let kind = match object.get("type").and_then(Value::as_str).unwrap_or_default() {
         "text" => Content::Text(wire::TextContent {

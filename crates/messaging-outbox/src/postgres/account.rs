@@ -4,6 +4,7 @@ use chassis::postgres::TenantTx;
 use contracts::events::v1::{AccountState, ChannelCredentialKind};
 use kernel::AccountId;
 use sqlx::Row as _;
+use uuid::Uuid;
 
 /// An account and how to get channel access tokens for it. The material is sealed.
 #[derive(Clone)]
@@ -30,6 +31,18 @@ impl Account {
     pub(crate) fn may_send(&self) -> bool {
         self.state == AccountState::Connected && !self.tenant_suspended
     }
+}
+
+/// Whether the transaction's tenant has every one of these accounts.
+pub(crate) async fn all_known(tx: &mut TenantTx, accounts: &[Uuid]) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT NOT EXISTS (SELECT FROM unnest($2::uuid[]) AS asked (id) WHERE NOT EXISTS (
+             SELECT FROM messaging.account_replica a WHERE a.tenant_id = $1 AND a.account_id = asked.id))",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(accounts)
+    .fetch_one(&mut **tx)
+    .await
 }
 
 /// Reads an account of the transaction's tenant.

@@ -137,6 +137,7 @@ pub(crate) async fn postpone(worker: &PgPool, job: &Job, wait: Duration) -> Resu
 
 /// A content as kept.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_field_names, reason = "a content type is called so everywhere")]
 pub(crate) struct Content {
     pub(crate) state: Option<ContentState>,
     pub(crate) content_type: String,

@@ -13,6 +13,7 @@ use super::settle::Failure;
 
 /// A message with all that is shown of it.
 #[derive(Clone)]
+#[expect(clippy::struct_field_names, reason = "LINE's message is another than ours")]
 pub(crate) struct Message {
     pub(crate) id: MessageId,
     pub(crate) conversation: ConversationId,

@@ -1,6 +1,6 @@
 //! The requests a lane has in hand: those of one conversation and class leave one after another, urgent classes first.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use kernel::ConversationId;
 use tokio::time::Instant;
@@ -15,12 +15,12 @@ pub(super) struct Backlog {
     waiting: HashMap<Place, VecDeque<Request>>,
     /// Conversations in turn, by class; one that is under way or waits for its time is not here.
     ready: BTreeMap<i16, VecDeque<ConversationId>>,
-    later: BTreeMap<(Instant, Place), ()>,
+    later: BTreeSet<(Instant, Place)>,
     len: usize,
 }
 
 impl Backlog {
-    /// Messages and requests in hand that are not under way.
+    /// Requests in hand that are not under way.
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -39,7 +39,7 @@ impl Backlog {
     /// The next request that may leave at `now`. Its conversation stays behind until [`Backlog::done`] or
     /// [`Backlog::again`] is told.
     pub(super) fn next(&mut self, now: Instant) -> Option<Request> {
-        while let Some((&(time, place), ())) = self.later.first_key_value() {
+        while let Some(&(time, place)) = self.later.first() {
             if time > now {
                 break;
             }
@@ -58,14 +58,14 @@ impl Backlog {
         Some(request)
     }
 
-    /// The class of the request that [`Backlog::next`] would give, and whether there is one.
+    /// Whether [`Backlog::next`] would give a request.
     pub(super) fn has_ready(&self, now: Instant) -> bool {
-        !self.ready.is_empty() || self.later.first_key_value().is_some_and(|((time, _), ())| *time <= now)
+        !self.ready.is_empty() || self.later.first().is_some_and(|(time, _)| *time <= now)
     }
 
     /// When a request that waits for its time may leave.
     pub(super) fn next_time(&self) -> Option<Instant> {
-        self.later.first_key_value().map(|((time, _), ())| *time)
+        self.later.first().map(|(time, _)| *time)
     }
 
     /// The first request of the conversation is through; the next may leave.
@@ -97,12 +97,9 @@ impl Backlog {
         taken
     }
 
-    /// Takes out everything that is not under way.
-    pub(super) fn drain(&mut self, under_way: impl Fn(&Place) -> bool) -> Vec<Request> {
-        let mut drained = Vec::new();
-        for (place, queue) in self.waiting.drain() {
-            drained.extend(queue.into_iter().skip(usize::from(under_way(&place))));
-        }
+    /// Takes everything out; nothing may be under way.
+    pub(super) fn drain(&mut self) -> Vec<Request> {
+        let drained = self.waiting.drain().flat_map(|(_, queue)| queue).collect();
         self.ready.clear();
         self.later.clear();
         self.len = 0;
@@ -112,7 +109,7 @@ impl Backlog {
     fn offer(&mut self, place: Place) {
         match self.waiting.get(&place).and_then(VecDeque::front).and_then(|request| request.not_before) {
             Some(time) => {
-                self.later.insert((time, place), ());
+                self.later.insert((time, place));
             }
             None => self.ready.entry(place.0).or_default().push_back(place.1),
         }

@@ -1,14 +1,12 @@
 //! A lane held by this replica: takes what waits, keeps the order of every conversation, and calls LINE as fast as the account's
 //! limits allow.
 
-use std::collections::HashSet;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use kernel::ConversationId;
 use line_client::ChannelAccessToken;
 use messaging_outbox_core::attempt::{self, Next, Outcome};
 use messaging_outbox_core::quota::QuotaVerdict;
@@ -70,7 +68,6 @@ struct Lane {
     account: Option<Arc<Account>>,
     backlog: Backlog,
     calls: Calls,
-    under_way: HashSet<(i16, ConversationId)>,
     claiming: Option<(Claiming, usize)>,
     /// More may wait in the queue than the last claim gave.
     more: bool,
@@ -94,7 +91,6 @@ pub(super) async fn run(sender: Arc<Sender>, handles: Handles) -> Ending {
         account: None,
         backlog: Backlog::default(),
         calls: FuturesUnordered::new(),
-        under_way: HashSet::new(),
         claiming: None,
         more: true,
         woken: true,
@@ -214,14 +210,12 @@ impl Lane {
 
     fn call(&mut self, request: Request, refused: Option<ChannelAccessToken>) {
         let Some(account) = self.account.clone() else { return };
-        self.under_way.insert((request.class, request.conversation));
         let (sender, hold) = (Arc::clone(&self.sender), self.handles.hold.clone());
         self.calls.push(Box::pin(call::call(sender, hold, account, request, refused)));
     }
 
     async fn after(&mut self, mut request: Request, called: Called) {
         let place = (request.class, request.conversation);
-        self.under_way.remove(&place);
         let (outcome, failure, verdict, access) = match called {
             Called::Accepted(answer) => {
                 self.limiters.accepted(request.method);
@@ -341,13 +335,15 @@ impl Lane {
         if let Some((claiming, _)) = self.claiming.take() {
             match claiming.await {
                 Claim::Planned(planned) if !planned.broken => {
-                    planned.requests.into_iter().for_each(|r| self.backlog.push(r))
+                    for request in planned.requests {
+                        self.backlog.push(request);
+                    }
                 }
                 Claim::Planned(_) | Claim::Away => ending = Ending::Abandoned,
             }
         }
         if ending != Ending::Abandoned {
-            for request in self.backlog.drain(|_| false) {
+            for request in self.backlog.drain() {
                 self.settle(Settlement::request_put_back(key, epoch, &request, Duration::ZERO, MessageState::Queued))
                     .await;
             }

@@ -93,7 +93,9 @@ async fn try_plan(
         if may_send {
             lane.requests.extend(plan.conversation(key, rows));
         } else {
-            rows.iter().for_each(|row| plan.halt(key, row));
+            for row in &rows {
+                plan.halt(key, row);
+            }
         }
     }
     if plan.frozen.is_empty() {

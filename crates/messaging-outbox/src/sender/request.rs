@@ -30,6 +30,7 @@ pub(super) struct Token {
 
 /// A request in the hands of a lane.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent facts, each true or false")]
 pub(super) struct Request {
     pub(super) class: i16,
     pub(super) conversation: ConversationId,
