@@ -7,7 +7,8 @@ use futures::TryStreamExt as _;
 pub async fn delete_streams(url: &str, prefix: &str) -> anyhow::Result<usize> {
     let jetstream = async_nats::jetstream::new(async_nats::connect(url).await?);
     let names: Vec<String> = jetstream.stream_names().try_collect().await?;
-    let wanted: Vec<&String> = names.iter().filter(|name| name.to_lowercase().starts_with(&prefix.to_lowercase())).collect();
+    let wanted: Vec<&String> =
+        names.iter().filter(|name| name.to_lowercase().starts_with(&prefix.to_lowercase())).collect();
     for name in &wanted {
         jetstream.delete_stream(name.as_str()).await?;
     }

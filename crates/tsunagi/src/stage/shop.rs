@@ -23,6 +23,7 @@ use contracts::messaging::v1::{
 };
 use kernel::{AccountId, StaffId, TenantId};
 use line_simulator::{AccountCard, AccountSpec, PersonId, PersonSpec, UserId};
+use line_types::signature::{ChannelSecret, sign};
 use tonic::Status;
 
 use super::caller::{Caller, Connection, StaffKey};
@@ -245,6 +246,19 @@ async fn add_account(stage: &Stage, operator: &Caller, card: &AccountCard) -> an
     until(SHOWN_WITHIN, async || {
         let request = ConnectOfficialAccountRequest { account_id: account_id.clone(), ..Default::default() };
         accounts.connect_official_account(request).await
+    })
+    .await?;
+    // And webhook-ingest hears of it by an event too: until then it knows no such webhook key.
+    let empty = format!(r#"{{"destination":"{}","events":[]}}"#, card.bot_user_id.as_str());
+    let secret = ChannelSecret::parse(&card.channel_secret)?;
+    let (url, http) = (stage.webhook_url(&made.webhook_key), reqwest::Client::new());
+    until(SHOWN_WITHIN, async || {
+        let request = http.post(&url).header("x-line-signature", sign(&secret, empty.as_bytes())).body(empty.clone());
+        match request.send().await {
+            Ok(answer) if answer.status().is_success() => Ok(()),
+            Ok(answer) => Err(answer.status().to_string()),
+            Err(problem) => Err(problem.to_string()),
+        }
     })
     .await?;
     Ok((account_id.parse()?, made.webhook_key))
