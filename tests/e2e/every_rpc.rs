@@ -37,16 +37,18 @@ async fn every_rpc_with_another_tenants_ids_finds_nothing() -> anyhow::Result<()
     let bodies = bodies(&world);
 
     // A sound body must work for its owner, or its NOT_FOUND for others would prove nothing.
+    let mut wrong = Vec::new();
     for (path, must, body) in &bodies {
         if *must == NotFind && !CHANGES_TOO_MUCH.contains(path) {
-            if let Err(status) = calls.unary(&ours.staff, path, body).await {
-                assert_ne!(status.code(), Code::NotFound, "{path} does not find its owner's things: {status}");
-                assert_ne!(status.code(), Code::InvalidArgument, "{path} refuses its owner's body: {status}");
+            match calls.unary(&ours.staff, path, body).await {
+                Err(status) if matches!(status.code(), Code::NotFound | Code::InvalidArgument) => {
+                    wrong.push(format!("{path} does not serve its owner: {status}"));
+                }
+                Ok(_) | Err(_) => {}
             }
         }
     }
 
-    let mut wrong = Vec::new();
     for (path, must, body) in &bodies {
         let answer = calls.unary(&theirs.staff, path, body).await;
         let right = match (must, &answer) {
@@ -98,7 +100,7 @@ const CHANGES_TOO_MUCH: [&str; 9] = [
 #[expect(clippy::too_many_lines, reason = "a table with one row a method")]
 fn bodies(world: &World) -> Vec<(&'static str, Must, Value)> {
     let World { account, provider, organization, staff, principal, friend, customer, activity, .. } = world;
-    let World { conversation, message, webhook_event, line_user, .. } = world;
+    let World { conversation, message, picture, webhook_event, line_user, .. } = world;
     let text = json!({ "text": { "text": "x" } });
     vec![
         ("/tsunagi.identity.v1.TenantService/CreateTenant", BeDenied, json!({ "displayName": "x" })),
@@ -241,7 +243,7 @@ fn bodies(world: &World) -> Vec<(&'static str, Must, Value)> {
             NotFind,
             json!({ "messageId": message, "arrived": true }),
         ),
-        ("/tsunagi.messaging.v1.MessageService/FetchContent", NotFind, json!({ "messageId": message })),
+        ("/tsunagi.messaging.v1.MessageService/FetchContent", NotFind, json!({ "messageId": picture })),
         ("/tsunagi.messaging.v1.QuotaService/GetQuota", NotFind, json!({ "accountId": account })),
         (
             "/tsunagi.messaging.v1.LineGatewayService/IssueLinkToken",

@@ -8,7 +8,8 @@ use tsunagi::stage::Shop;
 const TABLES: &str = "
     select n.nspname as schema, c.relname as name, c.relrowsecurity as enabled, c.relforcerowsecurity as forced,
            exists (select from pg_policy p where p.polrelid = c.oid) as has_policy,
-           c.relispartition as is_partition
+           c.relispartition and not has_table_privilege(n.nspname, c.oid, 'select, insert, update, delete')
+               and not has_table_privilege(n.nspname || '_worker', c.oid, 'select, insert, update, delete') as closed_partition
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname in ('ingest', 'identity', 'messaging', 'scheduler') and c.relkind in ('r', 'p')
       and c.relname not like '%migration%'
@@ -91,8 +92,8 @@ async fn unprotected(admin: &mut PgConnection) -> anyhow::Result<Vec<String>> {
     let tables = sqlx::query(TABLES).fetch_all(admin).await?;
     let open = tables.iter().filter(|table| {
         let forced = table.get::<bool, _>("enabled") && table.get::<bool, _>("forced");
-        // A partition is reached through its parent, whose policies rule; on its own it must show nothing.
-        !forced || !(table.get::<bool, _>("has_policy") || table.get::<bool, _>("is_partition"))
+        // A partition that no role may touch is reached through its parent alone, whose policies rule.
+        !(table.get::<bool, _>("closed_partition") || forced && table.get::<bool, _>("has_policy"))
     });
     Ok(open.map(|table| format!("{}.{}", table.get::<&str, _>("schema"), table.get::<&str, _>("name"))).collect())
 }

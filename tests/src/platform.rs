@@ -278,7 +278,7 @@ fn without_user(url: &str) -> anyhow::Result<String> {
 }
 
 async fn finished(mut process: Process) -> anyhow::Result<Vec<String>> {
-    let status = process.exit(Duration::from_secs(60)).await?;
+    let status = process.exit(Duration::from_mins(1)).await?;
     let lines = process.lines();
     ensure!(status.success(), "ended with {status}:\n{}", lines.join("\n"));
     Ok(lines)

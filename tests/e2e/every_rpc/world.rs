@@ -11,7 +11,9 @@ use contracts::identity::v1::{
     GetFriendRequest, GetOfficialAccountRequest, ListPrincipalsRequest, Organization, PersonName,
     RecordActivityRequest, account_service_client::AccountServiceClient,
 };
+use contracts::messaging::v1::ListMessagesRequest;
 use kernel::{Clock as _, SystemClock};
+use line_simulator::{Act, Media, Writing};
 use tsunagi::stage::{Shop, Stage, until};
 
 /// The first tenant's IDs.
@@ -27,6 +29,7 @@ pub(super) struct World {
     pub(super) activity: String,
     pub(super) conversation: String,
     pub(super) message: String,
+    pub(super) picture: String,
     pub(super) webhook_event: String,
     pub(super) line_user: String,
 }
@@ -37,6 +40,17 @@ impl World {
         let person = shop.person(stage, "はなこ").await?;
         let done = stage.line.write_text(&shop.card.channel_id, &person.id, "こんにちは").await?;
         let (conversation, message) = shop.sees(stage, "こんにちは").await?;
+        let picture = Act::Write(Writing::Image(Media::default()));
+        stage.line.act(&shop.card.channel_id, &person.id, picture).await?;
+        let mut conversations = shop.conversations(stage)?;
+        let request =
+            ListMessagesRequest { conversation_id: conversation.conversation_id.clone(), ..Default::default() };
+        let picture = until(Duration::from_secs(20), async || {
+            let messages = conversations.list_messages(request.clone()).await.map_err(|status| status.to_string())?;
+            let other = messages.into_inner().messages.into_iter().find(|other| other.message_id != message.message_id);
+            other.map(|picture| picture.message_id).ok_or_else(|| "the picture is not there".to_owned())
+        })
+        .await?;
         let account = shop.account.to_string();
         let line_user = person.user_id.as_str().to_owned();
 
@@ -112,6 +126,7 @@ impl World {
             activity,
             conversation: conversation.conversation_id,
             message: message.message_id,
+            picture,
             webhook_event: done.webhook_event_id.unwrap_or_default(),
             line_user,
         })
@@ -130,6 +145,7 @@ impl World {
             &self.activity,
             &self.conversation,
             &self.message,
+            &self.picture,
             &self.webhook_event,
             &self.line_user,
         ]

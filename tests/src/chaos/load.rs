@@ -15,7 +15,7 @@ const WRITTEN: usize = 60;
 /// Answers of staff in a run.
 const ANSWERED: usize = 40;
 /// How long a caller goes on trying to have an answer queued.
-const QUEUED_WITHIN: Duration = Duration::from_secs(60);
+const QUEUED_WITHIN: Duration = Duration::from_mins(1);
 
 /// A shop and its friends, each with a conversation.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! What the runs came to: a line a run as it ends, the same as JSON on disk, and a table at the end.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
@@ -94,12 +95,14 @@ impl Report {
             "| fault | runs | sound | slowest ready | slowest settled |\n| --- | --- | --- | --- | --- |\n".to_owned();
         for (kind, runs) in kinds {
             let sound = runs.iter().filter(|run| run.problem.is_none()).count();
-            table.push_str(&format!(
-                "| {kind} | {} | {sound} | {} | {} |\n",
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                table,
+                "| {kind} | {} | {sound} | {} | {} |",
                 runs.len(),
                 slowest(runs.iter().filter_map(|run| run.ready_again).collect()),
                 slowest(runs.iter().filter_map(|run| run.settled).collect()),
-            ));
+            );
         }
         table
     }

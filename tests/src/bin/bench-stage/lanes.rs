@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use tsunagi::stage::{Connection, Shop, Stage, until};
 
 /// How long a change may take to reach the service that needs it.
-const KNOWN_WITHIN: Duration = Duration::from_secs(120);
+const KNOWN_WITHIN: Duration = Duration::from_mins(2);
 /// Calls that queue messages at once.
 const CALLERS: usize = 64;
 /// Conversations on a page; the most there may be.
