@@ -35,6 +35,7 @@ const PLAN: [(&str, &[&str]); 18] = [
             "contracts",
             "bus",
             "chassis",
+            "line-types",
             "line-simulator",
             "webhook-ingest",
             "identity-linking",

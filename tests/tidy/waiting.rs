@@ -5,7 +5,9 @@ use crate::assert_none;
 use crate::source::{File, files};
 
 fn breaches(file: &File) -> Vec<String> {
-    if !file.ends_with(".rs") || file.path.starts_with("tests/tidy/") {
+    // A kill run paces its traffic and keeps a server away for a while: the while is the fault, not a wait for its outcome.
+    let paces = file.path.starts_with("tests/src/chaos/");
+    if !file.ends_with(".rs") || file.path.starts_with("tests/tidy/") || paces {
         return Vec::new();
     }
     let text = file.tests_text();
