@@ -1,29 +1,25 @@
 //! Publishing straight into a stream: pipelined, bounded, and with an outcome for each message.
 //!
-//! What waits while something is on its way goes together as one atomic batch: the server writes and flushes it once and sends
-//! one acknowledgement. A batch is taken as a whole or not at all; one that is refused, for instance because the stream has one of
-//! its messages already, is sent again message by message.
-//!
 //! An acknowledgement marked as a duplicate means that the stream holds a message of this ID from the last two minutes. That is
 //! success: a consumer has got it or will, and a consumer that lost its own state finds the event in Postgres, never by a
 //! second publication. After a stream was lost the ID is unknown to the new one, so publishing again works at once.
 
-mod atomic;
-mod flight;
-
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_nats::HeaderMap;
+use async_nats::jetstream::context::PublishErrorKind;
 use bytes::Bytes;
 use kernel::EventHeader;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::connection::Bus;
 use crate::header::{self, HeaderError};
-use crate::stream::{SPILL_SUBJECT, Stream};
+use crate::stream::SPILL_SUBJECT;
 use crate::subject::Subject;
 
-use flight::Letter;
+/// How long an acknowledgement may take.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(5);
 
 /// An event on its way out.
 #[derive(Clone, Debug)]
@@ -56,8 +52,7 @@ pub enum PublishError {
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Why nothing is known of a message.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 enum Away {
     #[error("not connected")]
     Disconnected,
@@ -65,38 +60,24 @@ enum Away {
     Lost,
     #[error("no acknowledgement in time")]
     Late,
-    #[error("the process stops")]
-    Stopped,
-    #[error("nobody takes messages of this stream")]
-    NoStream,
 }
 
-impl From<Away> for PublishError {
-    fn from(away: Away) -> Self {
-        Self::Unavailable(away.into())
-    }
-}
-
-/// Publishes with a bounded number of messages in flight. Clones share the bound and the batches. Make it inside a tokio runtime.
+/// Publishes with a bounded number of messages in flight. Clones share the bound.
 #[derive(Clone, Debug)]
 pub struct Publisher {
     bus: Bus,
     room: Arc<Semaphore>,
-    letters: mpsc::UnboundedSender<Letter>,
 }
 
 impl Publisher {
     /// A publisher that has at most `in_flight` messages on their way.
     #[must_use]
     pub fn new(bus: &Bus, in_flight: usize) -> Self {
-        let (letters, waiting) = mpsc::unbounded_channel();
-        // Ends when the last clone is gone and everything has been answered.
-        tokio::spawn(flight::carry(bus.clone(), waiting));
-        Self { bus: bus.clone(), room: Arc::new(Semaphore::new(in_flight)), letters }
+        Self { bus: bus.clone(), room: Arc::new(Semaphore::new(in_flight)) }
     }
 
     /// Sends an event, waiting for room among those in flight, and returns the future of its acknowledgement. Events sent one
-    /// after the other arrive in that order as long as none of them has to be sent again.
+    /// after the other arrive in that order as long as the connection holds.
     ///
     /// # Errors
     /// See [`PublishError`]; the acknowledgement may still fail.
@@ -105,8 +86,7 @@ impl Publisher {
         event: &Outbound,
     ) -> Result<impl Future<Output = Result<Published, PublishError>> + Send + use<>, PublishError> {
         let headers = header::write(&event.header).map_err(|error: HeaderError| PublishError::Refused(error.into()))?;
-        let stream = Stream::of(event.subject.family());
-        self.send(stream, &event.subject.to_string(), headers, event.payload.clone()).await
+        self.send(self.bus.prefixed(&event.subject.to_string()), headers, event.payload.clone()).await
     }
 
     /// Sends a pack of webhook bodies into the spill stream; `id` names the pack.
@@ -120,25 +100,50 @@ impl Publisher {
     ) -> Result<impl Future<Output = Result<Published, PublishError>> + Send + use<>, PublishError> {
         let mut headers = HeaderMap::new();
         headers.insert(async_nats::header::NATS_MESSAGE_ID, id);
-        self.send(Stream::IngestSpill, SPILL_SUBJECT, headers, payload).await
+        self.send(self.bus.prefixed(SPILL_SUBJECT), headers, payload).await
     }
 
     async fn send(
         &self,
-        stream: Stream,
-        subject: &str,
+        subject: String,
         headers: HeaderMap,
         payload: Bytes,
     ) -> Result<impl Future<Output = Result<Published, PublishError>> + Send + use<>, PublishError> {
         #[expect(clippy::expect_used, reason = "the semaphore lives in `self` and is never closed")]
-        let room = Arc::clone(&self.room).acquire_owned().await.expect("open");
+        let permit = Arc::clone(&self.room).acquire_owned().await.expect("open");
         // A message handed to a client that is not connected would wait in its buffer, and be repeated by us meanwhile.
         if !self.bus.is_connected() {
-            return Err(Away::Disconnected.into());
+            return Err(PublishError::Unavailable(Away::Disconnected.into()));
         }
-        let (answer, answered) = oneshot::channel();
-        let letter = Letter { stream, subject: self.bus.prefixed(subject), headers, payload, answer, room };
-        self.letters.send(letter).map_err(|_| Away::Stopped)?;
-        Ok(async move { answered.await.unwrap_or_else(|_| Err(Away::Stopped.into())) })
+        let losses = self.bus.losses();
+        let sending = self.bus.jetstream().publish_with_headers(subject, headers, payload);
+        let acknowledgement = sending.await.map_err(sort)?;
+        Ok(settle(acknowledgement.into_future(), losses, permit))
+    }
+}
+
+async fn settle(
+    acknowledgement: impl Future<
+        Output = Result<async_nats::jetstream::publish::PublishAck, async_nats::jetstream::context::PublishError>,
+    >,
+    mut losses: tokio::sync::watch::Receiver<u64>,
+    _permit: OwnedSemaphorePermit,
+) -> Result<Published, PublishError> {
+    tokio::select! {
+        biased;
+        outcome = tokio::time::timeout(ACKNOWLEDGED_WITHIN, acknowledgement) => {
+            let late = |_| PublishError::Unavailable(Away::Late.into());
+            let acknowledged = outcome.map_err(late)?.map_err(sort)?;
+            Ok(Published { sequence: acknowledged.sequence, duplicate: acknowledged.duplicate })
+        }
+        _ = losses.changed() => Err(PublishError::Unavailable(Away::Lost.into())),
+    }
+}
+
+fn sort(error: async_nats::jetstream::context::PublishError) -> PublishError {
+    if error.kind() == PublishErrorKind::MaxPayloadExceeded {
+        PublishError::Refused(error.into())
+    } else {
+        PublishError::Unavailable(error.into())
     }
 }

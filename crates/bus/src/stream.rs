@@ -116,12 +116,7 @@ impl Bus {
         let config = self.stream_config(stream);
         let jetstream = self.jetstream();
         match jetstream.get_stream(&config.name).await {
-            Ok(found) => {
-                if self.takes_batches() && !found.cached_info().config.allow_atomic_publish {
-                    self.allow_batches(stream, &found).await;
-                }
-                Ok(found)
-            }
+            Ok(found) => Ok(found),
             Err(error) if is_missing(&error) => {
                 // Several processes may make it at once; the server takes the same configuration twice.
                 let made = jetstream.create_stream(config).await.map_err(|error| StreamError::new(stream, error))?;
@@ -131,20 +126,6 @@ impl Bus {
             }
             Err(error) => Err(StreamError::new(stream, error)),
         }
-    }
-
-    /// A stream made by an older server or an older version of ours learns to take batches; without it everything works, with
-    /// more flushes.
-    async fn allow_batches(&self, stream: Stream, found: &jetstream::stream::Stream) {
-        let config = Config { allow_atomic_publish: true, ..found.cached_info().config.clone() };
-        if let Err(error) = self.jetstream().update_stream(config).await {
-            tracing::debug!(stream = stream.name(), error = %error, "the stream takes no batches");
-        }
-    }
-
-    /// Atomic batches came with version 2.12.
-    fn takes_batches(&self) -> bool {
-        self.client().is_server_compatible(2, 12, 0)
     }
 
     pub(crate) fn stream_name(&self, stream: Stream) -> String {
@@ -165,7 +146,6 @@ impl Bus {
             max_bytes: self.config().stream_max_bytes.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
             duplicate_window: DUPLICATE_WINDOW,
             num_replicas: self.config().replicas,
-            allow_atomic_publish: self.takes_batches(),
             ..Config::default()
         }
     }
