@@ -44,7 +44,7 @@ pub fn write(header: &EventHeader) -> Result<HeaderMap, HeaderError> {
         (TRACE, header.trace.as_ref().map(TraceParent::as_str)),
     ] {
         let Some(value) = value else { continue };
-        if value.is_empty() || value.len() > LONGEST || !value.bytes().all(|b| b.is_ascii_graphic()) {
+        if !is_sound(value) {
             return Err(HeaderError::Malformed(name));
         }
         map.insert(name, value);
@@ -56,7 +56,7 @@ pub fn write(header: &EventHeader) -> Result<HeaderMap, HeaderError> {
 /// The event that NATS headers describe. A `traceparent` that cannot be understood is passed over, as its specification says.
 ///
 /// # Errors
-/// When a header is missing, malformed or longer than 256 bytes.
+/// When a header is missing, or its value is empty, longer than 256 bytes or not printable ASCII.
 pub fn read(map: &HeaderMap) -> Result<EventHeader, HeaderError> {
     Ok(EventHeader {
         id: text(map, ID)?,
@@ -76,18 +76,29 @@ pub fn read(map: &HeaderMap) -> Result<EventHeader, HeaderError> {
 
 fn text(map: &HeaderMap, name: &'static str) -> Result<String, HeaderError> {
     let value = map.get(name).ok_or(HeaderError::Missing(name))?.as_str();
-    if value.is_empty() || value.len() > LONGEST { Err(HeaderError::Malformed(name)) } else { Ok(value.to_owned()) }
+    if is_sound(value) { Ok(value.to_owned()) } else { Err(HeaderError::Malformed(name)) }
 }
 
-/// Headers as lines of `name: value`, to keep a message aside exactly as it came.
+fn is_sound(value: &str) -> bool {
+    !value.is_empty() && value.len() <= LONGEST && value.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// Headers as lines of `name: value`, to keep a message aside as it came. A control character, which Postgres could not keep,
+/// becomes `?`.
 #[must_use]
 pub fn to_lines(map: &HeaderMap) -> String {
     let mut lines: Vec<String> = map
         .iter()
-        .flat_map(|(name, values)| values.iter().map(move |value| format!("{name}: {}\n", value.as_str())))
+        .flat_map(|(name, values)| values.iter().map(move |value| format!("{name}: {}\n", kept(value.as_str()))))
         .collect();
     lines.sort();
     lines.concat()
+}
+
+/// A text from outside as Postgres can keep it: each control character becomes `?`.
+#[must_use]
+pub fn kept(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 /// The headers that [`to_lines`] wrote. Lines it would not write are passed over.
@@ -153,6 +164,14 @@ mod tests {
         assert_eq!(write(&header), Err(HeaderError::Malformed("ce-id")));
         header.id = "x".repeat(257);
         assert_eq!(write(&header), Err(HeaderError::Malformed("ce-id")));
+    }
+
+    #[test]
+    fn a_value_postgres_could_not_keep_is_malformed_and_set_aside_without_it() {
+        let mut map = HeaderMap::new();
+        map.insert(ID, "a\u{0}b");
+        assert_eq!(read(&map), Err(HeaderError::Malformed("ce-id")));
+        assert_eq!(to_lines(&map), "ce-id: a?b\n");
     }
 
     #[test]

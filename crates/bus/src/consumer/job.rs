@@ -56,7 +56,8 @@ impl<B: EventBody> Fresh<B> {
         };
         let message = message.message;
         let reply = message.reply?.into_string();
-        let subject = bus.unprefixed(&message.subject).unwrap_or_default().to_owned();
+        // Both are kept in Postgres when the message is set aside, and may come from outside.
+        let subject = header::kept(bus.unprefixed(&message.subject).unwrap_or_default());
         let headers = message.headers.unwrap_or_default();
         let event = decode(&subject, &headers, &message.payload);
         let (tenant, event_id, order_key) = if let Ok(event) = &event {
