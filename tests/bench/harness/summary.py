@@ -29,7 +29,7 @@ class Bound:
     most: float
 
 
-# About twice what was measured when the bound was set.
+# First guesses, not taken from a measurement yet: set each to about twice what a quiet machine shows.
 BOUNDS = [
     Bound("P-1", "cpu_us", 400),
     Bound("P-1", "wal_bytes", 6000),

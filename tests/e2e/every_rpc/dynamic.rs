@@ -1,12 +1,11 @@
 //! Calls any method by its path with a JSON body, through the descriptors, so that one loop can call them all.
 
-use bytes::{Buf as _, BufMut as _};
 use prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor};
 use serde_json::Value;
 use tonic::client::Grpc;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::{Request, Status};
+use tsunagi::operator::Encoded;
 use tsunagi::stage::{Caller, Stage};
 
 /// The services' addresses and every method's shape.
@@ -32,7 +31,7 @@ impl Calls {
         let path = path.parse().map_err(|_| Status::internal("not a path"))?;
         let mut request = Request::new(body.encode_to_vec());
         request.set_timeout(std::time::Duration::from_secs(10));
-        let mut answers = client.server_streaming(request, path, Raw).await?.into_inner();
+        let mut answers = client.server_streaming(request, path, Encoded).await?.into_inner();
         let Some(bytes) = answers.message().await? else { return Ok(Value::Null) };
         let answer = DynamicMessage::decode(method.output(), bytes.as_slice())
             .map_err(|problem| Status::internal(problem.to_string()))?;
@@ -52,44 +51,5 @@ impl Calls {
             Some("ingest") => &self.stage.ingest,
             _ => &self.stage.messaging,
         }
-    }
-}
-
-/// Bytes in, bytes out.
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Vec<u8>;
-    type Decode = Vec<u8>;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn encode(&mut self, item: Vec<u8>, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        to.put_slice(&item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
-        let mut item = vec![0; from.remaining()];
-        from.copy_to_slice(&mut item);
-        Ok(Some(item))
     }
 }

@@ -31,7 +31,7 @@ pub enum Fault {
 }
 
 /// Where the two services that hold webhooks and sends can be killed from inside.
-const PLACES: [(Service, &str); 13] = [
+pub const PLACES: [(Service, &str); 15] = [
     (Service::WebhookIngest, "ingest.before_commit"),
     (Service::WebhookIngest, "ingest.after_commit"),
     (Service::WebhookIngest, "ingest.after_publish"),
@@ -42,7 +42,9 @@ const PLACES: [(Service, &str); 13] = [
     (Service::MessagingOutbox, "messaging.after_claim"),
     (Service::MessagingOutbox, "messaging.before_call"),
     (Service::MessagingOutbox, "messaging.after_call"),
-    (Service::MessagingOutbox, "messaging.before_complete"),
+    (Service::MessagingOutbox, "messaging.after_freeze"),
+    (Service::MessagingOutbox, "messaging.before_settle"),
+    (Service::MessagingOutbox, "messaging.after_settle"),
     (Service::MessagingOutbox, "bus.relay.after_publish"),
     (Service::MessagingOutbox, "bus.consumer.after_commit"),
 ];

@@ -16,7 +16,7 @@ use line_simulator::AccountSettings;
 
 use crate::platform::{Options, Platform};
 use dice::Dice;
-pub use fault::Fault;
+pub use fault::{Fault, PLACES};
 use load::Load;
 pub use report::{Report, Run};
 

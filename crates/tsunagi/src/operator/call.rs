@@ -5,12 +5,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use chassis::grpc::Client;
 use prost_reflect::prost::Message as _;
-use prost_reflect::prost::bytes::{Buf, BufMut};
 use prost_reflect::{DynamicMessage, MethodDescriptor, SerializeOptions};
 use serde_json::Value;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::{Request, Status};
 use tonic_types::StatusExt as _;
+
+use super::encoded::Encoded;
 
 /// How long a service may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -26,7 +26,7 @@ pub(super) async fn unary(
     grpc.ready().await.context("the service cannot be reached")?;
     let mut request = Request::new(message.encode_to_vec());
     request.set_timeout(PATIENCE);
-    let answer = grpc.unary(request, path.parse()?, Bytes).await.map_err(|status| explained(&status))?;
+    let answer = grpc.unary(request, path.parse()?, Encoded).await.map_err(|status| explained(&status))?;
     let answer = DynamicMessage::decode(method.output(), answer.into_inner().as_slice())?;
     let options = SerializeOptions::new().use_proto_field_name(true).skip_default_fields(false);
     Ok(answer.serialize_with_options(serde_json::value::Serializer, &options)?)
@@ -36,44 +36,4 @@ pub(super) async fn unary(
 fn explained(status: &Status) -> anyhow::Error {
     let reason = status.get_details_error_info().map(|info| format!(" ({})", info.reason)).unwrap_or_default();
     anyhow::anyhow!("{:?}: {}{reason}", status.code(), status.message())
-}
-
-/// Messages that are encoded already.
-#[derive(Clone, Copy)]
-struct Bytes;
-
-impl Codec for Bytes {
-    type Encode = Vec<u8>;
-    type Decode = Vec<u8>;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Bytes {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn encode(&mut self, item: Vec<u8>, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        into.put_slice(&item);
-        Ok(())
-    }
-}
-
-impl Decoder for Bytes {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
-        let mut message = vec![0; from.remaining()];
-        from.copy_to_slice(&mut message);
-        Ok(Some(message))
-    }
 }

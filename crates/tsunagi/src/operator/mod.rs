@@ -6,6 +6,7 @@
 
 mod call;
 mod connection;
+mod encoded;
 mod flags;
 mod keys;
 mod methods;
@@ -16,6 +17,8 @@ mod token;
 use std::io::Write as _;
 
 use clap::{ArgMatches, Command};
+
+pub use encoded::Encoded;
 
 /// The operator's commands, to be added to the program's.
 #[must_use]
