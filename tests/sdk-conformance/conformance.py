@@ -119,13 +119,13 @@ def webhooks():
 def chats(hanako, user):
     for name, profile in (("group", api.get_group_member_profile), ("room", api.get_room_member_profile)):
         chat = control.post("/chats", {"kind": name, "name": "Family", "members": [hanako]})
-        change = lambda what, chat=chat, **more: control.post(f"/chats/{chat}/changes", {"change": what, **more})
-        change("invite_account", account=account)
+        changes = f"/chats/{chat}/changes"
+        control.post(changes, {"change": "invite_account", "account": account})
         kind(f"join {name}", "JoinEvent", event())
         guest, _ = person()
-        change("members_join", people=[guest])
+        control.post(changes, {"change": "members_join", "people": [guest]})
         check.equal("one member joined", len(kind("memberJoined", "MemberJoinedEvent", event()).joined.members), 1)
-        change("members_leave", people=[guest])
+        control.post(changes, {"change": "members_leave", "people": [guest]})
         kind("memberLeft", "MemberLeftEvent", event())
         if name == "group":
             written = act(hanako, act="write", type="text", text="teh", chat=chat)
@@ -230,12 +230,18 @@ def linking(hanako, user):
         check.equal(f"only ok has a source ({wanted})", linked.source is not None, wanted == "ok")
 
 
+def base64url(number):
+    """The number as a JWK carries it (RFC 7518, section 6.3.1)."""
+    octets = number.to_bytes((number.bit_length() + 7) // 8, "big")
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
 def tokens():
     oauth = o.ChannelAccessToken(o.ApiClient(o.Configuration(host=BASE)))
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     numbers = key.public_key().public_numbers()
-    number = lambda n: base64.urlsafe_b64encode(n.to_bytes((n.bit_length() + 7) // 8, "big")).rstrip(b"=").decode()
-    kid = control.post(f"/accounts/{account}/assertion-keys", {"n": number(numbers.n), "e": number(numbers.e)})["kid"]
+    public = {"n": base64url(numbers.n), "e": base64url(numbers.e)}
+    kid = control.post(f"/accounts/{account}/assertion-keys", public)["kid"]
     now = int(time.time())
     claims = {"iss": account, "sub": account, "aud": "https://api.line.me/", "exp": now + 1700, "token_exp": 86_400}
     assertion = jwt.encode(claims, key, algorithm="RS256", headers={"kid": kid})
