@@ -1,11 +1,17 @@
 //! Whether a stream is still the one that was filled. A stream that was created at another time, or whose last number is smaller
-//! than one it acknowledged, has lost what was published; whoever filled it publishes everything it keeps again.
+//! than one it acknowledged, has lost what was published; whoever filled it publishes everything it keeps again. A stream whose
+//! server was started anew may have lost its last messages, for a server writes them to disk a while after it acknowledged
+//! them: who filled it publishes those of the last minutes again.
 
 use chassis::postgres::Database;
+use kernel::Timestamp;
 use sqlx::AssertSqlSafe;
 
 use crate::connection::Bus;
 use crate::stream::{Observed, Stream, StreamError};
+
+/// How long a server may take to bring to disk what it acknowledged, in minutes. NATS' own default is 2 (`sync_interval`).
+pub const TAIL_MINUTES: i32 = 5;
 
 /// What one service remembers of one stream it fills.
 #[derive(Clone, Debug)]
@@ -25,11 +31,33 @@ pub enum ContinuityError {
     Stream(#[from] StreamError),
 }
 
+/// How far a stream can be relied upon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// 1 at first, and one more whenever the stream had lost something or may have.
+    pub epoch: i64,
+    /// What was published from this moment on, in an earlier epoch, is to be published again; none once that is done.
+    pub refill_from: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 struct Remembered {
     created: i64,
-    last_sequence: u64,
+    last_sequence: i64,
+    server: String,
     epoch: i64,
+    refill_from: Option<Timestamp>,
+}
+
+/// What became of a stream since it was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It is as it was, or has grown.
+    Same,
+    /// Its last messages may be gone.
+    Restarted,
+    /// It is another one, or shorter.
+    Lost,
 }
 
 impl Continuity {
@@ -39,29 +67,54 @@ impl Continuity {
         Self { database: database.clone(), stream }
     }
 
-    /// Looks at the stream, makes it when it is missing, and returns its epoch: 1 at first, and one more whenever the stream
-    /// turned out to be new or shorter. What was published in an earlier epoch is to be published again.
+    /// Looks at the stream, makes it when it is missing, and tells what is to be published again.
     ///
     /// # Errors
     /// When the database or NATS is away.
-    pub async fn look(&self, bus: &Bus) -> Result<i64, ContinuityError> {
+    pub async fn look(&self, bus: &Bus) -> Result<Standing, ContinuityError> {
         // Remembered first: a stream only grows between the two looks.
         let remembered = self.remembered().await?;
         let observed = bus.observe(self.stream).await?;
-        let epoch = match remembered {
-            Some(remembered) if is_same(remembered, observed) => return Ok(remembered.epoch),
-            Some(remembered) => {
+        let (fate, epoch) = match &remembered {
+            None => (Fate::Same, 1),
+            Some(remembered) => match fate(remembered, &observed) {
+                Fate::Same => return Ok(remembered.standing()),
+                changed => (changed, remembered.epoch + 1),
+            },
+        };
+        match fate {
+            Fate::Same => {}
+            Fate::Restarted => {
+                tracing::info!(
+                    stream = self.stream.name(),
+                    "the server was started anew; the last minutes are published again"
+                );
+            }
+            Fate::Lost => {
                 tracing::warn!(
                     stream = self.stream.name(),
-                    lost_epoch = remembered.epoch,
-                    "the stream is new or shorter than remembered; everything kept is published again"
+                    "new or shorter than remembered; everything kept is published again"
                 );
                 metrics::counter!("tsunagi_bus_streams_lost_total", "stream" => self.stream.name()).increment(1);
-                remembered.epoch + 1
             }
-            None => 1,
-        };
-        self.remember(observed, epoch).await
+        }
+        self.remember(&observed, epoch, fate).await?;
+        // Another replica may have been first; then its epoch holds.
+        Ok(self.remembered().await?.map_or(Standing { epoch, refill_from: None }, |remembered| remembered.standing()))
+    }
+
+    /// Notes that what was to be published again in this epoch is on its way.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn refilled(&self, epoch: i64) -> Result<(), sqlx::Error> {
+        let text = format!(
+            "UPDATE {schema}.stream_state SET refilled_at = now() WHERE stream = $1 AND epoch = $2 AND refilled_at IS NULL",
+            schema = self.database.schema()
+        );
+        let query = sqlx::query(AssertSqlSafe(text)).bind(self.stream.name()).bind(epoch);
+        query.execute(self.database.worker()).await?;
+        Ok(())
     }
 
     /// Notes the highest sequence number that the stream acknowledged.
@@ -79,37 +132,57 @@ impl Continuity {
     }
 
     async fn remembered(&self) -> Result<Option<Remembered>, sqlx::Error> {
-        let row: Option<(i64, i64, i64)> = sqlx::query_as(AssertSqlSafe(format!(
-            "SELECT created, last_sequence, epoch FROM {schema}.stream_state WHERE stream = $1",
+        sqlx::query_as(AssertSqlSafe(format!(
+            "SELECT created, last_sequence, server, epoch, CASE WHEN refilled_at IS NULL THEN refill_from END AS refill_from
+             FROM {schema}.stream_state WHERE stream = $1",
             schema = self.database.schema()
         )))
         .bind(self.stream.name())
         .fetch_optional(self.database.worker())
-        .await?;
-        Ok(row.map(|(created, last, epoch)| Remembered { created, last_sequence: last.cast_unsigned(), epoch }))
+        .await
     }
 
-    /// Writes the new state unless another replica was first, and returns the epoch that holds.
-    async fn remember(&self, observed: Observed, epoch: i64) -> Result<i64, ContinuityError> {
+    /// Writes the new state unless another replica was first. What was to be published again and is not yet stays so.
+    async fn remember(&self, observed: &Observed, epoch: i64, fate: Fate) -> Result<(), sqlx::Error> {
         sqlx::query(AssertSqlSafe(format!(
-            "INSERT INTO {schema}.stream_state AS s (stream, created, last_sequence, epoch) VALUES ($1, $2, $3, $4)
+            "INSERT INTO {schema}.stream_state AS s
+                 (stream, created, last_sequence, server, epoch, refill_from, refilled_at)
+             VALUES ($1, $2, $3, $4, $5, now(), now())
              ON CONFLICT (tenant_id, stream) DO UPDATE
-             SET created = excluded.created, last_sequence = excluded.last_sequence, epoch = excluded.epoch
+             SET created = excluded.created, last_sequence = excluded.last_sequence, server = excluded.server,
+                 epoch = excluded.epoch, refilled_at = NULL,
+                 refill_from = CASE WHEN $6 THEN to_timestamp(0) ELSE
+                     least(CASE WHEN s.refilled_at IS NULL THEN s.refill_from END, now() - make_interval(mins => $7)) END
              WHERE s.epoch = excluded.epoch - 1",
             schema = self.database.schema()
         )))
         .bind(self.stream.name())
         .bind(observed.created)
         .bind(observed.last_sequence.cast_signed())
+        .bind(&observed.server)
         .bind(epoch)
+        .bind(fate == Fate::Lost)
+        .bind(TAIL_MINUTES)
         .execute(self.database.worker())
         .await?;
-        Ok(self.remembered().await?.map_or(epoch, |remembered| remembered.epoch))
+        Ok(())
     }
 }
 
-fn is_same(remembered: Remembered, observed: Observed) -> bool {
-    remembered.created == observed.created && remembered.last_sequence <= observed.last_sequence
+impl Remembered {
+    fn standing(&self) -> Standing {
+        Standing { epoch: self.epoch, refill_from: self.refill_from }
+    }
+}
+
+fn fate(remembered: &Remembered, observed: &Observed) -> Fate {
+    if remembered.created != observed.created || remembered.last_sequence.cast_unsigned() > observed.last_sequence {
+        Fate::Lost
+    } else if remembered.server != observed.server {
+        Fate::Restarted
+    } else {
+        Fate::Same
+    }
 }
 
 #[cfg(test)]
@@ -121,15 +194,20 @@ mod tests {
         #[test]
         fn a_stream_that_grew_is_the_same_and_a_new_or_shorter_one_is_not(
             created: i64,
-            last in 1u64..,
+            last in 1..i64::MAX,
             more in 0u64..9,
             other: i64,
+            restarted: bool,
         ) {
-            let remembered = Remembered { created, last_sequence: last, epoch: 1 };
-            let same = |created, last_sequence| is_same(remembered, Observed { created, last_sequence });
-            prop_assert!(same(created, last.saturating_add(more)));
-            prop_assert!(!same(created, last - 1));
-            prop_assert_eq!(same(other, last), created == other);
+            let remembered =
+                Remembered { created, last_sequence: last, server: "a".to_owned(), epoch: 1, refill_from: None };
+            let server = if restarted { "b" } else { "a" }.to_owned();
+            let of = |created, last_sequence| fate(&remembered, &Observed { created, last_sequence, server: server.clone() });
+            let whole = if restarted { Fate::Restarted } else { Fate::Same };
+            let last = last.cast_unsigned();
+            prop_assert_eq!(of(created, last + more), whole);
+            prop_assert_eq!(of(created, last - 1), Fate::Lost);
+            prop_assert_eq!(of(other, last), if other == created { whole } else { Fate::Lost });
         }
     }
 }

@@ -32,10 +32,12 @@ CREATE TABLE {schema}.outbox_published (
     batch bigint GENERATED ALWAYS AS IDENTITY,
     epoch bigint NOT NULL,
     published_at timestamptz NOT NULL,
+    last_published_at timestamptz NOT NULL,
     sequences bigint[] NOT NULL,
     PRIMARY KEY (tenant_id, batch)
 );
-CREATE INDEX outbox_published_epoch ON {schema}.outbox_published (epoch, published_at);
+CREATE INDEX outbox_published_first ON {schema}.outbox_published (published_at);
+CREATE INDEX outbox_published_last ON {schema}.outbox_published (last_published_at);
 SELECT {schema}.isolate_queue('{schema}.outbox_published', 'SELECT, INSERT, DELETE');
 
 -- What is remembered of each stream this service fills: another creation time, or a smaller last number, is another stream.
@@ -44,7 +46,10 @@ CREATE TABLE {schema}.stream_state (
     stream text NOT NULL,
     created bigint NOT NULL, -- nanoseconds since 1970
     last_sequence bigint NOT NULL,
+    server text NOT NULL, -- its run; another one may have forgotten the last minutes
     epoch bigint NOT NULL,
+    refill_from timestamptz NOT NULL, -- what was published since then, in earlier epochs, is published again
+    refilled_at timestamptz, -- null: not yet
     PRIMARY KEY (tenant_id, stream)
 );
 SELECT {schema}.isolate_queue('{schema}.stream_state', 'SELECT, INSERT, UPDATE');

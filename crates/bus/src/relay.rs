@@ -16,7 +16,7 @@ use std::time::Duration;
 use chassis::Host;
 use chassis::postgres::Database;
 use futures::StreamExt;
-use kernel::EventHeader;
+use kernel::{EventHeader, Timestamp};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -80,7 +80,7 @@ pub fn spawn(host: &Host, bus: &Bus, database: &Database) {
         cursor: Uuid::nil(),
         epoch: 0,
         compared: None,
-        refilling: true,
+        refill_from: None,
         told: false,
     };
     host.spawn(format!("{schema}.relay"), relay.run(relay_held, stopping));
@@ -119,8 +119,8 @@ struct Relay {
     epoch: i64,
     /// When the stream was last compared with what is remembered; none when there is a reason to doubt it.
     compared: Option<Instant>,
-    /// Whether rows of earlier epochs may wait to be put back into the queue.
-    refilling: bool,
+    /// From when on rows of earlier epochs may have to be put back into the queue; none when they have been.
+    refill_from: Option<Timestamp>,
     /// Whether it was said that the outbox stands still.
     told: bool,
 }
@@ -147,7 +147,7 @@ impl Relay {
         while !stopping.is_cancelled() {
             if !*held.borrow_and_update() {
                 // What was learnt before may not hold when the lease comes back.
-                (self.compared, self.refilling) = (None, true);
+                (self.compared, self.refill_from) = (None, None);
                 stopping.run_until_cancelled(held.changed()).await;
                 continue;
             }
@@ -192,18 +192,21 @@ impl Relay {
             return Ok(Turn::Stuck);
         }
         if self.compared.is_none_or(|at| at.elapsed() > COMPARES_EVERY) {
-            let epoch = self.continuity.look(&self.bus).await?;
-            self.refilling |= epoch != self.epoch;
-            (self.epoch, self.compared) = (epoch, Some(Instant::now()));
+            let standing = self.continuity.look(&self.bus).await?;
+            (self.epoch, self.refill_from) = (standing.epoch, standing.refill_from);
+            self.compared = Some(Instant::now());
         }
-        if self.refilling {
-            self.refilling = self.queue.refill(self.epoch).await?;
+        if let Some(from) = self.refill_from
+            && !self.queue.refill(self.epoch, from).await?
+        {
+            self.continuity.refilled(self.epoch).await?;
+            self.refill_from = None;
         }
         let claimed = self.queue.claim(self.cursor, self.pace.batch()).await?;
         let begins_anew = !self.cursor.is_nil();
         self.cursor = claimed.next;
         if claimed.rows.is_empty() {
-            return Ok(if begins_anew || self.refilling { Turn::Worked } else { Turn::Idle });
+            return Ok(if begins_anew || self.refill_from.is_some() { Turn::Worked } else { Turn::Idle });
         }
         let outcome = self.publish(&claimed).await?;
         self.queue.complete(&outcome.done, self.epoch, Stream::of(self.family), outcome.last_sequence).await?;

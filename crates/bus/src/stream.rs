@@ -1,13 +1,15 @@
 //! The JetStream streams: which there are, how they are kept, and how they come back when somebody deletes them.
 //!
 //! A stream carries; Postgres remembers. A full stream therefore refuses what is new (the outbox waits) and never drops what
-//! somebody may not have read.
+//! somebody may not have read. And a stream that can be filled again from Postgres need not be on disk before it acknowledges:
+//! what a server forgets when it dies is noticed ([`crate::continuity`]) and published again. The spill stream alone holds
+//! what is nowhere else.
 
 use std::fmt;
 use std::time::Duration;
 
 use async_nats::jetstream;
-use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType};
 
 use crate::connection::Bus;
 use crate::subject::Family;
@@ -60,6 +62,12 @@ impl Stream {
         }
     }
 
+    /// Whether Postgres has everything in it, so that it can be filled again.
+    #[must_use]
+    pub const fn can_be_filled_again(self) -> bool {
+        !matches!(self, Self::IngestSpill)
+    }
+
     /// The stream that carries a family.
     #[must_use]
     pub const fn of(family: Family) -> Self {
@@ -76,12 +84,15 @@ impl Stream {
 pub const SPILL_SUBJECT: &str = "ingest.spill.v1";
 
 /// A stream as the server knows it: two streams of one name that were created at different times are not the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observed {
     /// When it was created, in nanoseconds since 1970.
     pub created: i64,
     /// The last sequence number it gave.
     pub last_sequence: u64,
+    /// The run of the server that holds it: another one may have forgotten what it acknowledged last. Empty when several
+    /// servers hold the stream, who remember for each other.
+    pub server: String,
 }
 
 /// A stream could not be asked for or made.
@@ -105,11 +116,13 @@ impl Bus {
     /// # Errors
     /// When the server is away or refuses.
     pub async fn observe(&self, stream: Stream) -> Result<Observed, StreamError> {
+        // Asked first: a server that starts anew between the two questions is noticed the next time.
+        let server = if self.config().replicas == 1 { self.client().server_info().server_id } else { String::new() };
         let handle = self.stream(stream).await?;
         let info = handle.cached_info();
         let nanos = info.created.unix_timestamp_nanos();
         let created = i64::try_from(nanos).map_err(|error| StreamError::new(stream, error))?;
-        Ok(Observed { created, last_sequence: info.state.last_sequence })
+        Ok(Observed { created, last_sequence: info.state.last_sequence, server })
     }
 
     pub(crate) async fn stream(&self, stream: Stream) -> Result<jetstream::stream::Stream, StreamError> {
@@ -136,6 +149,8 @@ impl Bus {
     }
 
     fn stream_config(&self, stream: Stream) -> Config {
+        // Servers that hold a stream together decide by themselves.
+        let may_forget = stream.can_be_filled_again() && self.config().replicas == 1;
         Config {
             name: self.stream_name(stream),
             subjects: vec![self.prefixed(stream.subjects())],
@@ -146,6 +161,7 @@ impl Bus {
             max_bytes: self.config().stream_max_bytes.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
             duplicate_window: DUPLICATE_WINDOW,
             num_replicas: self.config().replicas,
+            persist_mode: may_forget.then_some(PersistenceMode::Async),
             ..Config::default()
         }
     }

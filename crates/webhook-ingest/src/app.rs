@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use bus::Bus;
@@ -22,7 +23,7 @@ use crate::findings::Findings;
 use crate::http::{Door, Limits, Listener, listen};
 use crate::measures::Measures;
 use crate::partitions::{self, Retention};
-use crate::publish::{Again, Backlog, Highest, Live, Marks, Sender, hand};
+use crate::publish::{Again, Backlog, Highest, LEASE, Live, Marks, Sender, hand};
 use crate::spill::{Mover, Spill};
 
 /// Bodies that may wait for their commit.
@@ -77,20 +78,20 @@ impl App {
         let breaker = Breaker::default();
         until_stopped(host, "ingest.breaker", probe(breaker.clone(), database.clone()));
         let spill = Spill { publisher: Publisher::new(&bus, SPILLS_IN_FLIGHT), clock: host.clock() };
-        let store = || Store::new(&database, &breaker, &spill, host.clock());
+        let store = |lease| Store::new(&database, &breaker, &spill, host.clock(), lease);
         let measures = Arc::new(Measures::new());
         let (queue, outlet) = queue(WAITING);
         for _ in 0..config.flushers {
             let flusher = Flusher {
                 outlet: outlet.clone(),
-                store: store(),
+                store: store(LEASE),
                 publishing: hand.clone(),
                 marks: marks.clone(),
                 measures: Arc::clone(&measures),
             };
             spawn(host, "ingest.flusher", flusher.run());
         }
-        Mover::spawn(host, &bus, store(), hand);
+        Mover::spawn(host, &bus, store(Duration::ZERO));
 
         let findings = Findings::default();
         let keeping = findings.clone().keep(database.clone(), stopping.clone());

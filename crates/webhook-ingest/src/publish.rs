@@ -3,7 +3,8 @@
 //! The replica that committed a body publishes its events at once, without reading anything ([`live`]). The row that the
 //! commit left behind is deleted with a later commit. Whatever row is still there when its lease is over, because the
 //! process or NATS went away, any replica publishes from the archive ([`backlog`]). When the stream is not the one it was,
-//! the archive's last seven days get such rows again ([`again`]). Consumers know what they handled, so once more is never wrong.
+//! the archive's last seven days get such rows again, and its last minutes when the server of the stream was started anew
+//! ([`again`]). Consumers know what they handled, so once more is never wrong.
 
 mod again;
 mod backlog;

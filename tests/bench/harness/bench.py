@@ -38,11 +38,14 @@ class Cost:
 
     span: machine.Span
     work: Work
+    # CPU seconds of each process tree by name.
+    parts: dict[str, float]
 
-    def of(self, events: int) -> dict[str, float]:
+    def of(self, events: int) -> dict[str, object]:
         """The same, for each of `events`."""
         events = max(events, 1)
         return {
+            "cpu_us_of": {name: round(seconds * 1e6 / events, 1) for name, seconds in self.parts.items()},
             "cpu_us": round(self.span.cpu_seconds * 1e6 / events, 1),
             "wal_bytes": round(self.work.wal_bytes / events, 1),
             "commits": round(self.work.commits / events, 4),
@@ -51,20 +54,22 @@ class Cost:
 
 
 class Meter:
-    """Counts from its making until `stop`, for the processes below `roots`."""
+    """Counts from its making until `stop`, for the processes below `roots`, each by its name."""
 
-    def __init__(self, bench: "Bench", roots: list[int]) -> None:
+    def __init__(self, bench: "Bench", roots: dict[str, int]) -> None:
         self.bench = bench
         self.before = bench.postgres.work()
-        self.watch = machine.Watch(roots)
+        self.parts = {name: machine.Watch([root]) for name, root in roots.items()}
+        self.watch = machine.Watch(list(roots.values()))
         # Everything the run started, this program and its children, and the servers.
         self.own = machine.Watch([os.getpid(), bench.postmaster])
 
     def stop(self) -> Cost:
+        parts = {name: watch.stop().cpu_seconds for name, watch in self.parts.items()}
         span, own = self.watch.stop(), self.own.stop()
         self.others = round(own.others(own.cpu_seconds), 2)
         self.stolen = round(own.stolen_seconds, 2)
-        return Cost(span, self.bench.postgres.work() - self.before)
+        return Cost(span, self.bench.postgres.work() - self.before, parts)
 
 
 class Bench:
@@ -86,9 +91,10 @@ class Bench:
         self.users = room / "users"
         self.generator = Generator(generator, self.users)
 
-    def roots(self, *services: str) -> list[int]:
+    def roots(self, *services: str) -> dict[str, int]:
         """The process trees an event costs: these services, Postgres, NATS."""
-        return [*(self.stage.processes[service] for service in services), self.postmaster, self.broker.process.pid]
+        stores = {"postgres": self.postmaster, "nats": self.broker.process.pid}
+        return {**{service: self.stage.processes[service] for service in services}, **stores}
 
     def stream(self, name: str) -> str:
         """The platform's own name of a stream."""

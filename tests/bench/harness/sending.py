@@ -77,7 +77,7 @@ def peer(bench: Bench, lanes: dict) -> None:
         process = bench.peers.queue(
             f"{url}/bench_peer", bench.stage.told["line_url"], lanes["conversations"], lanes["accounts"]
         )
-        roots = [process.pid, bench.postmaster]
+        roots = {"node": process.pid, "postgres": bench.postmaster}
         filling = Meter(bench, roots)
         queued = json.loads(process.stdout.readline())
         filled = filling.stop()

@@ -52,7 +52,7 @@ def _messages(bench: Bench) -> int:
 
 def _rest(bench: Bench) -> None:
     """Waits until nothing that was committed still has to be published."""
-    until(CAUGHT_UP_WITHIN, lambda: bench.stage.number("select count(*) from ingest.publication") == 0, every=0.2)
+    until(CAUGHT_UP_WITHIN, lambda: bench.stage.number("select count(*) from ingest.publication where published_late_at is null") == 0, every=0.2)
 
 
 def _publication(bench: Bench, before: int, events: int) -> dict[str, float]:
@@ -94,16 +94,14 @@ def peer(bench: Bench, figure: str, case: str, disturbed: bool = False) -> None:
     try:
         with bench.disk() as disk, Disturbance(bench.room) if disturbed else nullcontext():
             _generate(bench, running.url, bench.plan.warm_up)
-            meter = Meter(bench, [running.process.pid, bench.broker.process.pid])
+            meter = Meter(bench, {"node": running.process.pid, "nats": bench.broker.process.pid})
             load = _generate(bench, running.url, bench.plan.seconds)
             cost = meter.stop()
     finally:
         running.stop()
     answered = load["requests"] - load["refused"]
-    cpu = round(cost.span.cpu_seconds * 1e6 / max(answered, 1), 1)
-    bench.record.add(
-        figure, case, **load, cpu_us=cpu, others_cpus=meter.others, stolen_seconds=meter.stolen, **disk
-    )
+    spent = {name: value for name, value in cost.of(answered).items() if name.startswith("cpu_us")}
+    bench.record.add(figure, case, **load, **spent, others_cpus=meter.others, stolen_seconds=meter.stolen, **disk)
 
 
 class Memory:

@@ -116,7 +116,8 @@ impl Queue {
         Ok(rows.into_iter().map(row).map(|row| (row.key(), row)).collect())
     }
 
-    /// Takes published entries off the queue, notes when they were published first, and remembers the stream's number.
+    /// Takes published entries off the queue, notes when they were published, and remembers the stream's number. When the
+    /// stream has lost something meanwhile, they stay in the queue.
     pub(super) async fn complete(
         &self,
         done: &[Entry],
@@ -139,13 +140,13 @@ impl Queue {
         Ok(())
     }
 
-    /// Puts some of what was published in an earlier epoch back into the queue. Whether there may be more.
-    pub(super) async fn refill(&self, epoch: i64) -> Result<bool, sqlx::Error> {
+    /// Puts some of what was published since `from`, in an earlier epoch, back into the queue. Whether there may be more.
+    pub(super) async fn refill(&self, epoch: i64, from: Timestamp) -> Result<bool, sqlx::Error> {
         let moved = sqlx::query(AssertSqlSafe(format!(
             "WITH lost AS (
                 DELETE FROM {schema}.outbox_published WHERE (tenant_id, batch) IN (
                     SELECT tenant_id, batch FROM {schema}.outbox_published
-                    WHERE epoch < $1 ORDER BY epoch, published_at LIMIT $2)
+                    WHERE last_published_at >= $3 AND epoch < $1 ORDER BY last_published_at LIMIT $2)
                 RETURNING tenant_id, sequences, published_at
             ) INSERT INTO {schema}.outbox_pending (tenant_id, sequence, published_at)
               SELECT l.tenant_id, s.sequence, l.published_at FROM lost l, unnest(l.sequences) s (sequence)
@@ -154,6 +155,7 @@ impl Queue {
         )))
         .bind(epoch)
         .bind(REFILL)
+        .bind(from)
         .execute(self.database.worker())
         .await?;
         Ok(moved.rows_affected() > 0)
@@ -186,10 +188,12 @@ fn complete_text(schema: &str) -> String {
         "WITH done AS (
             DELETE FROM {schema}.outbox_pending p USING unnest($1::uuid[], $2::int8[]) d (tenant_id, sequence)
             WHERE p.tenant_id = d.tenant_id AND p.sequence = d.sequence
+                AND EXISTS (SELECT FROM {schema}.stream_state WHERE stream = $4 AND epoch = $3)
             RETURNING p.tenant_id, p.sequence, coalesce(p.published_at, now()) AS published_at
          ), noted AS (
-            INSERT INTO {schema}.outbox_published (tenant_id, epoch, published_at, sequences)
-            SELECT tenant_id, $3, published_at, array_agg(sequence ORDER BY sequence) FROM done GROUP BY tenant_id, published_at
+            INSERT INTO {schema}.outbox_published (tenant_id, epoch, published_at, last_published_at, sequences)
+            SELECT tenant_id, $3, published_at, now(), array_agg(sequence ORDER BY sequence)
+            FROM done GROUP BY tenant_id, published_at
          )
          UPDATE {schema}.stream_state SET last_sequence = $5 WHERE stream = $4 AND epoch = $3 AND last_sequence < $5"
     )

@@ -38,14 +38,15 @@ pub(super) async fn keep(
     Ok(())
 }
 
-/// Removes some rows whose time is over. Whether there may be more. What waits to be published again is not touched.
+/// Removes some rows whose time is over. Whether there may be more. Nothing is touched before what is to be published again
+/// has been put back into the queue.
 pub(super) async fn purge(database: &Database) -> Result<bool, sqlx::Error> {
     let purged = sqlx::query(AssertSqlSafe(format!(
         "WITH old AS (
             DELETE FROM {schema}.outbox_published WHERE (tenant_id, batch) IN (
                 SELECT tenant_id, batch FROM {schema}.outbox_published
-                WHERE epoch = (SELECT max(epoch) FROM {schema}.stream_state)
-                    AND published_at < now() - $1 * interval '1 day'
+                WHERE published_at < now() - $1 * interval '1 day'
+                    AND NOT EXISTS (SELECT FROM {schema}.stream_state WHERE refilled_at IS NULL)
                 ORDER BY published_at LIMIT 100)
             RETURNING tenant_id, sequences
          )

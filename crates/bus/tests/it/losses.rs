@@ -129,6 +129,32 @@ async fn a_stream_that_is_shorter_than_remembered_is_filled_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_acknowledged_and_forgot_when_it_died_is_published_again() {
+    let mut nats = Private::start().await.unwrap();
+    let world = World::on("forgotten", nats.url()).await;
+    let side = world.side().await;
+    side.relay();
+    say_some(&side).await;
+    world.until(PENDING, 0).await;
+    nats.stop().await.unwrap();
+    nats.keep_store().unwrap();
+    nats.start_again().await.unwrap();
+    say_some(&side).await;
+    world.until(PENDING, 0).await;
+    nats.kill9().await.unwrap();
+    nats.forget_since_kept().unwrap();
+    // Its last number betrays nothing when others have published since.
+    let unsuspicious = "UPDATE identity.stream_state SET last_sequence = 1";
+    sqlx::query(unsuspicious).execute(&mut world.admin().await).await.unwrap();
+    nats.start_again().await.unwrap();
+    side.consume(spec(), Recorder::default());
+    world.until_effects(120).await;
+    drained(&world, &side).await;
+    assert_eq!(world.number(EFFECT_COUNT).await, 120, "what it had not forgotten was not handled again");
+    side.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_event_is_cut_out_of_its_stream_in_every_copy_and_no_other() {
     let world = World::new("erase").await;
     let side = world.side().await;

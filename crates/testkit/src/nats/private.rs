@@ -1,7 +1,7 @@
 //! A NATS server of one test's own, to kill and start again.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::Duration;
 
@@ -106,9 +106,37 @@ impl Private {
         Ok(())
     }
 
+    /// Keeps a copy of the stopped server's store, for [`Private::forget_since_kept`].
+    pub fn keep_store(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(self.server.is_none(), "the server is running");
+        copy(&self.folder.path().join("store"), &self.folder.path().join("kept"))
+    }
+
+    /// Puts the kept store in the place of the killed server's: it has forgotten everything since, as after a power cut.
+    pub fn forget_since_kept(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(self.server.is_none(), "the server is running");
+        let store = self.folder.path().join("store");
+        std::fs::remove_dir_all(&store)?;
+        copy(&self.folder.path().join("kept"), &store)
+    }
+
     fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
+}
+
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }
 
 impl Drop for Private {

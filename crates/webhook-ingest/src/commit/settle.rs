@@ -11,7 +11,7 @@ use webhook_ingest_core::body_time;
 use super::breaker::Breaker;
 use super::statement;
 use crate::partitions;
-use crate::publish::{Done, LEASE};
+use crate::publish::Done;
 use crate::spill::Spill;
 use crate::taken::{Committed, Taken};
 
@@ -45,6 +45,8 @@ pub(crate) struct Store {
     breaker: Breaker,
     spill: Spill,
     clock: std::sync::Arc<dyn kernel::Clock>,
+    /// How long what it commits is left to its own replica to publish.
+    lease: Duration,
     connection: Option<PgConnection>,
 }
 
@@ -54,8 +56,10 @@ impl Store {
         breaker: &Breaker,
         spill: &Spill,
         clock: std::sync::Arc<dyn kernel::Clock>,
+        lease: Duration,
     ) -> Self {
-        Self { database: database.clone(), breaker: breaker.clone(), spill: spill.clone(), clock, connection: None }
+        let (database, breaker, spill) = (database.clone(), breaker.clone(), spill.clone());
+        Self { database, breaker, spill, clock, lease, connection: None }
     }
 
     /// Makes the bodies durable, in Postgres or in the spill stream. `done` are earlier commits to mark as published on the
@@ -159,7 +163,7 @@ impl Store {
             Some(connection) => connection,
             None => connect(&self.database).await?,
         };
-        let outcome = statement::store(&mut connection, bodies, batch, LEASE, done).await;
+        let outcome = statement::store(&mut connection, bodies, batch, self.lease, done).await;
         // A connection whose statement was refused is as good as before; any other trouble ends it.
         match &outcome {
             Ok(_) => self.connection = Some(connection),

@@ -1,11 +1,12 @@
-//! When the stream is not the one that was filled, everything of the last seven days is published again.
+//! When the stream is not the one that was filled, everything of the last seven days is published again; when its server was
+//! started anew, the last minutes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bus::Bus;
-use bus::continuity::{Continuity, ContinuityError};
+use bus::continuity::{Continuity, ContinuityError, Standing};
 use bus::stream::Stream;
 use chassis::postgres::Database;
 use chrono::TimeDelta;
@@ -19,6 +20,8 @@ use crate::accounts::tenants;
 const EVERY: Duration = Duration::from_secs(2);
 /// As long as the stream itself keeps a message.
 const KEPT_DAYS: i64 = 7;
+/// How much older a body may be than its publication from memory: the wait for its commit, and for its turn.
+const SLACK: TimeDelta = TimeDelta::minutes(1);
 /// Bodies in one row of the table of publications.
 const RUN: i64 = 64;
 /// Rows made by one statement.
@@ -30,7 +33,12 @@ INSERT INTO ingest.refill AS refill (epoch, holder, claimed_until) VALUES ($1, $
 ON CONFLICT (tenant_id, epoch) DO UPDATE SET claimed_until = excluded.claimed_until, holder = excluded.holder
 WHERE NOT refill.complete AND (refill.claimed_until < now() OR refill.holder = excluded.holder)";
 
-/// Runs of bodies behind `$2`, each one row, named after its first body: doing it twice makes no second row.
+/// What was published late is due again, whatever its bodies' age.
+const LATE_ONES: &str = "
+UPDATE ingest.publication SET due_at = now(), published_late_at = NULL WHERE published_late_at >= $1";
+
+/// Runs of bodies behind `$2`, each one row, named after its first body: doing it twice makes no second row, and a run that has
+/// grown since takes the place of the shorter one.
 const REFILL: &str = "
 WITH kept AS (
     SELECT body_id, (row_number() OVER (ORDER BY body_id) - 1) / $3 AS run
@@ -38,7 +46,8 @@ WITH kept AS (
 ), runs AS (
     INSERT INTO ingest.publication (tenant_id, batch_id, due_at, body_ids)
     SELECT $1, (array_agg(body_id ORDER BY body_id))[1], now(), array_agg(body_id ORDER BY body_id) FROM kept GROUP BY run
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (tenant_id, batch_id) DO UPDATE
+    SET due_at = now(), body_ids = excluded.body_ids, published_late_at = NULL
 )
 SELECT body_id FROM kept ORDER BY body_id DESC LIMIT 1";
 
@@ -65,55 +74,53 @@ impl Again {
     /// Compares the stream with what is remembered, for ever.
     pub(crate) async fn run(self) {
         let continuity = Continuity::new(&self.database, Stream::LineWebhook);
-        let (holder, mut known, mut noted) = (Uuid::new_v4(), None, 0);
+        let (holder, mut noted) = (Uuid::new_v4(), (0, 0));
         loop {
             tokio::time::sleep(EVERY).await;
             if !self.bus.is_connected() {
                 continue;
             }
-            match self.look(&continuity, holder, &mut known, &mut noted).await {
+            match self.look(&continuity, holder, &mut noted).await {
                 Ok(()) => {}
                 Err(error) => tracing::warn!(error = %error, "the stream is not compared with what is remembered"),
             }
         }
     }
 
-    async fn look(
-        &self,
-        continuity: &Continuity,
-        holder: Uuid,
-        known: &mut Option<i64>,
-        noted: &mut u64,
-    ) -> Result<(), ContinuityError> {
-        let epoch = continuity.look(&self.bus).await?;
-        if *known != Some(epoch) {
-            // What the stream before gave says nothing about this one.
+    async fn look(&self, continuity: &Continuity, holder: Uuid, noted: &mut (i64, u64)) -> Result<(), ContinuityError> {
+        let Standing { epoch, refill_from } = continuity.look(&self.bus).await?;
+        if noted.0 != epoch {
+            // What the stream gave before says nothing about it now.
             self.highest.0.store(0, Ordering::Relaxed);
-            *noted = 0;
-            // The first stream of all had nothing before it.
-            if epoch <= 1 || self.refill(epoch, holder).await? {
-                *known = Some(epoch);
+            *noted = (epoch, 0);
+        }
+        if let Some(from) = refill_from {
+            if self.refill(epoch, from, holder).await? {
+                continuity.refilled(epoch).await?;
             }
             return Ok(());
         }
         let highest = self.highest.0.load(Ordering::Relaxed);
-        if highest > *noted {
+        if highest > noted.1 {
             continuity.acknowledged(highest).await?;
-            *noted = highest;
+            noted.1 = highest;
         }
         Ok(())
     }
 
-    /// Puts everything of the last seven days back among what is to be published; tells whether it is done, by whomever.
-    async fn refill(&self, epoch: i64, holder: Uuid) -> Result<bool, sqlx::Error> {
+    /// Puts everything since then, of seven days at most, back among what is to be published; tells whether it is done, by
+    /// whomever.
+    async fn refill(&self, epoch: i64, since: Timestamp, holder: Uuid) -> Result<bool, sqlx::Error> {
         let worker = self.database.worker();
         let claim = || sqlx::query(CLAIM).bind(epoch).bind(holder);
         if claim().execute(worker).await?.rows_affected() == 0 {
             let complete = sqlx::query_scalar("SELECT complete FROM ingest.refill WHERE epoch = $1").bind(epoch);
             return complete.fetch_one(worker).await;
         }
-        tracing::warn!(epoch, "the stream of webhooks was lost: seven days are published again");
-        let from = first_id(self.clock.now() - TimeDelta::days(KEPT_DAYS));
+        let from = since.max(self.clock.now() - TimeDelta::days(KEPT_DAYS)) - SLACK;
+        tracing::info!(epoch, %from, "webhooks are published again");
+        sqlx::query(LATE_ONES).bind(since).execute(worker).await?;
+        let from = first_id(from);
         for tenant in tenants(&self.database).await? {
             self.refill_tenant(tenant, from).await?;
             claim().execute(worker).await?;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bus::Bus;
+use bus::continuity::TAIL_MINUTES;
 use bytes::Bytes;
 use chassis::postgres::Database;
 use futures::{StreamExt, stream};
@@ -14,7 +15,6 @@ use uuid::Uuid;
 use webhook_ingest_core::{body_time, read};
 
 use super::LEASE;
-use super::marks::delete;
 use super::send::{Sender, send};
 use crate::taken::Taken;
 
@@ -55,6 +55,12 @@ RETURNING p.tenant_id, p.batch_id, p.body_ids";
 const RELEASE: &str = "
 UPDATE ingest.publication SET due_at = now() + make_interval(secs => $3) WHERE tenant_id = $1 AND batch_id = ANY ($2)";
 
+/// A commit published late keeps its row as long as the stream may forget it.
+const LAY_ASIDE: &str = "
+UPDATE ingest.publication SET due_at = 'infinity', published_late_at = now() WHERE tenant_id = $1 AND batch_id = $2";
+
+const FORGET: &str = "DELETE FROM ingest.publication WHERE published_late_at < now() - make_interval(mins => $1)";
+
 const BODIES: &str = "
 SELECT body_id, account_id, verified_at, trace, payload FROM ingest.body
 WHERE tenant_id = $1 AND body_id = ANY ($2) ORDER BY body_id";
@@ -92,6 +98,8 @@ impl Backlog {
             if measured.is_none_or(|at| at.elapsed() > MEASURED_EVERY) {
                 measured = Some(Instant::now());
                 self.measure().await;
+                // What cannot be forgotten now is forgotten the next time.
+                let _ = sqlx::query(FORGET).bind(TAIL_MINUTES).execute(self.database.worker()).await;
             }
             let published = if self.bus.is_connected() { self.round(&mut behind).await } else { Ok(0) };
             match published {
@@ -108,7 +116,8 @@ impl Backlog {
     /// Notes how many commits are not published yet, and how old the oldest is.
     async fn measure(&self) {
         let figures = sqlx::query_as(
-            "SELECT count(*), coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8 FROM ingest.publication",
+            "SELECT count(*), coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8 FROM ingest.publication
+             WHERE published_late_at IS NULL",
         );
         let figures: Result<(i64, f64), sqlx::Error> = figures.fetch_one(self.database.worker()).await;
         if let Ok((commits, overdue)) = figures {
@@ -168,7 +177,7 @@ impl Backlog {
             if !sent.all_acknowledged().await {
                 return Err(Trouble::Nats);
             }
-            delete(&self.database, &vec![(tenant, batch)]).await?;
+            sqlx::query(LAY_ASIDE).bind(tenant.uuid()).bind(batch).execute(self.database.worker()).await?;
         }
         Ok(count)
     }

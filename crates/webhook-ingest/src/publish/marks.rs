@@ -56,7 +56,7 @@ impl Marks {
 }
 
 /// Deletes the rows.
-pub(super) async fn delete(database: &Database, rows: &Done) -> Result<(), sqlx::Error> {
+async fn delete(database: &Database, rows: &Done) -> Result<(), sqlx::Error> {
     sqlx::query(DELETE)
         .bind(rows.iter().map(|(tenant, _)| tenant.uuid()).collect::<Vec<Uuid>>())
         .bind(rows.iter().map(|(_, batch)| *batch).collect::<Vec<Uuid>>())

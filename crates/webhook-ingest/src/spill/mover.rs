@@ -11,7 +11,6 @@ use tokio::sync::Mutex;
 
 use super::message::{SpilledPack, Unreadable};
 use crate::commit::Store;
-use crate::publish::Hand;
 use crate::taken::Taken;
 
 /// How long Postgres may take over a pack. Nobody waits for it here.
@@ -35,13 +34,12 @@ enum Left {
 /// Moves packs.
 pub(crate) struct Mover {
     store: Mutex<Store>,
-    publishing: Hand,
 }
 
 impl Mover {
-    /// Moves whatever is in the stream, and what comes, under `host`.
-    pub(crate) fn spawn(host: &Host, bus: &Bus, store: Store, publishing: Hand) {
-        let mover = Arc::new(Self { store: Mutex::new(store), publishing });
+    /// Moves whatever is in the stream, and what comes, under `host`. What `store` commits is left to the backlog to publish.
+    pub(crate) fn spawn(host: &Host, bus: &Bus, store: Store) {
+        let mover = Arc::new(Self { store: Mutex::new(store) });
         bus::spill::spawn(host, bus, move |pack| {
             let mover = Arc::clone(&mover);
             async move { mover.take(pack).await }
@@ -71,9 +69,6 @@ impl Mover {
             return Err(Left::Away);
         }
         drop(store);
-        for committed in settled.committed {
-            self.publishing.over(committed);
-        }
         metrics::counter!("tsunagi_ingest_moved_bodies_total").increment(readable.len() as u64);
         let refused = settled.durable.iter().filter(|durable| !**durable).count();
         if refused > 0 {

@@ -1,8 +1,10 @@
 //! Every committed event reaches the stream, whoever dies in between.
 
+use sqlx::{Connection, PgConnection};
 use testkit::{eventually, nats};
+use uuid::Uuid;
 
-use crate::stage::{SOON, Stage, TestAccount, one};
+use crate::stage::{SOON, Stage, TestAccount, UNPUBLISHED, one};
 
 #[tokio::test]
 async fn what_a_replica_committed_and_did_not_publish_another_one_publishes() {
@@ -20,7 +22,7 @@ async fn what_a_replica_committed_and_did_not_publish_another_one_publishes() {
         ids.push(id);
     }
     first.stop().await;
-    assert!(stage.count("SELECT count(*) FROM ingest.publication").await > 0);
+    assert!(stage.count(UNPUBLISHED).await > 0);
 
     server.start_again().await.unwrap();
     let second = stage.start().await;
@@ -55,6 +57,46 @@ async fn a_lost_stream_is_filled_again_from_the_archive() {
 }
 
 #[tokio::test]
+async fn what_the_stream_forgot_when_its_server_died_is_published_again_however_old() {
+    let mut server = nats::Private::start().await.unwrap();
+    let cluster = testkit::postgres::Cluster::shared();
+    let stage = Stage::on(&cluster, server.url(), "forgotten").await;
+    let replica = stage.start().await;
+    let (first, body) = one();
+    assert_eq!(replica.post(&stage.account, body).await, 200);
+    stage.eventually_published(std::slice::from_ref(&first)).await;
+    server.stop().await.unwrap();
+    server.keep_store().unwrap();
+    let (late, body) = one();
+    assert_eq!(replica.post(&stage.account, body).await, 200);
+    made_an_hour_old(&stage).await;
+    server.start_again().await.unwrap();
+    stage.eventually_published(&[first.clone(), late.clone()]).await;
+
+    server.kill9().await.unwrap();
+    server.forget_since_kept().unwrap();
+    server.start_again().await.unwrap();
+    stage.eventually_published(&[first, late]).await;
+    replica.stop().await;
+}
+
+/// The one body that waits for NATS was received an hour ago.
+async fn made_an_hour_old(stage: &Stage) {
+    let mut admin = PgConnection::connect(&stage.database.admin_url()).await.unwrap();
+    let waiting = sqlx::query_scalar("SELECT unnest(body_ids) FROM ingest.publication WHERE published_late_at IS NULL");
+    let body: Uuid = waiting.fetch_one(&mut admin).await.unwrap();
+    let older = Uuid::from_u128(body.as_u128() - (3_600_000 << 80));
+    for table in [
+        "UPDATE ingest.seen_event SET body_id = $1 WHERE body_id = $2",
+        "UPDATE ingest.body SET body_id = $1 WHERE body_id = $2",
+        "UPDATE ingest.publication SET body_ids = ARRAY[$1] WHERE body_ids = ARRAY[$2]",
+    ] {
+        let changed = sqlx::query(table).bind(older).bind(body).execute(&mut admin).await.unwrap();
+        assert_eq!(changed.rows_affected(), 1, "{table}");
+    }
+}
+
+#[tokio::test]
 async fn a_stopping_replica_finishes_what_it_has_in_hand() {
     let stage = Stage::new("drain").await;
     let replica = stage.start().await;
@@ -64,6 +106,6 @@ async fn a_stopping_replica_finishes_what_it_has_in_hand() {
     assert!(answers.iter().all(|status| *status == 200));
     replica.stop().await;
     // Without any replica left: everything was published and marked before the end.
-    assert_eq!(stage.count("SELECT count(*) FROM ingest.publication").await, 0);
+    assert_eq!(stage.count(UNPUBLISHED).await, 0);
     assert_eq!(stage.published().await.len(), 200);
 }
