@@ -11,6 +11,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use kernel::Timestamp;
 
+use crate::quota::QuotaVerdict;
 use crate::route::{SendMethod, SendPolicy};
 use crate::{backoff, reply_window};
 
@@ -63,19 +64,30 @@ pub struct Attempt {
     pub has_recipient: bool,
 }
 
-/// Why a message is given up. The codes are those of `tsunagi.messaging.v1.FailureKind`.
+/// Why a message is given up, or waits for quota. The codes are those of `tsunagi.messaging.v1.FailureKind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureKind {
     /// LINE refused the message or the recipient.
     Refused,
     /// LINE refuses the account's credential.
     Unauthorized,
-    /// The month's quota is used up.
+    /// The month's quota is used up; the message waits.
     QuotaUsedUp,
+    /// What is left of the month's quota is reserved; the message waits.
+    QuotaReserved,
     /// No answer came, and it cannot be asked for any more.
     UnknownOutcome,
     /// It could not be sent within its time.
     Expired,
+}
+
+impl From<QuotaVerdict> for FailureKind {
+    fn from(verdict: QuotaVerdict) -> Self {
+        match verdict {
+            QuotaVerdict::UsedUp => Self::QuotaUsedUp,
+            QuotaVerdict::Reserved => Self::QuotaReserved,
+        }
+    }
 }
 
 impl FailureKind {
@@ -88,6 +100,7 @@ impl FailureKind {
             Self::QuotaUsedUp => 3,
             Self::UnknownOutcome => 4,
             Self::Expired => 5,
+            Self::QuotaReserved => 6,
         }
     }
 }

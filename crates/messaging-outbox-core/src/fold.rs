@@ -39,6 +39,14 @@ pub enum Fact {
     },
 }
 
+impl Fact {
+    /// Whether a message that was written before changes: it is where it was kept then.
+    #[must_use]
+    pub const fn is_about_an_earlier_one(&self) -> bool {
+        !matches!(self, Self::Written { .. })
+    }
+}
+
 impl fmt::Debug for Fact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

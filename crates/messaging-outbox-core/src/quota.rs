@@ -1,5 +1,7 @@
 //! The quota month, and how long a monthly-limit refusal keeps pushes waiting (L-08, D-10).
 
+use std::time::Duration;
+
 use chrono::{Datelike, FixedOffset, NaiveDate, TimeDelta};
 use kernel::Timestamp;
 
@@ -43,13 +45,30 @@ pub enum QuotaVerdict {
     Reserved,
 }
 
-impl QuotaVerdict {
-    /// How long pushes of the account wait before the next is tried.
+/// How long pushes of an account wait after a refusal for the monthly limit before the next is tried. LINE says neither when a
+/// reservation ends nor when a plan grows, so one push is tried again and again; its refusal is definite and costs nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuotaWaits {
+    /// Nothing is left.
+    pub used_up: Duration,
+    /// Something is left, and reserved.
+    pub reserved: Duration,
+}
+
+impl Default for QuotaWaits {
+    /// Ten minutes; one minute.
+    fn default() -> Self {
+        Self { used_up: Duration::from_mins(10), reserved: Duration::from_mins(1) }
+    }
+}
+
+impl QuotaWaits {
+    /// The wait after such a refusal.
     #[must_use]
-    pub const fn wait(self) -> std::time::Duration {
-        match self {
-            Self::UsedUp => std::time::Duration::from_mins(10),
-            Self::Reserved => std::time::Duration::from_mins(1),
+    pub const fn after(self, verdict: QuotaVerdict) -> Duration {
+        match verdict {
+            QuotaVerdict::UsedUp => self.used_up,
+            QuotaVerdict::Reserved => self.reserved,
         }
     }
 }
@@ -70,7 +89,8 @@ mod tests {
 
     #[test]
     fn a_reservation_is_asked_about_sooner_than_a_used_up_quota() {
-        assert!(QuotaVerdict::Reserved.wait() < QuotaVerdict::UsedUp.wait());
+        let waits = QuotaWaits::default();
+        assert!(waits.after(QuotaVerdict::Reserved) < waits.after(QuotaVerdict::UsedUp));
     }
 
     proptest! {

@@ -1,19 +1,27 @@
 //! Channel access tokens: got with the account's credential, kept in memory, renewed before they end
 //! (<https://developers.line.biz/en/docs/basics/channel-access-token/>).
+//!
+//! Of the tokens got by assertion (v2.1) LINE lets an account have 30 at once, for up to 30 days each. So that restarts and
+//! replicas do not use them up, the token in use is kept in the database, too. Should LINE refuse to issue another all the
+//! same, a stateless one serves: those have no limit.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chassis::envelope::Envelope;
+use chassis::postgres::Database;
 use chassis::seal::{self, PrivateKey};
 use chrono::TimeDelta;
 use contracts::events::v1::ChannelCredentialKind;
 use kernel::{Clock, Timestamp};
-use line_client::{AssertionKey, ChannelAccessToken, FailureKind, LineClient, MAX_TOKEN_LIFETIME};
+use line_client::{AssertionKey, ChannelAccessToken, Failure, FailureKind, LineClient, MAX_TOKEN_LIFETIME};
 use line_types::api::TokenResponse;
 use line_types::id::ChannelId;
 use line_types::signature::ChannelSecret;
+use uuid::Uuid;
 
+use crate::postgres::access_token::{self as rows, Shared};
 use crate::postgres::account::Account;
 use crate::postgres::lane::LaneKey;
 
@@ -45,40 +53,61 @@ pub(crate) enum TokenTrouble {
     Unavailable,
 }
 
-/// The tokens of every account, by the credential's version.
+/// The tokens of every account.
 pub(crate) struct AccessTokens {
     line: LineClient,
     key: PrivateKey,
     clock: Arc<dyn Clock>,
+    database: Database,
+    envelope: Arc<Envelope>,
     kept: Mutex<HashMap<LaneKey, Arc<tokio::sync::Mutex<Option<Kept>>>>>,
 }
 
 struct Kept {
-    version: i64,
+    /// With which credential it was got.
+    credential: Uuid,
     token: Result<ChannelAccessToken, TokenTrouble>,
     renew_time: Option<Timestamp>,
 }
 
+/// A token fresh from LINE.
+struct Issued {
+    token: ChannelAccessToken,
+    /// None: until it is revoked.
+    life: Option<TimeDelta>,
+    /// LINE lets an account have only so many of its kind.
+    scarce: bool,
+}
+
 impl AccessTokens {
-    pub(crate) fn new(line: LineClient, key: PrivateKey, clock: Arc<dyn Clock>) -> Self {
-        Self { line, key, clock, kept: Mutex::default() }
+    pub(crate) fn new(
+        line: LineClient,
+        key: PrivateKey,
+        clock: Arc<dyn Clock>,
+        database: Database,
+        envelope: Arc<Envelope>,
+    ) -> Self {
+        Self { line, key, clock, database, envelope, kept: Mutex::default() }
     }
 
     /// The token of an account, got from LINE when there is none that still lives.
     pub(crate) async fn get(&self, key: LaneKey, account: &Account) -> Result<ChannelAccessToken, TokenTrouble> {
         let slot = self.slot(key);
         let mut slot = slot.lock().await;
-        let now = self.clock.now();
+        let (now, credential) = (self.clock.now(), fingerprint(account));
         if let Some(kept) = slot.as_ref()
-            && kept.version == account.version
+            && kept.credential == credential
             && kept.renew_time.is_none_or(|time| now < time)
         {
             return kept.token.clone();
         }
-        let fresh = self.issue(account, now).await;
+        let fresh = match self.shared(key, account, credential, now).await {
+            Some(shared) => shared,
+            None => self.issue(key, account, credential, now).await,
+        };
         // A token that still lives serves on when LINE cannot be asked for the next.
         if let (Err(TokenTrouble::Unavailable), Some(kept)) = (&fresh.token, slot.as_ref())
-            && kept.version == account.version
+            && kept.credential == credential
             && kept.token.is_ok()
         {
             return kept.token.clone();
@@ -95,16 +124,24 @@ impl AccessTokens {
         account: &Account,
         refused: &ChannelAccessToken,
     ) -> Result<ChannelAccessToken, TokenTrouble> {
-        {
-            let slot = self.slot(key);
-            let mut slot = slot.lock().await;
-            match slot.as_ref().map(|kept| &kept.token) {
-                Some(Ok(token)) if token != refused => return Ok(token.clone()),
-                _ if account.credential == ChannelCredentialKind::LongLivedToken => return Err(TokenTrouble::Refused),
-                _ => *slot = None,
-            }
+        let slot = self.slot(key);
+        let mut slot = slot.lock().await;
+        match slot.as_ref().map(|kept| &kept.token) {
+            Some(Ok(token)) if token != refused => return Ok(token.clone()),
+            _ if account.credential == ChannelCredentialKind::LongLivedToken => return Err(TokenTrouble::Refused),
+            _ => {}
         }
-        self.get(key, account).await
+        let (now, credential) = (self.clock.now(), fingerprint(account));
+        // Another replica may have got a new one already.
+        let shared = self.shared(key, account, credential, now).await;
+        let other = shared.filter(|shared| shared.token.as_ref().is_ok_and(|token| token != refused));
+        let fresh = match other {
+            Some(other) => other,
+            None => self.issue(key, account, credential, now).await,
+        };
+        let token = fresh.token.clone();
+        *slot = (token != Err(TokenTrouble::Unavailable)).then_some(fresh);
+        token
     }
 
     fn slot(&self, key: LaneKey) -> Arc<tokio::sync::Mutex<Option<Kept>>> {
@@ -115,50 +152,117 @@ impl AccessTokens {
         Arc::clone(kept.entry(key).or_default())
     }
 
-    async fn issue(&self, account: &Account, now: Timestamp) -> Kept {
-        match self.issued(account, now).await {
-            Ok((token, life)) => {
-                let renew_time = life.map(|life| now + life - life / RENEW_AT);
-                Kept { version: account.version, token: Ok(token), renew_time }
+    /// The token that this or another replica got before, where it is of a kind that is shared.
+    async fn shared(&self, key: LaneKey, account: &Account, credential: Uuid, now: Timestamp) -> Option<Kept> {
+        if account.credential != ChannelCredentialKind::AssertionKey {
+            return None;
+        }
+        match self.read_shared(key, credential).await {
+            Ok(Some((token, renew_time))) if now < renew_time => {
+                Some(Kept { credential, token: Ok(token), renew_time: Some(renew_time) })
             }
-            Err(trouble) => {
-                tracing::warn!(account = %account.id, error = %trouble, "no channel access token");
-                Kept { version: account.version, token: Err(trouble), renew_time: Some(now + REFUSED_FOR) }
+            Ok(_) => None,
+            Err(error) => {
+                tracing::warn!(account = %account.id, error = format!("{error:#}"), "the channel access token kept cannot be read");
+                None
             }
         }
     }
 
-    /// A token and how long it lives; none: until it is revoked.
-    async fn issued(
+    async fn read_shared(
         &self,
-        account: &Account,
-        now: Timestamp,
-    ) -> Result<(ChannelAccessToken, Option<TimeDelta>), TokenTrouble> {
+        key: LaneKey,
+        credential: Uuid,
+    ) -> anyhow::Result<Option<(ChannelAccessToken, Timestamp)>> {
+        let mut tx = self.database.tenant(key.tenant).await?;
+        let Some(kept) = rows::read(&mut tx, key.account, credential).await? else { return Ok(None) };
+        let token = self.envelope.decrypt(&mut tx, &purpose(key), &kept.ciphertext).await?;
+        tx.rollback().await?;
+        Ok(Some((ChannelAccessToken::new(std::str::from_utf8(&token)?), kept.renew_time)))
+    }
+
+    async fn share(
+        &self,
+        key: LaneKey,
+        credential: Uuid,
+        token: &ChannelAccessToken,
+        renew_time: Timestamp,
+    ) -> anyhow::Result<()> {
+        let mut tx = self.database.tenant(key.tenant).await?;
+        let ciphertext = self.envelope.encrypt(&mut tx, &purpose(key), token.expose().as_bytes()).await?;
+        rows::keep(&mut tx, key.account, credential, &Shared { renew_time, ciphertext }).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn issue(&self, key: LaneKey, account: &Account, credential: Uuid, now: Timestamp) -> Kept {
+        match self.issued(account, now).await {
+            Ok(Issued { token, life, scarce }) => {
+                let renew_time = life.map(|life| now + life - life / RENEW_AT);
+                if let Some(renew_time) = renew_time.filter(|_| scarce)
+                    && let Err(error) = self.share(key, credential, &token, renew_time).await
+                {
+                    tracing::warn!(account = %account.id, error = format!("{error:#}"), "a channel access token is not kept");
+                }
+                Kept { credential, token: Ok(token), renew_time }
+            }
+            Err(trouble) => {
+                tracing::warn!(account = %account.id, error = %trouble, "no channel access token");
+                Kept { credential, token: Err(trouble), renew_time: Some(now + REFUSED_FOR) }
+            }
+        }
+    }
+
+    async fn issued(&self, account: &Account, now: Timestamp) -> Result<Issued, TokenTrouble> {
         if account.credential == ChannelCredentialKind::Unspecified {
             return Err(TokenTrouble::Missing);
         }
         let material = seal::open(&self.key, &account.sealed_material).map_err(|_| TokenTrouble::Unreadable)?;
         let material = std::str::from_utf8(&material).map_err(|_| TokenTrouble::Unreadable)?;
         if account.credential == ChannelCredentialKind::LongLivedToken {
-            return Ok((ChannelAccessToken::new(material), None));
+            return Ok(Issued { token: ChannelAccessToken::new(material), life: None, scarce: false });
         }
         let channel = ChannelId::parse(&account.channel_id).map_err(|_| TokenTrouble::Unreadable)?;
-        let answer = if account.credential == ChannelCredentialKind::ChannelSecret {
+        if account.credential == ChannelCredentialKind::ChannelSecret {
             let secret = ChannelSecret::parse(material).map_err(|_| TokenTrouble::Unreadable)?;
-            self.line.issue_stateless(&channel, &secret, DEADLINE).await
-        } else {
-            let key = AssertionKey::parse(&account.assertion_key_id, material).map_err(|_| TokenTrouble::Unreadable)?;
-            let assertion = key
-                .assert(&channel, now, ASSERTION_LIFE, Some(MAX_TOKEN_LIFETIME))
-                .map_err(|_| TokenTrouble::Unreadable)?;
-            self.line.issue_v21(&assertion, DEADLINE).await
-        };
-        answer.map(|issued| (ChannelAccessToken::from(&issued), Some(life(&issued)))).map_err(|failure| {
-            match failure.kind {
-                FailureKind::Refused | FailureKind::Unauthorized => TokenTrouble::Refused,
-                _ => TokenTrouble::Unavailable,
+            return told(self.line.issue_stateless(&channel, &secret, DEADLINE).await, false);
+        }
+        let key = AssertionKey::parse(&account.assertion_key_id, material).map_err(|_| TokenTrouble::Unreadable)?;
+        let assert = |life| key.assert(&channel, now, ASSERTION_LIFE, life).map_err(|_| TokenTrouble::Unreadable);
+        let lasting = self.line.issue_v21(&assert(Some(MAX_TOKEN_LIFETIME))?, DEADLINE).await;
+        match told(lasting, true) {
+            Err(TokenTrouble::Refused) => {
+                told(self.line.issue_stateless_by_assertion(&assert(None)?, DEADLINE).await, false)
             }
-        })
+            told => told,
+        }
+    }
+}
+
+/// What a shared token is encrypted for.
+fn purpose(key: LaneKey) -> String {
+    format!("access_token/{}", key.account)
+}
+
+/// Tells one credential from the next: an account changes in other ways, too, and keeps its token then.
+fn fingerprint(account: &Account) -> Uuid {
+    let mut whole = account.channel_id.clone().into_bytes();
+    whole.extend([0, u8::try_from(i32::from(account.credential)).unwrap_or_default()]);
+    whole.extend(account.assertion_key_id.as_bytes());
+    whole.push(0);
+    whole.extend(&account.sealed_material);
+    Uuid::new_v5(&account.id.uuid(), &whole)
+}
+
+fn told(answer: Result<TokenResponse, Failure>, scarce: bool) -> Result<Issued, TokenTrouble> {
+    match answer {
+        Ok(issued) => {
+            Ok(Issued { token: ChannelAccessToken::from(&issued), life: Some(life(&issued)), scarce })
+        }
+        Err(failure) if matches!(failure.kind, FailureKind::Refused | FailureKind::Unauthorized) => {
+            Err(TokenTrouble::Refused)
+        }
+        Err(_) => Err(TokenTrouble::Unavailable),
     }
 }
 

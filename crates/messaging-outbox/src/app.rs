@@ -40,11 +40,13 @@ impl App {
         let endpoints = Endpoints::new(config.line_api_url, config.line_data_url).context("LINE's addresses")?;
         let line = LineClient::new(endpoints)?;
         let wakes = Wakes::start(host, &bus);
+        let envelope = Arc::new(Envelope::new(config.master_keys));
+        let (key, clock) = (config.seal_key, host.clock());
         let tools = Arc::new(Tools {
             database: database.clone(),
-            tokens: AccessTokens::new(line.clone(), config.seal_key, host.clock()),
+            tokens: AccessTokens::new(line.clone(), key, clock, database.clone(), Arc::clone(&envelope)),
             line,
-            envelope: Arc::new(Envelope::new(config.master_keys)),
+            envelope,
             clock: host.clock(),
             wakes: wakes.clone(),
         });

@@ -9,6 +9,7 @@ use chassis::grpc::{ClientConfig, GrpcConfig};
 use chassis::postgres::PostgresConfig;
 use chassis::seal::PrivateKey;
 use messaging_outbox_core::lane::LaneTimes;
+use messaging_outbox_core::quota::QuotaWaits;
 use url::Url;
 
 use crate::content::ContentConfig;
@@ -103,5 +104,24 @@ fn sender(settings: &mut Settings) -> SenderConfig {
         calls_of_lane: settings.or("TSUNAGI_MESSAGING_CALLS_OF_LANE", 64, "Sending calls of one account at once."),
         calls: settings.or("TSUNAGI_MESSAGING_CALLS", 256, "Sending calls of all accounts at once, in this replica."),
         lanes: settings.or("TSUNAGI_MESSAGING_LANES", 2_000, "Accounts this replica sends for at once."),
+        quota_waits: quota_waits(settings),
+    }
+}
+
+fn quota_waits(settings: &mut Settings) -> QuotaWaits {
+    let mut seconds =
+        |name: &str, default: Duration, about: &str| Duration::from_secs(settings.or(name, default.as_secs(), about).max(1));
+    let usual = QuotaWaits::default();
+    QuotaWaits {
+        used_up: seconds(
+            "TSUNAGI_MESSAGING_QUOTA_USED_UP_SECONDS",
+            usual.used_up,
+            "How long pushes of an account wait before the next is tried once LINE said that the month's quota is used up.",
+        ),
+        reserved: seconds(
+            "TSUNAGI_MESSAGING_QUOTA_RESERVED_SECONDS",
+            usual.reserved,
+            "The same while what is left of the quota is reserved by a bulk delivery.",
+        ),
     }
 }

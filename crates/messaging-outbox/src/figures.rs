@@ -6,8 +6,13 @@ use std::time::Duration;
 use chassis::Host;
 use chassis::postgres::Database;
 use sqlx::Row as _;
+use tokio::time::Instant;
 
+/// How long counting rests at least.
 const EVERY: Duration = Duration::from_secs(15);
+/// Counting reads the whole queue, for an index on what changes with every message would cost each of them more than all the
+/// counting does. So it rests the longer the longer it took: it never takes more than this share of the time.
+const REST: u32 = 100;
 /// A message in hand for longer than this is stuck: a call takes seconds, and a dead holder's lease a few more.
 const STUCK_AFTER: f64 = 120.0;
 
@@ -21,14 +26,18 @@ pub(crate) fn spawn(host: &Host, database: &Database) {
 }
 
 async fn keep_counting(database: &Database) {
-    let mut interval = tokio::time::interval(EVERY);
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        interval.tick().await;
+        let began = Instant::now();
         if let Err(error) = count(database).await {
             tracing::warn!(error = %error, "the queue cannot be counted now");
         }
+        tokio::time::sleep(rest(began.elapsed())).await;
     }
+}
+
+/// How long to rest after a counting that took so long.
+fn rest(took: Duration) -> Duration {
+    EVERY.max(took.saturating_mul(REST))
 }
 
 async fn count(database: &Database) -> Result<(), sqlx::Error> {
@@ -62,4 +71,17 @@ async fn count(database: &Database) -> Result<(), sqlx::Error> {
     metrics::gauge!("tsunagi_messaging_content_jobs").set(row.try_get::<f64, _>("jobs")?);
     metrics::gauge!("tsunagi_messaging_oldest_content_job_seconds").set(row.try_get::<f64, _>("oldest")?);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counting_a_deep_queue_never_takes_more_than_a_hundredth_of_the_time() {
+        assert_eq!(rest(Duration::from_millis(3)), EVERY);
+        for took in [Duration::from_millis(200), Duration::from_secs(2), Duration::from_secs(30)] {
+            assert!(took.as_secs_f64() / rest(took).as_secs_f64() <= 0.01);
+        }
+    }
 }

@@ -66,7 +66,10 @@ struct Heard<'a> {
 
 impl Reception {
     async fn take(&self, tx: &mut TenantTx, event: &Heard<'_>, inbound: &Inbound) -> anyhow::Result<()> {
-        let mut changed = rows::touch(tx, event.account, &inbound.chat, inbound.standby, event.occur_time).await?;
+        let about = inbound.about.as_ref().map(|about| about.message);
+        let chat = rows::home(tx, inbound).await?;
+        let chat = chat.as_ref().unwrap_or(&inbound.chat);
+        let mut changed = rows::touch(tx, event.account, chat, about, inbound.standby, event.occur_time).await?;
         if let Some(about) = &inbound.about {
             changed = self.fold(tx, &changed, about).await?;
         }

@@ -8,4 +8,5 @@ pub const MIGRATIONS: &[MigrationText] = &[
     MigrationText { version: 1001, name: "conversations", sql: include_str!("../migrations/1001_conversations.sql") },
     MigrationText { version: 1002, name: "send_queue", sql: include_str!("../migrations/1002_send_queue.sql") },
     MigrationText { version: 1003, name: "content", sql: include_str!("../migrations/1003_content.sql") },
+    MigrationText { version: 1004, name: "access_token", sql: include_str!("../migrations/1004_access_token.sql") },
 ];

@@ -1,6 +1,7 @@
 //! This service's tables. One file for each thing kept; a function is one statement, or one step of a transaction that its
 //! caller owns.
 
+pub(crate) mod access_token;
 pub(crate) mod account;
 pub(crate) mod content;
 pub(crate) mod conversation;

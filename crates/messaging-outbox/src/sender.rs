@@ -30,6 +30,7 @@ use chassis::postgres::Database;
 use kernel::Clock;
 use line_client::LineClient;
 use messaging_outbox_core::lane::LaneTimes;
+use messaging_outbox_core::quota::QuotaWaits;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -47,6 +48,8 @@ pub struct SenderConfig {
     pub calls: usize,
     /// Lanes this replica holds at once.
     pub lanes: usize,
+    /// How long pushes wait for quota.
+    pub quota_waits: QuotaWaits,
 }
 
 /// What every part of the sender uses.

@@ -23,6 +23,8 @@ use crate::wake::{Wake, Wakes};
 
 /// Batches of changes kept for a slow watcher; one that is further behind is told to list again.
 const DEPTH: usize = 256;
+/// Batches of the past that one watcher is told at most.
+const PAST: usize = 40;
 /// Changes told in one batch.
 const AT_ONCE: i64 = 500;
 /// How often a reader looks when nobody wakes it.
@@ -37,6 +39,13 @@ pub(crate) struct Cursor {
     pub(crate) transaction: i64,
     /// When that was, in seconds since 1970.
     pub(crate) time: i64,
+}
+
+impl Cursor {
+    /// Whether it can be one of ours: it comes from outside.
+    pub(crate) const fn is_possible(self) -> bool {
+        self.transaction > 0 && self.time > 0
+    }
 }
 
 /// A conversation as it is now, and the message that changed it.
@@ -124,7 +133,8 @@ impl Hub {
         Ok(self.cursor(transaction))
     }
 
-    /// What changed since `cursor`, in batches until all is told; none when the cursor is too old, or of another database.
+    /// What changed since `cursor`, in batches until all is told; none when the cursor is too old, of another database, or so
+    /// much has changed since that listing is cheaper.
     pub(crate) async fn since(&self, tenant: TenantId, cursor: Cursor) -> Result<Option<Vec<Batch>>, sqlx::Error> {
         let mut tx = self.0.database.tenant(tenant).await?;
         let now = horizon(&mut tx).await?;
@@ -139,6 +149,9 @@ impl Hub {
             batches.push(batch);
             if !full {
                 break;
+            }
+            if batches.len() >= PAST {
+                return Ok(None);
             }
         }
         tx.rollback().await?;

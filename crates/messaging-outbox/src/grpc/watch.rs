@@ -10,6 +10,7 @@ use contracts::messaging::v1 as wire;
 use futures::Stream;
 use kernel::TenantId;
 use tokio::sync::{broadcast, mpsc};
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use uuid::Uuid;
@@ -31,8 +32,8 @@ pub(super) async fn open(
     request: wire::WatchConversationsRequest,
 ) -> Result<WatchStream, Status> {
     let accounts = field::accounts(&request.account_ids)?;
-    let from = page::decode::<Cursor>(&request.cursor)
-        .map_err(|_| refuse::invalid("cursor", "is not a cursor of this stream"))?;
+    let from = page::decode::<Cursor>(&request.cursor).ok().filter(|cursor| cursor.is_none_or(|one| one.is_possible()));
+    let from = from.ok_or_else(|| refuse::invalid("cursor", "is not a cursor of this stream"))?;
     let feed = hub.feed(tenant).await.map_err(refuse::database)?;
     // The feed first: what changes while the past is read comes by it, and is told twice rather than not at all.
     let batches = feed.subscribe();
@@ -77,15 +78,22 @@ impl Watcher {
             self.tell_batch(&batch, cursor).await?;
             cursor = batch.cursor;
         }
+        // Batches without anything for this watcher come all the time, and do not put the heartbeat off.
+        let mut silent_until = Instant::now() + HEARTBEAT;
         loop {
             let heard = tokio::select! {
-                heard = tokio::time::timeout(HEARTBEAT, batches.recv()) => heard,
+                heard = tokio::time::timeout_at(silent_until, batches.recv()) => heard,
                 () = self.answers.closed() => return Err(Gone),
             };
             match heard {
-                Err(_) => self.tell(cursor, None, None).await?,
+                Err(_) => {
+                    self.tell(cursor, None, None).await?;
+                    silent_until = Instant::now() + HEARTBEAT;
+                }
                 Ok(Ok(batch)) => {
-                    self.tell_batch(&batch, cursor).await?;
+                    if self.tell_batch(&batch, cursor).await? {
+                        silent_until = Instant::now() + HEARTBEAT;
+                    }
                     cursor = batch.cursor;
                 }
                 Ok(Err(broadcast::error::RecvError::Lagged(_))) => {
@@ -96,8 +104,9 @@ impl Watcher {
         }
     }
 
-    /// Tells a batch. Only its last answer carries its own cursor: whoever breaks off before that goes on where it began.
-    async fn tell_batch(&self, batch: &Batch, before: Cursor) -> Result<(), Gone> {
+    /// Tells a batch, and whether it held anything for this watcher. Only its last answer carries its own cursor: whoever
+    /// breaks off before that goes on where it began.
+    async fn tell_batch(&self, batch: &Batch, before: Cursor) -> Result<bool, Gone> {
         let wanted = |account: Uuid| self.accounts.is_empty() || self.accounts.contains(&account);
         let told: Vec<_> = batch.told.iter().filter(|told| wanted(told.conversation.account.uuid())).collect();
         for (place, one) in told.iter().enumerate() {
@@ -105,7 +114,7 @@ impl Watcher {
             let message = one.message.as_ref().map(to_wire::message);
             self.tell(cursor, Some(to_wire::conversation(&one.conversation)), message).await?;
         }
-        Ok(())
+        Ok(!told.is_empty())
     }
 
     async fn tell(

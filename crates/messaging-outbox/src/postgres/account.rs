@@ -10,7 +10,6 @@ use uuid::Uuid;
 #[derive(Clone)]
 pub(crate) struct Account {
     pub(crate) id: AccountId,
-    pub(crate) version: i64,
     pub(crate) channel_id: String,
     pub(crate) state: AccountState,
     pub(crate) credential: ChannelCredentialKind,
@@ -48,7 +47,7 @@ pub(crate) async fn all_known(tx: &mut TenantTx, accounts: &[Uuid]) -> Result<bo
 /// Reads an account of the transaction's tenant.
 pub(crate) async fn read(tx: &mut TenantTx, account: AccountId) -> Result<Option<Account>, sqlx::Error> {
     let row = sqlx::query(
-        "SELECT a.version, a.channel_id, a.state, a.credential_kind, a.credential_material, a.credential_key_id,
+        "SELECT a.channel_id, a.state, a.credential_kind, a.credential_material, a.credential_key_id,
              coalesce(t.suspended, false) AS suspended
          FROM messaging.account_replica a LEFT JOIN messaging.tenant_replica t USING (tenant_id)
          WHERE a.tenant_id = $1 AND a.account_id = $2",
@@ -62,7 +61,6 @@ pub(crate) async fn read(tx: &mut TenantTx, account: AccountId) -> Result<Option
     let credential: i16 = row.try_get("credential_kind")?;
     Ok(Some(Account {
         id: account,
-        version: row.try_get("version")?,
         channel_id: row.try_get("channel_id")?,
         state: AccountState::try_from(i32::from(state)).unwrap_or(AccountState::Unspecified),
         credential: ChannelCredentialKind::try_from(i32::from(credential))

@@ -2,20 +2,43 @@
 
 use chassis::postgres::TenantTx;
 use kernel::{AccountId, ConversationId, MessageId, Timestamp};
-use messaging_outbox_core::chat::Chat;
+use messaging_outbox_core::chat::{Chat, ConversationKind};
 use messaging_outbox_core::fold::Folded;
+use messaging_outbox_core::inbound::Inbound;
 use messaging_outbox_core::media::ContentState;
 use messaging_outbox_core::state::MessageState;
 use sqlx::Row as _;
 
 use crate::change::Changed;
 
+/// The chat that holds the message an edit or an unsend is about. LINE names a sender by consent, which may be given or taken
+/// between a message and its unsend, so the later event may name another chat than the one the message is kept in. None: the
+/// event's own chat.
+pub(crate) async fn home(tx: &mut TenantTx, inbound: &Inbound) -> Result<Option<Chat>, sqlx::Error> {
+    let Some(about) = inbound.about.as_ref().filter(|about| about.fact.is_about_an_earlier_one()) else {
+        return Ok(None);
+    };
+    let row = sqlx::query(
+        "SELECT c.kind, c.chat_key FROM messaging.message m JOIN messaging.conversation c USING (tenant_id, conversation_id)
+         WHERE m.tenant_id = $1 AND m.message_id = $2",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(about.message.uuid())
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let (kind, key): (i16, String) = (row.try_get("kind")?, row.try_get("chat_key")?);
+    Ok(Some(Chat::new(ConversationKind::from_code(kind).unwrap_or(ConversationKind::User), &key)))
+}
+
 /// Touches the conversation, which is made when it is not there. The row stays locked until the transaction ends, so that
-/// events of one conversation are folded one after another.
+/// events of one conversation are folded one after another; so does the message the event is about, for its events may name
+/// different chats.
 pub(crate) async fn touch(
     tx: &mut TenantTx,
     account: AccountId,
     chat: &Chat,
+    about: Option<MessageId>,
     standby: bool,
     occur_time: Timestamp,
 ) -> Result<Changed, sqlx::Error> {
@@ -28,7 +51,8 @@ pub(crate) async fn touch(
              standby = CASE WHEN excluded.standby_time >= c.standby_time THEN excluded.standby ELSE c.standby END,
              standby_time = greatest(c.standby_time, excluded.standby_time),
              activity_time = greatest(c.activity_time, excluded.activity_time)
-         RETURNING version, unread_count",
+         RETURNING version, unread_count,
+             CASE WHEN $8::bigint IS NOT NULL THEN pg_advisory_xact_lock($8) IS NULL END AS message_is_locked",
     )
     .bind(tx.tenant().uuid())
     .bind(chat.conversation(account).uuid())
@@ -37,6 +61,7 @@ pub(crate) async fn touch(
     .bind(chat.key())
     .bind(standby)
     .bind(occur_time)
+    .bind(about.map(|message| message.uuid().as_u64_pair().0.cast_signed()))
     .fetch_one(&mut **tx)
     .await?;
     Ok(Changed {

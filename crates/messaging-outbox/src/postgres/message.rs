@@ -50,7 +50,8 @@ macro_rules! select_message {
              LEFT JOIN messaging.send s
                  ON m.direction = 2 AND (s.tenant_id, s.account_id, s.class, s.message_id) =
                      (m.tenant_id, m.account_id, m.class, m.message_id)
-             LEFT JOIN messaging.send_failure x ON (x.tenant_id, x.message_id) = (m.tenant_id, m.message_id)
+             LEFT JOIN messaging.send_failure x
+                 ON (x.tenant_id, x.message_id) = (m.tenant_id, m.message_id) AND m.state IN (6, 7, 9, 10, 11)
              LEFT JOIN messaging.content k ON (k.tenant_id, k.message_id) = (m.tenant_id, m.message_id)
              WHERE m.tenant_id = $1 AND ",
             $rest

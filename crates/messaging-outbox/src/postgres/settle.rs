@@ -76,7 +76,7 @@ pub(crate) struct GivenUp {
     pub(crate) failure: Failure,
 }
 
-/// Why a message did not go.
+/// Why a message did not go, or not yet.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Failure {
     pub(crate) kind: i16,
@@ -99,7 +99,9 @@ pub(crate) async fn give_up(tx: &mut TenantTx, given_up: &GivenUp) -> Result<Opt
              INSERT INTO messaging.send_failure (tenant_id, message_id, kind, line_message, line_details, line_request_id,
                  http_status, attempts)
              SELECT $1, message_id, $7, $8, $9, $10, $11, $12 FROM gone
-             ON CONFLICT (tenant_id, message_id) DO NOTHING)
+             ON CONFLICT (tenant_id, message_id) DO UPDATE
+             SET kind = excluded.kind, line_message = excluded.line_message, line_details = excluded.line_details,
+                 line_request_id = excluded.line_request_id, http_status = excluded.http_status, attempts = excluded.attempts)
          UPDATE messaging.message m SET state = $6, line_request_id = nullif($10, '')
          FROM gone WHERE m.tenant_id = $1 AND m.message_id = gone.message_id
          RETURNING m.message_id, m.conversation_id, m.account_id, m.class",
@@ -133,12 +135,14 @@ pub(crate) struct PutBack {
     pub(crate) in_doubt: bool,
     /// It stays the same request: the same key or token, and the same messages in it.
     pub(crate) frozen: bool,
-    /// How the message shows meanwhile: queued, or waiting for quota.
-    pub(crate) state: MessageState,
+    /// It waits for quota, and why; none: it is queued as before.
+    pub(crate) short: Option<Failure>,
 }
 
 /// Puts one message back, unless another holder has it by now. Returns it when its shown state changed.
 pub(crate) async fn put_back(tx: &mut TenantTx, back: &PutBack) -> Result<Option<Settled>, sqlx::Error> {
+    let state = if back.short.is_some() { MessageState::WaitingForQuota } else { MessageState::Queued };
+    let short = back.short.as_ref();
     let row = sqlx::query(
         "WITH back AS (
              UPDATE messaging.send
@@ -147,7 +151,14 @@ pub(crate) async fn put_back(tx: &mut TenantTx, back: &PutBack) -> Result<Option
                  reply_token_id = CASE WHEN $9 THEN reply_token_id END,
                  first_time = CASE WHEN $8 THEN first_time END
              WHERE tenant_id = $1 AND account_id = $2 AND class = $3 AND message_id = $4 AND epoch = $5 AND state = 1
-             RETURNING message_id)
+             RETURNING message_id),
+         failure AS (
+             INSERT INTO messaging.send_failure (tenant_id, message_id, kind, line_message, line_details, line_request_id,
+                 http_status, attempts)
+             SELECT $1, message_id, $11, $12, '{}', $13, $14, $7 FROM back WHERE $11 IS NOT NULL
+             ON CONFLICT (tenant_id, message_id) DO UPDATE
+             SET kind = excluded.kind, line_message = excluded.line_message, line_request_id = excluded.line_request_id,
+                 http_status = excluded.http_status, attempts = excluded.attempts)
          UPDATE messaging.message m SET state = $10
          FROM back WHERE m.tenant_id = $1 AND m.message_id = back.message_id AND m.state <> $10
          RETURNING m.message_id, m.conversation_id, m.account_id, m.class",
@@ -161,10 +172,14 @@ pub(crate) async fn put_back(tx: &mut TenantTx, back: &PutBack) -> Result<Option
     .bind(i16::try_from(back.attempts).unwrap_or(i16::MAX))
     .bind(back.in_doubt)
     .bind(back.frozen)
-    .bind(back.state.code())
+    .bind(state.code())
+    .bind(short.map(|failure| failure.kind))
+    .bind(short.map(|failure| failure.line_message.replace('\0', "")).unwrap_or_default())
+    .bind(short.map_or("", |failure| failure.line_request.as_str()))
+    .bind(short.map_or(0, |failure| failure.http_status))
     .fetch_optional(&mut **tx)
     .await?;
-    row.map(|row| settled(&row, back.state)).transpose()
+    row.map(|row| settled(&row, state)).transpose()
 }
 
 /// What taking a message back came to.

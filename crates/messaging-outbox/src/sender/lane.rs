@@ -76,7 +76,8 @@ struct Lane {
     limiters: Limiters,
     /// When the limiter lets the next call out.
     limited_until: Option<Instant>,
-    pushes_wait_until: Option<Instant>,
+    /// Until when pushes wait for quota, and why.
+    pushes_wait: Option<(Instant, QuotaVerdict)>,
     settlements: TaskTracker,
     idle_since: Instant,
     ending: Option<Ending>,
@@ -96,7 +97,7 @@ pub(super) async fn run(sender: Arc<Sender>, handles: Handles) -> Ending {
         woken: true,
         limiters,
         limited_until: None,
-        pushes_wait_until: None,
+        pushes_wait: None,
         settlements: TaskTracker::new(),
         idle_since: Instant::now(),
         ending: None,
@@ -113,7 +114,7 @@ impl Lane {
         self.call_what_may_leave().await;
         let in_hand = self.claiming.is_some() || !self.calls.is_empty() || self.backlog.len() > 0;
         // While pushes wait for quota the lane is kept, or the next holder would ask LINE the same at once.
-        let busy = in_hand || (self.more && self.pushes_wait_until.is_some_and(|until| until > Instant::now()));
+        let busy = in_hand || (self.more && self.short_of_quota(Instant::now()).is_some());
         if busy {
             self.idle_since = Instant::now();
         }
@@ -140,7 +141,7 @@ impl Lane {
         }
         let most = self.sender.config.calls_of_lane;
         let room = (most * 2).saturating_sub(self.backlog.len());
-        let pushes_wait = self.pushes_wait_until.is_some_and(|until| until > Instant::now());
+        let pushes_wait = self.short_of_quota(Instant::now()).is_some();
         let want = if room >= most && !pushes_wait {
             (room, EVERY_CLASS)
         } else if self.woken || (self.more && pushes_wait) {
@@ -193,9 +194,9 @@ impl Lane {
         while self.calls.len() < self.sender.config.calls_of_lane && self.backlog.has_ready(now) {
             let Some(request) = self.backlog.next(now) else { return };
             if request.method == SendMethod::Push
-                && let Some(wait) = self.pushes_wait_until.and_then(|until| until.checked_duration_since(now))
+                && let Some((wait, verdict)) = self.short_of_quota(now)
             {
-                self.put_back(&request, wait, MessageState::WaitingForQuota).await;
+                self.put_back(&request, wait, Some(verdict)).await;
                 continue;
             }
             if let Err(wait) = self.limiters.take(request.method) {
@@ -206,6 +207,13 @@ impl Lane {
             }
             self.call(request, None);
         }
+    }
+
+    /// How long pushes still wait for quota at `now`, and why.
+    fn short_of_quota(&self, now: Instant) -> Option<(Duration, QuotaVerdict)> {
+        let (until, verdict) = self.pushes_wait?;
+        let wait = until.checked_duration_since(now).filter(|wait| !wait.is_zero())?;
+        Some((wait, verdict))
     }
 
     fn call(&mut self, request: Request, refused: Option<ChannelAccessToken>) {
@@ -264,7 +272,7 @@ impl Lane {
                 let unsent = Unsent::told(MessageState::Uncertain, kind, request.last.as_ref());
                 self.give_up(&request, unsent).await;
             }
-            Next::Again(wait) if wait > LONGEST_IN_HAND => self.put_back(&request, wait, MessageState::Queued).await,
+            Next::Again(wait) if wait > LONGEST_IN_HAND => self.put_back(&request, wait, None).await,
             Next::Again(wait) => {
                 request.not_before = Some(Instant::now() + wait);
                 self.backlog.again(request);
@@ -289,9 +297,10 @@ impl Lane {
                 self.backlog.again(push);
             }
             Next::WaitForQuota => {
-                let wait = verdict.map_or(attempt::QUOTA_WAIT, QuotaVerdict::wait);
-                self.pushes_wait_until = Some(Instant::now() + wait);
-                self.put_back(&request, wait, MessageState::WaitingForQuota).await;
+                let verdict = verdict.unwrap_or(QuotaVerdict::Reserved);
+                let wait = self.sender.config.quota_waits.after(verdict);
+                self.pushes_wait = Some((Instant::now() + wait, verdict));
+                self.put_back(&request, wait, Some(verdict)).await;
             }
         }
     }
@@ -305,12 +314,12 @@ impl Lane {
     }
 
     /// Puts the request back, and with it what waits behind it in its conversation.
-    async fn put_back(&mut self, request: &Request, wait: Duration, state: MessageState) {
+    async fn put_back(&mut self, request: &Request, wait: Duration, short: Option<QuotaVerdict>) {
         let (key, epoch) = (self.handles.hold.key, self.handles.hold.epoch);
         let behind = self.backlog.take((request.class, request.conversation));
-        self.settle(Settlement::request_put_back(key, epoch, request, wait, state)).await;
+        self.settle(Settlement::request_put_back(key, epoch, request, wait, short)).await;
         for request in behind.iter().skip(1) {
-            self.settle(Settlement::request_put_back(key, epoch, request, wait, MessageState::Queued)).await;
+            self.settle(Settlement::request_put_back(key, epoch, request, wait, None)).await;
         }
     }
 
@@ -344,8 +353,7 @@ impl Lane {
         }
         if ending != Ending::Abandoned {
             for request in self.backlog.drain() {
-                self.settle(Settlement::request_put_back(key, epoch, &request, Duration::ZERO, MessageState::Queued))
-                    .await;
+                self.settle(Settlement::request_put_back(key, epoch, &request, Duration::ZERO, None)).await;
             }
         }
         self.settlements.close();

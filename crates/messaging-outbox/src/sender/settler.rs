@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 use kernel::{AccountId, MessageId, TenantId};
 use line_client::{Accepted as LineAccepted, Failure as LineFailure};
 use messaging_outbox_core::attempt::FailureKind;
-use messaging_outbox_core::quota::QuotaMonth;
+use messaging_outbox_core::quota::{QuotaMonth, QuotaVerdict};
 use messaging_outbox_core::route::SendMethod;
 use messaging_outbox_core::send_gate::SendBarrier;
 use messaging_outbox_core::state::MessageState;
@@ -155,19 +155,21 @@ impl Settlement {
             attempts: row.attempts.saturating_sub(1),
             in_doubt: row.in_doubt,
             frozen: row.in_doubt,
-            state: MessageState::Queued,
+            short: None,
         };
         Self { tenant: Some(key.tenant), put_back: vec![back], ..Self::default() }
     }
 
-    /// A request goes back for a while.
+    /// A request goes back for a while. `short`: for want of quota.
     pub(super) fn request_put_back(
         key: LaneKey,
         epoch: i64,
         request: &Request,
         wait: Duration,
-        state: MessageState,
+        short: Option<QuotaVerdict>,
     ) -> Self {
+        let last = request.last.as_ref().filter(|last| last.status == Some(429));
+        let short = short.map(|verdict| Unsent::told(MessageState::WaitingForQuota, verdict.into(), last).failure);
         let back = request.parts.iter().map(|part| PutBack {
             account: key.account,
             class: request.class,
@@ -177,7 +179,7 @@ impl Settlement {
             attempts: part.earlier_attempts.saturating_add(request.calls),
             in_doubt: request.in_doubt,
             frozen: request.in_doubt,
-            state,
+            short: short.clone(),
         });
         Self { tenant: Some(key.tenant), put_back: back.collect(), ..Self::default() }
     }

@@ -1,7 +1,7 @@
 //! What LINE and processes do wrong: nothing is sent twice, nothing is lost unseen.
 
 use contracts::messaging::v1 as wire;
-use line_simulator::{AccountSettings, Effect, Fault};
+use line_simulator::{AccountSettings, BooksQuery, Effect, Fault};
 use messaging_outbox_core::state::MessageState;
 use testkit::eventually;
 
@@ -10,31 +10,92 @@ use crate::world::{SOON, World};
 const PUSH: &str = "POST /v2/bot/message/push";
 const REPLY: &str = "POST /v2/bot/message/reply";
 
+/// Longer than any call waits.
+const SILENCE: u64 = 30_000;
+
+/// Everything LINE does wrong: the four meanings of 429, 500, connections cut before and after acceptance, silence. A 409
+/// is what follows an acceptance whose answer was lost.
+fn troubles() -> Vec<Effect> {
+    vec![
+        Effect::RateLimited,
+        Effect::UserFlood,
+        Effect::MonthlyLimit,
+        Effect::Refuse { status: 429, message: "Words nobody knows yet".to_owned() },
+        Effect::ServerError,
+        Effect::CutBefore,
+        Effect::Hang { ms: SILENCE },
+        Effect::AcceptedAnswerLost,
+        Effect::AcceptedThenHang { ms: SILENCE },
+        Effect::AcceptedThenServerError,
+    ]
+}
+
+/// Whether LINE took the message, and its answer never came.
+fn is_accepted(trouble: &Effect) -> bool {
+    matches!(
+        trouble,
+        Effect::AcceptedAnswerLost | Effect::AcceptedThenHang { .. } | Effect::AcceptedThenServerError
+    )
+}
+
 #[tokio::test]
 async fn every_kind_of_trouble_with_a_push_ends_in_one_message() {
     let world = World::new("push_faults").await;
-    let house = world.open().await;
+    let soon = std::time::Duration::from_secs(1);
+    let waits = messaging_outbox_core::quota::QuotaWaits { used_up: soon, reserved: soon };
+    let house = world.open_with(|config| config.sender.quota_waits = waits).await;
     let tenant = world.tenant(&house).await;
     let (_, conversation) = house.conversing(&world, &tenant).await;
-    let troubles = [
-        Effect::RateLimited,
-        Effect::UserFlood,
-        Effect::ServerError,
-        Effect::CutBefore,
-        Effect::Hang { ms: 4_000 },
-        Effect::AcceptedAnswerLost,
-        Effect::AcceptedThenHang { ms: 4_000 },
-        Effect::AcceptedThenServerError,
-    ];
-    for (number, trouble) in troubles.into_iter().enumerate() {
+    for (number, trouble) in troubles().into_iter().enumerate() {
         world.control.add_fault(&Fault::times(trouble.clone(), 1).at(PUSH)).await.unwrap();
         let text = format!("message {number}");
         let sent = house.send(&tenant, &conversation.conversation_id, &text, wire::SendPolicy::PushOnly).await;
         let accepted = house.until(&tenant, &sent, MessageState::Accepted).await;
         assert!(!accepted.line_message_id.is_empty(), "{trouble:?}: LINE's ID comes with 409, too");
     }
+    let requests = world.control.requests(&BooksQuery::default()).await.unwrap();
+    let conflicts = requests.iter().filter(|request| request.endpoint == PUSH && request.status == Some(409)).count();
+    assert_eq!(conflicts, 3, "what had been accepted was asked for with its key and not sent again");
     assert!(world.line.duplicates().is_empty());
-    assert_eq!(world.line.counts().delivered_messages, 8);
+    assert_eq!(world.line.counts().delivered_messages, troubles().len() as u64);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn every_kind_of_trouble_with_a_reply_ends_in_one_message_or_is_listed_as_uncertain() {
+    let world = World::new("every_reply_fault").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    let mut doubtful = std::collections::BTreeSet::new();
+    let mut conversations: std::collections::BTreeSet<String> = std::collections::BTreeSet::new();
+    for (number, trouble) in troubles().into_iter().enumerate() {
+        // Each with a friend and so a token of its own.
+        let person = world.friend(&tenant).await;
+        world.control.write_text(&tenant.card.channel_id, &person, "hello").await.unwrap();
+        let conversation = eventually(SOON, || async {
+            let all = house.list(&tenant).await;
+            let new = |one: &wire::Conversation| !conversations.contains(&one.conversation_id) && one.unread_count > 0;
+            all.into_iter().find(new).ok_or("not there")
+        });
+        let conversation = conversation.await.unwrap().conversation_id;
+        conversations.insert(conversation.clone());
+        world.control.add_fault(&Fault::times(trouble.clone(), 1).at(REPLY)).await.unwrap();
+        let text = format!("message {number}");
+        let sent = house.send(&tenant, &conversation, &text, wire::SendPolicy::ReplyFirst).await;
+        if is_accepted(&trouble) {
+            let uncertain = house.until(&tenant, &sent, MessageState::Uncertain).await;
+            assert_eq!(uncertain.failure.unwrap().kind, wire::FailureKind::UnknownOutcome as i32, "{trouble:?}");
+            doubtful.insert(sent);
+        } else {
+            house.until(&tenant, &sent, MessageState::Accepted).await;
+        }
+    }
+    let request =
+        wire::ListOutboundMessagesRequest { state: wire::MessageState::Uncertain.into(), ..Default::default() };
+    let listed = house.messages(&tenant).list_outbound_messages(request).await.unwrap().into_inner().messages;
+    assert_eq!(listed.into_iter().map(|message| message.message_id).collect::<std::collections::BTreeSet<_>>(), doubtful);
+    assert!(world.line.duplicates().is_empty());
+    assert_eq!(world.line.counts().delivered_messages, troubles().len() as u64);
     house.close().await;
 }
 

@@ -3,10 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "what a test cannot have ends it, also outside of its own function")]
 
 mod conversing;
+mod dead_letters;
+mod erasing;
 mod faults;
+mod groups;
+mod house;
 mod isolation;
 mod killing;
+mod quota;
 mod receiver;
+mod restarts;
 mod sending;
+mod texts;
+mod tokens;
 mod watching;
 mod world;

@@ -37,7 +37,7 @@ impl Receiver {
         let id = event.webhook_event_id.as_ref().map(|id| id.as_str().to_owned()).unwrap();
         let body = LineWebhookEvent {
             account_id: self.account.to_string(),
-            webhook_event_id: id.clone(),
+            webhook_event_id: id,
             event_type: event.event_type.clone(),
             occur_time: Some(contracts::timestamp(occur_time)),
             receive_time: Some(contracts::timestamp(now())),
@@ -46,9 +46,14 @@ impl Receiver {
             body_id: String::new(),
             effects_off,
         };
-        let subject = Subject::line_webhook(self.tenant, self.account, &event.event_type).unwrap();
+        self.publish_body(&body).await;
+    }
+
+    /// Publishes what webhook-ingest would not.
+    pub(crate) async fn publish_body(&self, body: &LineWebhookEvent) {
+        let subject = Subject::line_webhook(self.tenant, self.account, &body.event_type).unwrap();
         let header = EventHeader {
-            id,
+            id: body.webhook_event_id.clone(),
             kind: "tsunagi.events.v1.LineWebhookEvent".to_owned(),
             source: "webhook-ingest".to_owned(),
             time: now(),
@@ -60,7 +65,7 @@ impl Receiver {
     }
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     SystemClock.now()
 }
 

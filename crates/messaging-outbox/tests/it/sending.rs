@@ -134,7 +134,7 @@ async fn an_access_token_is_got_with_the_channel_secret_and_got_again_when_line_
     let tenant = world.tenant(&house).await;
     let (_, conversation) = house.conversing(&world, &tenant).await;
     let sealed = chassis::seal::seal(&world.seal_key.public(), tenant.card.channel_secret.as_bytes()).unwrap();
-    world.connect_with(&tenant, 2, AccountState::Connected, ChannelCredentialKind::ChannelSecret, sealed).await;
+    world.connect_with(&tenant, 2, AccountState::Connected, ChannelCredentialKind::ChannelSecret, sealed, "").await;
     // LINE forgets the token that the console made, so only one got with the secret can work.
     world.control.reissue_access_token(&tenant.card.channel_id).await.unwrap();
     let refuse = line_simulator::Effect::Refuse { status: 401, message: "Authentication failed".to_owned() };

@@ -10,7 +10,7 @@ use bus::subject::{Family, Subject};
 use bus::{Bus, BusConfig};
 use chassis::auth::Token;
 use chassis::envelope::MasterKeys;
-use chassis::grpc::{Client, GrpcConfig};
+use chassis::grpc::GrpcConfig;
 use chassis::postgres::PostgresConfig;
 use chassis::seal::{self, PrivateKey};
 use chassis::{Host, HostConfig};
@@ -18,24 +18,21 @@ use contracts::access_proto::v1::Right;
 use contracts::events::v1 as events;
 use contracts::events::v1::identity_event::Body;
 use contracts::messaging::v1 as wire;
-use contracts::messaging::v1::conversation_service_client::ConversationServiceClient;
-use contracts::messaging::v1::line_gateway_service_client::LineGatewayServiceClient;
-use contracts::messaging::v1::message_service_client::MessageServiceClient;
-use contracts::messaging::v1::quota_service_client::QuotaServiceClient;
 use contracts::{EventBody as _, timestamp};
 use kernel::{AccountId, Clock as _, EventHeader, EventId, PrincipalId, StaffId, SystemClock, TenantId};
-use line_simulator::{AccountCard, AccountSpec, Control, Options, PersonId, PersonSpec, Simulator};
+use line_simulator::{AccountCard, AccountSpec, BooksQuery, Control, Options, PersonId, PersonSpec, Simulator};
 use messaging_outbox::{App, Config, ContentConfig, PROGRAM, SenderConfig};
 use messaging_outbox_core::lane::LaneTimes;
-use messaging_outbox_core::state::MessageState;
+use messaging_outbox_core::quota::QuotaWaits;
 use prost::Message as _;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use testkit::eventually;
 use tonic::Request;
 use url::Url;
 use uuid::Uuid;
 
+use crate::house::House;
 use crate::receiver::Receiver;
 
 /// Long enough for anything that comes by itself.
@@ -48,6 +45,7 @@ pub(crate) struct World {
     pub(crate) control: Control,
     pub(crate) database: testkit::postgres::Database,
     pub(crate) seal_key: PrivateKey,
+    pub(crate) nats: String,
     pub(crate) prefix: String,
     pub(crate) publisher: Publisher,
     pub(crate) _host: Host,
@@ -65,36 +63,40 @@ pub(crate) struct Tenant {
     pub(crate) receiver: Receiver,
 }
 
-/// One running process of the service.
-pub(crate) struct House {
-    pub(crate) host: Host,
-    pub(crate) app: App,
-}
-
 impl World {
     pub(crate) async fn new(hint: &str) -> Self {
-        let database = testkit::postgres::Cluster::shared().fresh_database(hint).await.unwrap();
+        Self::on(&testkit::postgres::Cluster::shared(), testkit::nats::url(), hint).await
+    }
+
+    /// The same on other servers than those all tests share.
+    pub(crate) async fn on(cluster: &testkit::postgres::Cluster, nats: String, hint: &str) -> Self {
+        let database = cluster.fresh_database(hint).await.unwrap();
         chassis::postgres::migrate(&database.admin_url(), "messaging", PROGRAM.migrations).await.unwrap();
         let line = Simulator::start(Options::default()).await.unwrap();
         let host = Host::start("world", HostConfig::loopback()).unwrap();
         let prefix = testkit::nats::prefix();
-        let bus = Bus::connect(&bus_config(&prefix), &host).await.unwrap();
+        let bus = Bus::connect(&bus_config(&nats, &prefix), &host).await.unwrap();
         eventually(SOON, || std::future::ready(host.readiness().is_ready().then_some(()))).await.unwrap();
         let publisher = Publisher::new(&bus, 64);
         let control = line.control();
-        Self { line, control, database, seal_key: PrivateKey::generate(), prefix, publisher, _host: host }
+        Self { line, control, database, seal_key: PrivateKey::generate(), nats, prefix, publisher, _host: host }
     }
 
     /// Starts the service, or one more replica of it.
     pub(crate) async fn open(&self) -> House {
+        self.open_with(|_| {}).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn open_with(&self, change: impl FnOnce(&mut Config)) -> House {
         let host = Host::start("messaging-outbox", HostConfig::loopback()).unwrap();
         let url = Url::parse(self.line.base_url()).unwrap();
         let mut postgres: Url = self.database.admin_url().parse().unwrap();
         postgres.set_username("").unwrap();
-        let config = Config {
+        let mut config = Config {
             grpc: GrpcConfig::from(std::net::SocketAddr::from(([127, 0, 0, 1], 0))),
             postgres: PostgresConfig { connections: 10, worker_connections: 4, ..PostgresConfig::at(postgres) },
-            bus: bus_config(&self.prefix),
+            bus: bus_config(&self.nats, &self.prefix),
             identity: None,
             seal_key: self.seal_key.clone(),
             master_keys: MasterKeys::parse(MASTER).unwrap(),
@@ -106,10 +108,12 @@ impl World {
                 calls_of_lane: 16,
                 calls: 64,
                 lanes: 100,
+                quota_waits: QuotaWaits::default(),
             },
             content: ContentConfig { at_once: 2, most_bytes: 1024 * 1024 },
             inbound_transactions: 4,
         };
+        change(&mut config);
         let app = App::build(config, &host).await.unwrap();
         eventually(SOON, || {
             let ready = host.readiness().is_ready();
@@ -185,9 +189,10 @@ impl World {
     /// Says how the account stands, with its long-lived token as credential.
     pub(crate) async fn connect_account(&self, tenant: &Tenant, version: i64, state: events::AccountState) {
         let ciphertext = seal::seal(&self.seal_key.public(), tenant.card.access_token.as_bytes()).unwrap();
-        self.connect_with(tenant, version, state, events::ChannelCredentialKind::LongLivedToken, ciphertext).await;
+        self.connect_with(tenant, version, state, events::ChannelCredentialKind::LongLivedToken, ciphertext, "").await;
     }
 
+    /// The same with another credential, sealed; an assertion key has an ID.
     pub(crate) async fn connect_with(
         &self,
         tenant: &Tenant,
@@ -195,6 +200,7 @@ impl World {
         state: events::AccountState,
         kind: events::ChannelCredentialKind,
         ciphertext: Vec<u8>,
+        key_id: &str,
     ) {
         let material =
             events::SealedSecret { recipient: "messaging".to_owned(), key_id: self.seal_key.public().id(), ciphertext };
@@ -207,7 +213,7 @@ impl World {
             credential: Some(events::ChannelCredential {
                 kind: kind.into(),
                 material: Some(material),
-                key_id: String::new(),
+                key_id: key_id.to_owned(),
             }),
             ..Default::default()
         };
@@ -245,8 +251,8 @@ impl World {
     }
 }
 
-fn bus_config(prefix: &str) -> BusConfig {
-    BusConfig { prefix: Some(prefix.to_owned()), ..BusConfig::at(testkit::nats::url()) }
+fn bus_config(nats: &str, prefix: &str) -> BusConfig {
+    BusConfig { prefix: Some(prefix.to_owned()), ..BusConfig::at(nats.to_owned()) }
 }
 
 impl Tenant {
@@ -262,98 +268,6 @@ impl Tenant {
         let mut request = Request::new(message);
         request.metadata_mut().insert("tsunagi-staff-assertion", format!("{signed}.{signature}").parse().unwrap());
         request
-    }
-}
-
-impl House {
-    fn client(&self, tenant: &Tenant) -> Client {
-        let url = Url::parse(&format!("http://{}", self.app.grpc_addr())).unwrap();
-        Client::connect_lazy(&url, &tenant.token.reveal()).unwrap()
-    }
-
-    pub(crate) fn conversations(&self, tenant: &Tenant) -> ConversationServiceClient<Client> {
-        ConversationServiceClient::new(self.client(tenant))
-    }
-
-    pub(crate) fn messages(&self, tenant: &Tenant) -> MessageServiceClient<Client> {
-        MessageServiceClient::new(self.client(tenant))
-    }
-
-    pub(crate) fn quota(&self, tenant: &Tenant) -> QuotaServiceClient<Client> {
-        QuotaServiceClient::new(self.client(tenant))
-    }
-
-    pub(crate) fn gateway(&self, tenant: &Tenant) -> LineGatewayServiceClient<Client> {
-        LineGatewayServiceClient::new(self.client(tenant))
-    }
-
-    /// The tenant's conversations.
-    pub(crate) async fn list(&self, tenant: &Tenant) -> Vec<wire::Conversation> {
-        let request = wire::ListConversationsRequest::default();
-        self.conversations(tenant).list_conversations(request).await.unwrap().into_inner().conversations
-    }
-
-    /// The messages of a conversation, the latest first.
-    pub(crate) async fn messages_of(&self, tenant: &Tenant, conversation: &str) -> Vec<wire::Message> {
-        let request = wire::ListMessagesRequest { conversation_id: conversation.to_owned(), ..Default::default() };
-        self.conversations(tenant).list_messages(request).await.unwrap().into_inner().messages
-    }
-
-    /// The tenant's only conversation, once it has `count` messages.
-    pub(crate) async fn conversation_with(&self, tenant: &Tenant, count: usize) -> wire::Conversation {
-        eventually(SOON, || async {
-            let conversations = self.list(tenant).await;
-            let Some(first) = conversations.into_iter().next() else { return Err("no conversation".to_owned()) };
-            let messages = self.messages_of(tenant, &first.conversation_id).await.len();
-            let seen = self.list(tenant).await.swap_remove(0);
-            if messages == count { Ok(seen) } else { Err(format!("{messages} messages")) }
-        })
-        .await
-        .unwrap()
-    }
-
-    /// A friend who wrote, and the conversation it made.
-    pub(crate) async fn conversing(&self, world: &World, tenant: &Tenant) -> (PersonId, wire::Conversation) {
-        let person = world.friend(tenant).await;
-        world.control.write_text(&tenant.card.channel_id, &person, "hello").await.unwrap();
-        (person, self.conversation_with(tenant, 1).await)
-    }
-
-    pub(crate) async fn send(
-        &self,
-        tenant: &Tenant,
-        conversation: &str,
-        text: &str,
-        policy: wire::SendPolicy,
-    ) -> String {
-        let request = send_request(conversation, text, policy);
-        let answer = self.messages(tenant).send_message(tenant.as_staff(request)).await.unwrap();
-        answer.into_inner().message.unwrap().message_id
-    }
-
-    pub(crate) async fn message(&self, tenant: &Tenant, id: &str) -> wire::Message {
-        let request = wire::GetMessageRequest { message_id: id.to_owned() };
-        self.messages(tenant).get_message(request).await.unwrap().into_inner().message.unwrap()
-    }
-
-    /// The message, once it is in `state`.
-    pub(crate) async fn until(&self, tenant: &Tenant, id: &str, state: MessageState) -> wire::Message {
-        eventually(SOON, || async {
-            let message = self.message(tenant, id).await;
-            if message.state == i32::from(state.code()) {
-                Ok(message)
-            } else {
-                Err(format!("{:?} {:?}", message.state, message.failure))
-            }
-        })
-        .await
-        .unwrap_or_else(|error| panic!("{}: {error}", state.name()))
-    }
-
-    /// Ends as at SIGTERM.
-    pub(crate) async fn close(self) {
-        self.host.stop();
-        self.host.wait().await.unwrap();
     }
 }
 
@@ -395,5 +309,38 @@ impl World {
             .execute(&mut admin)
             .await
             .unwrap();
+    }
+
+    /// Changes the database as its superuser.
+    pub(crate) async fn admin(&self, sql: &'static str) {
+        let mut admin = PgConnection::connect(&self.database.admin_url()).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut admin).await.unwrap();
+    }
+
+    /// The tables in whose rows these words stand, in clear or as bytes.
+    pub(crate) async fn tables_that_say(&self, words: &str) -> Vec<String> {
+        let mut admin = PgConnection::connect(&self.database.admin_url()).await.unwrap();
+        let tables: Vec<String> = sqlx::query_scalar(
+            "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'messaging' AND table_type = 'BASE TABLE'",
+        )
+        .fetch_all(&mut admin)
+        .await
+        .unwrap();
+        let mut saying = Vec::new();
+        for table in tables {
+            let says = format!(
+                "SELECT count(*) FROM messaging.{table} t WHERE strpos(t::text, $1) > 0
+                     OR strpos(t::text, encode(convert_to($1, 'UTF8'), 'hex')) > 0"
+            );
+            let found: i64 = sqlx::query_scalar(AssertSqlSafe(says)).bind(words).fetch_one(&mut admin).await.unwrap();
+            saying.extend((found > 0).then_some(table));
+        }
+        saying
+    }
+
+    /// How often LINE was asked so, whatever it answered.
+    pub(crate) async fn asked(&self, endpoint: &str) -> usize {
+        let requests = self.control.requests(&BooksQuery::default()).await.unwrap();
+        requests.iter().filter(|request| request.endpoint == endpoint).count()
     }
 }
