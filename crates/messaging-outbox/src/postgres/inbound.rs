@@ -130,7 +130,7 @@ pub(crate) async fn write(
     sqlx::query(
         "INSERT INTO messaging.message (tenant_id, message_id, conversation_id, account_id, message_time, direction, state,
              unread, original_seen, edit_time, edit_event, unsend_time, quoted_message_id, line_message_id, object)
-         VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+         VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $10, $11, $12, $13, $14::json)
          ON CONFLICT (tenant_id, message_id) DO UPDATE
          SET message_time = excluded.message_time, state = excluded.state, unread = excluded.unread,
              original_seen = excluded.original_seen, edit_time = excluded.edit_time, edit_event = excluded.edit_event,
@@ -149,7 +149,8 @@ pub(crate) async fn write(
     .bind(folded.unsent)
     .bind(folded.quotes.map(MessageId::uuid))
     .bind(line_message)
-    .bind(folded.object.as_ref())
+    // As text: a value would go as `jsonb`, which holds no U+0000.
+    .bind(folded.object.as_ref().map(serde_json::Value::to_string))
     .execute(&mut **tx)
     .await?;
     let delta = i32::from(unread) - i32::from(kept.unread);

@@ -5,7 +5,6 @@ use kernel::{AccountId, ConversationId, MessageId, Timestamp};
 use messaging_outbox_core::route::{SendMethod, SendPolicy};
 use messaging_outbox_core::state::MessageState;
 use serde_json::Value;
-use sqlx::types::Json;
 use sqlx::{PgPool, Row as _};
 use uuid::Uuid;
 
@@ -62,8 +61,12 @@ async fn insert_messages(
     sqlx::query(
         "INSERT INTO messaging.message (tenant_id, direction, state, message_id, conversation_id, account_id, class,
              message_time, principal_id, staff_id, staff_display_name, quoted_message_id, object)
-         SELECT $1, 2, $2, * FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::smallint[], $7::timestamptz[], $8::uuid[],
-             $9::uuid[], $10::text[], $11::uuid[], $12::json[])",
+         SELECT $1, 2, $2, m.message_id, m.conversation_id, m.account_id, m.class, m.message_time, m.principal_id, m.staff_id,
+             m.staff_display_name, m.quoted_message_id, m.object::json
+         FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::smallint[], $7::timestamptz[], $8::uuid[], $9::uuid[],
+             $10::text[], $11::uuid[], $12::text[])
+             AS m (message_id, conversation_id, account_id, class, message_time, principal_id, staff_id, staff_display_name,
+                 quoted_message_id, object)",
     )
     .bind(tx.tenant().uuid())
     .bind(MessageState::Queued.code())
@@ -76,7 +79,8 @@ async fn insert_messages(
     .bind(entries.iter().map(|entry| entry.staff.map(|(id, _)| id)).collect::<Vec<_>>())
     .bind(entries.iter().map(|entry| entry.staff.map(|(_, name)| name)).collect::<Vec<_>>())
     .bind(entries.iter().map(|entry| entry.quotes.map(MessageId::uuid)).collect::<Vec<_>>())
-    .bind(entries.iter().map(|entry| Json(entry.object)).collect::<Vec<_>>())
+    // As text: a value would go as `jsonb`, which holds no U+0000.
+    .bind(entries.iter().map(|entry| entry.object.to_string()).collect::<Vec<_>>())
     .execute(&mut **tx)
     .await?;
     Ok(())

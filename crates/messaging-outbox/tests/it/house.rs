@@ -56,7 +56,8 @@ impl House {
 
     /// The messages of a conversation, the latest first.
     pub(crate) async fn messages_of(&self, tenant: &Tenant, conversation: &str) -> Vec<wire::Message> {
-        let request = wire::ListMessagesRequest { conversation_id: conversation.to_owned(), ..Default::default() };
+        let conversation_id = conversation.to_owned();
+        let request = wire::ListMessagesRequest { conversation_id, page_size: 200, ..Default::default() };
         self.conversations(tenant).list_messages(request).await.unwrap().into_inner().messages
     }
 

@@ -2,6 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use contracts::events::v1::AccountReplica;
+use contracts::events::v1::identity_event::Body;
 use contracts::messaging::v1 as wire;
 use testkit::eventually;
 use tonic::{Code, Status, Streaming};
@@ -104,10 +106,10 @@ async fn a_watcher_that_falls_behind_is_told_so_and_misses_nothing_from_its_curs
     let mut last = next(&mut stream).await.unwrap().cursor;
     // Nobody reads: what the connection holds is soon full, then what the service keeps for a slow one.
     let long = "長".repeat(5_000);
-    for _ in 0..250 {
+    for _ in 0..190 {
         world.control.write_text(&tenant.card.channel_id, &person, &long).await.unwrap();
     }
-    house.conversation_with(&tenant, 200).await;
+    house.conversation_with(&tenant, 191).await;
     let read = wire::MarkReadRequest { conversation_id: conversation.conversation_id.clone(), ..Default::default() };
     for _ in 0..900 {
         house.conversations(&tenant).mark_read(read.clone()).await.unwrap();
@@ -166,11 +168,18 @@ async fn two_hundred_watchers_all_hear_and_those_of_another_account_hear_nothing
         next(&mut stream).await.unwrap();
         streams.push(stream);
     }
-    let elsewhere = wire::WatchConversationsRequest {
-        account_ids: vec![uuid::Uuid::new_v4().to_string()],
-        ..Default::default()
-    };
-    let mut other = house.conversations(&tenant).watch_conversations(elsewhere).await.unwrap().into_inner();
+    let second = uuid::Uuid::new_v4().to_string();
+    let provider_id = tenant.provider.to_string();
+    let account = AccountReplica { account_id: second.clone(), version: 1, provider_id, ..Default::default() };
+    world.say(&tenant, Body::Account(account)).await;
+    let elsewhere = wire::WatchConversationsRequest { account_ids: vec![second], ..Default::default() };
+    let mut other = eventually(SOON, || async {
+        let watched = house.conversations(&tenant).watch_conversations(elsewhere.clone()).await;
+        watched.map_err(|status| status.code())
+    })
+    .await
+    .unwrap()
+    .into_inner();
     next(&mut other).await.unwrap();
     house.conversing(&world, &tenant).await;
     for stream in &mut streams {
