@@ -34,8 +34,7 @@ impl Limiters {
 
     /// LINE took a call.
     pub(super) fn accepted(&mut self, method: SendMethod) {
-        let now = self.epoch.elapsed();
-        self.of(method).accepted(now);
+        self.of(method).accepted();
     }
 
     /// LINE refused a call for its rate.
