@@ -256,9 +256,7 @@ fn fingerprint(account: &Account) -> Uuid {
 
 fn told(answer: Result<TokenResponse, Failure>, scarce: bool) -> Result<Issued, TokenTrouble> {
     match answer {
-        Ok(issued) => {
-            Ok(Issued { token: ChannelAccessToken::from(&issued), life: Some(life(&issued)), scarce })
-        }
+        Ok(issued) => Ok(Issued { token: ChannelAccessToken::from(&issued), life: Some(life(&issued)), scarce }),
         Err(failure) if matches!(failure.kind, FailureKind::Refused | FailureKind::Unauthorized) => {
             Err(TokenTrouble::Refused)
         }

@@ -20,7 +20,7 @@ use crate::inbound::{self, Reception};
 use crate::sender::{self, Tools};
 use crate::wake::Wakes;
 use crate::watch::Hub;
-use crate::{content, figures, replica, retention};
+use crate::{content, figures, group_name, replica, retention};
 
 /// The running service.
 #[derive(Debug)]
@@ -65,6 +65,7 @@ impl App {
         bus::relay::spawn(host, &bus, &database);
         sender::spawn(host, Arc::clone(&tools), config.sender);
         content::spawn(host, Arc::clone(&tools), config.content);
+        group_name::spawn(host, Arc::clone(&tools));
         retention::spawn(host, &database);
         figures::spawn(host, &database);
         let desk = Desk { tools, hub: Hub::new(host, database.clone(), wakes) };

@@ -109,8 +109,9 @@ fn sender(settings: &mut Settings) -> SenderConfig {
 }
 
 fn quota_waits(settings: &mut Settings) -> QuotaWaits {
-    let mut seconds =
-        |name: &str, default: Duration, about: &str| Duration::from_secs(settings.or(name, default.as_secs(), about).max(1));
+    let mut seconds = |name: &str, default: Duration, about: &str| {
+        Duration::from_secs(settings.or(name, default.as_secs(), about).max(1))
+    };
     let usual = QuotaWaits::default();
     QuotaWaits {
         used_up: seconds(

@@ -9,13 +9,14 @@ use chassis::postgres::TenantTx;
 use contracts::events::v1::LineWebhookEvent;
 use kernel::{AccountId, Clock, Timestamp};
 use line_types::webhook::Event;
+use messaging_outbox_core::chat::ConversationKind;
 use messaging_outbox_core::inbound::{self, About, Inbound};
 use messaging_outbox_core::reply_window;
 use uuid::Uuid;
 
 use crate::change::{self, Changed};
 use crate::postgres::lane::LaneKey;
-use crate::postgres::{content, inbound as rows, reply_token};
+use crate::postgres::{content, group_name, inbound as rows, reply_token};
 use crate::trouble;
 use crate::wake::{Wake, Wakes};
 
@@ -78,6 +79,9 @@ impl Reception {
         }
         change::note(tx, &self.wakes, &changed).await?;
         if !event.effects_off {
+            if chat.kind() == ConversationKind::Group && chat.recipient().is_some() {
+                group_name::expect(tx, event.account, changed.conversation).await?;
+            }
             change::announce(tx, &changed, event.occur_time).await?;
         }
         Ok(())

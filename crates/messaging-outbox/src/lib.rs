@@ -6,6 +6,7 @@ mod change;
 mod config;
 mod content;
 mod figures;
+mod group_name;
 mod grpc;
 mod inbound;
 mod migrations;

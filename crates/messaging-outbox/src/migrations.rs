@@ -9,4 +9,5 @@ pub const MIGRATIONS: &[MigrationText] = &[
     MigrationText { version: 1002, name: "send_queue", sql: include_str!("../migrations/1002_send_queue.sql") },
     MigrationText { version: 1003, name: "content", sql: include_str!("../migrations/1003_content.sql") },
     MigrationText { version: 1004, name: "access_token", sql: include_str!("../migrations/1004_access_token.sql") },
+    MigrationText { version: 1005, name: "group_name", sql: include_str!("../migrations/1005_group_name.sql") },
 ];

@@ -39,7 +39,7 @@ macro_rules! select_conversation {
     ($rest:literal) => {
         concat!(
             "SELECT c.conversation_id, c.account_id, c.kind, c.chat_key, c.standby, c.unread_count, c.last_message_id,
-                 c.last_message_time, c.activity_time, c.version, coalesce(u.display_name, '') AS display_name,
+                 c.last_message_time, c.activity_time, c.version, coalesce(u.display_name, g.display_name, '') AS display_name,
                  coalesce(f.state = 3, false) AS blocked, coalesce(a.state = 2, false) AS connected,
                  coalesce(t.suspended, false) AS suspended,
                  (SELECT max(r.usable_until) FROM messaging.reply_token r
@@ -52,6 +52,8 @@ macro_rules! select_conversation {
                  ON (f.tenant_id, f.account_id, f.line_user_id) = (c.tenant_id, c.account_id, c.chat_key)
              LEFT JOIN messaging.line_user_replica u
                  ON (u.tenant_id, u.provider_id, u.line_user_id) = (c.tenant_id, a.provider_id, c.chat_key)
+             LEFT JOIN messaging.group_name g
+                 ON c.kind = 2 AND (g.tenant_id, g.conversation_id) = (c.tenant_id, c.conversation_id)
              WHERE c.tenant_id = $1 AND ",
             $rest
         )

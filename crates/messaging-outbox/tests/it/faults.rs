@@ -32,10 +32,7 @@ fn troubles() -> Vec<Effect> {
 
 /// Whether LINE took the message, and its answer never came.
 fn is_accepted(trouble: &Effect) -> bool {
-    matches!(
-        trouble,
-        Effect::AcceptedAnswerLost | Effect::AcceptedThenHang { .. } | Effect::AcceptedThenServerError
-    )
+    matches!(trouble, Effect::AcceptedAnswerLost | Effect::AcceptedThenHang { .. } | Effect::AcceptedThenServerError)
 }
 
 #[tokio::test]
@@ -93,7 +90,10 @@ async fn every_kind_of_trouble_with_a_reply_ends_in_one_message_or_is_listed_as_
     let request =
         wire::ListOutboundMessagesRequest { state: wire::MessageState::Uncertain.into(), ..Default::default() };
     let listed = house.messages(&tenant).list_outbound_messages(request).await.unwrap().into_inner().messages;
-    assert_eq!(listed.into_iter().map(|message| message.message_id).collect::<std::collections::BTreeSet<_>>(), doubtful);
+    assert_eq!(
+        listed.into_iter().map(|message| message.message_id).collect::<std::collections::BTreeSet<_>>(),
+        doubtful
+    );
     assert!(world.line.duplicates().is_empty());
     assert_eq!(world.line.counts().delivered_messages, troubles().len() as u64);
     house.close().await;

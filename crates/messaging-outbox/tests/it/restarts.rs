@@ -67,7 +67,11 @@ async fn postgres_stopped_or_killed_in_the_middle_of_sending_loses_nothing_and_r
         let restart = async {
             for share in [5, 20] {
                 until_delivered(&world, share).await;
-                if kill { server.kill9().await.unwrap() } else { server.stop().await.unwrap() }
+                if kill {
+                    server.kill9().await.unwrap()
+                } else {
+                    server.stop().await.unwrap()
+                }
                 server.start_again().await.unwrap();
             }
         };
@@ -88,7 +92,11 @@ async fn nats_stopped_or_killed_in_the_middle_of_sending_loses_nothing_and_repea
     let restart = async {
         for (share, kill) in [(5, false), (20, true)] {
             until_delivered(&world, share).await;
-            if kill { server.kill9().await.unwrap() } else { server.stop().await.unwrap() }
+            if kill {
+                server.kill9().await.unwrap()
+            } else {
+                server.stop().await.unwrap()
+            }
             // Sending needs no NATS.
             until_delivered(&world, share + 10).await;
             server.start_again().await.unwrap();
