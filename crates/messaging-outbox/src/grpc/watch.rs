@@ -32,7 +32,7 @@ pub(super) async fn open(
     request: wire::WatchConversationsRequest,
 ) -> Result<WatchStream, Status> {
     let accounts = field::accounts(&request.account_ids)?;
-    let from = page::decode::<Cursor>(&request.cursor).ok().filter(|cursor| cursor.is_none_or(|one| one.is_possible()));
+    let from = page::decode::<Cursor>(&request.cursor).ok().filter(|cursor| cursor.is_none_or(Cursor::is_possible));
     let from = from.ok_or_else(|| refuse::invalid("cursor", "is not a cursor of this stream"))?;
     let feed = hub.feed(tenant).await.map_err(refuse::database)?;
     // The feed first: what changes while the past is read comes by it, and is told twice rather than not at all.

@@ -1,7 +1,7 @@
 //! Groups and rooms, edits, and chats that another module holds (D-11).
 
 use contracts::messaging::v1 as wire;
-use line_simulator::{Act, ActRequest, ChatChange, ChatKind, ChatSpec, Method, Writing};
+use line_simulator::{Act, ActRequest, ChatChange, ChatKind, ChatSpec, Method, PersonSpec, Writing};
 use messaging_outbox_core::state::MessageState;
 use serde_json::json;
 use testkit::eventually;
@@ -18,7 +18,7 @@ async fn groups_and_rooms_are_kept_and_shown_and_answered_by_staff_alone() {
         let house = world.open().await;
         let tenant = world.tenant(&house).await;
         let account = &tenant.card.channel_id;
-        let member = world.control.add_person(&Default::default()).await.unwrap();
+        let member = world.control.add_person(&PersonSpec::default()).await.unwrap();
         let spec = ChatSpec { kind, name: "Family".into(), members: vec![member.clone()] };
         let chat = world.control.add_chat(&spec).await.unwrap();
         let invite = ChatChange::InviteAccount { account: account.clone() };

@@ -68,9 +68,9 @@ async fn postgres_stopped_or_killed_in_the_middle_of_sending_loses_nothing_and_r
             for share in [5, 20] {
                 until_delivered(&world, share).await;
                 if kill {
-                    server.kill9().await.unwrap()
+                    server.kill9().await.unwrap();
                 } else {
-                    server.stop().await.unwrap()
+                    server.stop().await.unwrap();
                 }
                 server.start_again().await.unwrap();
             }
@@ -93,9 +93,9 @@ async fn nats_stopped_or_killed_in_the_middle_of_sending_loses_nothing_and_repea
         for (share, kill) in [(5, false), (20, true)] {
             until_delivered(&world, share).await;
             if kill {
-                server.kill9().await.unwrap()
+                server.kill9().await.unwrap();
             } else {
-                server.stop().await.unwrap()
+                server.stop().await.unwrap();
             }
             // Sending needs no NATS.
             until_delivered(&world, share + 10).await;
