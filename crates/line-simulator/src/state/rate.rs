@@ -61,9 +61,7 @@ struct Bucket {
 
 impl Bucket {
     fn take(&mut self, now: DateTime<Utc>, mint: &mut Mint) -> bool {
-        let elapsed = now - self.filled_at;
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds of a test run are far below 2^53")]
-        let seconds = elapsed.num_milliseconds().max(0) as f64 / 1_000.0;
+        let seconds = (now - self.filled_at).to_std().unwrap_or_default().as_secs_f64();
         if seconds > 0.0 {
             let stretch = 1.0 + mint.between(-self.jitter, self.jitter);
             self.level = (self.level + seconds * self.per_second * stretch).min(self.capacity);
@@ -156,6 +154,18 @@ mod tests {
             let flowed = f64::from(u32::try_from((now - start()).num_milliseconds()).unwrap()) / 1_000.0 * rate;
             prop_assert!(granted <= capacity + flowed + 1e-6);
         }
+    }
+
+    #[test]
+    fn a_bucket_asked_more_often_than_every_millisecond_still_fills_at_its_rate() {
+        let account = ChannelId::from("1");
+        let mut mint = Mint::seeded(1);
+        let mut rates = Rates::default();
+        let limit = (1_000.0, 1_000.0);
+        rates.lay(Limit { account: None, endpoint: None, capacity: (9.0, 9.0), per_second: limit, jitter: 0.0 });
+        let asked = (0..10_000).map(|third| start() + TimeDelta::microseconds(third * 333));
+        let granted = asked.filter(|now| rates.take(*now, &mut mint, &account, PUSH)).count();
+        assert!((3_330..=3_340).contains(&granted), "{granted} in 3.33 seconds");
     }
 
     #[test]
