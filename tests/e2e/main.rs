@@ -2,5 +2,6 @@
 
 mod every_rpc;
 mod isolation;
+mod leaving;
 mod story;
 mod trace;

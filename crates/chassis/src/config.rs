@@ -8,6 +8,7 @@ mod setting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 pub use secret::Secret;
 pub use setting::Setting;
@@ -115,6 +116,12 @@ impl Settings {
         manual::page(&self.declared)
     }
 
+    /// The file that holds the value of `name`, when it was given as one.
+    pub(crate) fn file(&self, name: &str) -> Option<PathBuf> {
+        let path = self.given.get(&format!("{name}_FILE"))?.expose();
+        (!path.is_empty()).then(|| path.into())
+    }
+
     fn declare(&mut self, name: &str, about: &str, declaration: Declaration) {
         debug_assert!(!about.is_empty(), "{name} says what it is");
         self.declared.entry(name.to_owned()).or_insert(declaration);
@@ -135,7 +142,7 @@ impl Settings {
                 self.mistake(name, &format!("is given twice, also as {name}_FILE"));
                 None
             }
-            (None, Some(path)) => match read_file(path.expose()) {
+            (None, Some(path)) => match read_file(Path::new(path.expose())) {
                 Ok(text) => Some(text),
                 Err(why) => {
                     self.mistake(&format!("{name}_FILE"), &why);
@@ -158,7 +165,8 @@ impl Settings {
     }
 }
 
-fn read_file(path: &str) -> Result<Secret, String> {
+/// The text of a setting's file, without the line end behind it. The error says what is wrong with the file.
+pub(crate) fn read_file(path: &Path) -> Result<Secret, String> {
     let told = |error: std::io::Error| format!("names a file that cannot be read: {}", error.kind());
     let metadata = std::fs::metadata(path).map_err(told)?;
     if metadata.len() > LARGEST_FILE {

@@ -56,7 +56,7 @@ impl Host {
         telemetry::start(name, &config.telemetry).context("telemetry could not start")?;
         crate::failpoint::arm(&config.failpoints);
         let tasks = Tasks::new();
-        let readiness = Readiness::new(tasks.stopping());
+        let readiness = Readiness::new(tasks.leaving());
         let (clock, keeper) = clock::choose(&config);
         let admin = admin::bind(config.admin_addr)
             .with_context(|| format!("the admin listener cannot have {}", config.admin_addr))?;
@@ -72,7 +72,7 @@ impl Host {
             });
         }
         if host.0.config.signals {
-            signal::watch(&host.0.tasks)?;
+            signal::watch(&host.0.tasks, host.readiness(), host.0.config.drain_pause)?;
         }
         tracing::info!(service = name, version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "started");
         Ok(host)

@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::transport::Server;
+use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
 use crate::{NotReached, eventually};
@@ -46,13 +46,23 @@ type Spans = Arc<Mutex<Vec<Span>>>;
 impl Sink {
     /// Listens on a free loopback port.
     pub async fn start() -> anyhow::Result<Self> {
+        Self::serve(Server::builder()).await
+    }
+
+    /// The same by TLS, with this certificate of `localhost` and its key, PEM.
+    pub async fn start_encrypted(certificate: &str, key: &str) -> anyhow::Result<Self> {
+        let tls = ServerTlsConfig::new().identity(Identity::from_pem(certificate, key));
+        Self::serve(Server::builder().tls_config(tls).context("the certificate cannot be used")?).await
+    }
+
+    async fn serve(mut server: Server) -> anyhow::Result<Self> {
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("cannot listen")?;
         let address = listener.local_addr().context("the listener has no address")?;
         let spans = Spans::default();
         let service = TraceServiceServer::new(Collector(Arc::clone(&spans)));
         let serving = tokio::spawn(async move {
             // Ends with the task; what went wrong before shows as spans that never arrive.
-            Server::builder().add_service(service).serve_with_incoming(TcpListenerStream::new(listener)).await.ok();
+            server.add_service(service).serve_with_incoming(TcpListenerStream::new(listener)).await.ok();
         });
         Ok(Self { address, spans, serving })
     }
@@ -61,6 +71,12 @@ impl Sink {
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// The port it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// Every span received.

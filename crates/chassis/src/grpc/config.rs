@@ -2,15 +2,16 @@
 
 use std::net::SocketAddr;
 
-use crate::config::{Secret, Settings};
+use super::TlsConfig;
+use crate::config::Settings;
 
 /// A gRPC listener.
 #[derive(Clone, Debug)]
 pub struct GrpcConfig {
     /// Where it listens; port 0 takes a free one.
     pub addr: SocketAddr,
-    /// Certificate chain and private key, PEM.
-    pub tls: Option<(String, Secret)>,
+    /// The certificate, and where a renewed one is found.
+    pub tls: Option<TlsConfig>,
     /// Whether tokens may travel in the clear beyond loopback, because something else encrypts.
     pub allow_plaintext: bool,
     /// Calls answered at once, at most; more are refused with `RESOURCE_EXHAUSTED`.
@@ -29,16 +30,8 @@ impl GrpcConfig {
         let service = service.to_ascii_uppercase();
         let addr: SocketAddr =
             settings.required(&format!("TSUNAGI_{service}_GRPC_ADDR"), "Where the service's gRPC methods are served.");
-        let certificate: Option<String> = settings.optional(
-            "TSUNAGI_TLS_CERTIFICATE",
-            "The certificate chain of gRPC listeners, PEM. Needed beyond loopback.",
-        );
-        let key: Option<Secret> = settings.optional("TSUNAGI_TLS_KEY", "The private key of that certificate, PEM.");
-        if certificate.is_some() != key.is_some() {
-            settings.mistake("TSUNAGI_TLS_KEY", "and TSUNAGI_TLS_CERTIFICATE belong together");
-        }
         let config = Self {
-            tls: certificate.zip(key),
+            tls: TlsConfig::read(settings),
             allow_plaintext: allow_plaintext(settings),
             calls_at_once: settings.or(
                 &format!("TSUNAGI_{service}_CALLS_AT_ONCE"),

@@ -10,12 +10,13 @@ use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::service::{Routes, RoutesBuilder};
 use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Identity, ServerTlsConfig};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 use tower::Service;
 
 use super::GrpcConfig;
+use super::certificate::{Certificate, TlsError};
+use super::listener::encrypted;
 use super::watch::WatchLayer;
 use crate::auth::{AuthLayer, Directory};
 use crate::host::Host;
@@ -36,7 +37,7 @@ pub enum ServerError {
     Plaintext(SocketAddr),
     /// The certificate or its key cannot be used.
     #[error("the certificate cannot be used")]
-    Tls(#[source] tonic::transport::Error),
+    Tls(#[from] TlsError),
     /// The address cannot be had.
     #[error("the gRPC listener cannot have {0}")]
     Bind(SocketAddr, #[source] std::io::Error),
@@ -97,15 +98,14 @@ impl Server {
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .build_v1()?;
         self.routes.add_service(reflection);
-        let mut server = tonic::transport::Server::builder()
+        let server = tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(PING_EVERY))
             .http2_keepalive_timeout(Some(PING_TIMEOUT))
             .max_concurrent_streams(STREAMS_A_CONNECTION)
             .http2_max_header_list_size(LARGEST_HEADERS);
-        if let Some((certificate, key)) = &self.config.tls {
-            let identity = Identity::from_pem(certificate, key.expose());
-            server = server.tls_config(ServerTlsConfig::new().identity(identity)).map_err(ServerError::Tls)?;
-        }
+        let tls =
+            self.config.tls.take().map(|config| Certificate::load(&config).map(|shown| (config, shown))).transpose()?;
+        let encrypts = tls.is_some();
         let bind = |error| ServerError::Bind(self.config.addr, error);
         let incoming = TcpIncoming::bind(self.config.addr).map_err(bind)?.with_nodelay(Some(true));
         let addr = incoming.local_addr().map_err(bind)?;
@@ -114,12 +114,21 @@ impl Server {
             .layer(AuthLayer::new(self.directory, rules, host.clock()))
             .add_routes(self.routes.routes());
         let stopping = host.stopping();
-        host.spawn("grpc", async move {
-            router.serve_with_incoming_shutdown(incoming, stopping.cancelled_owned()).await?;
-            Ok(())
-        });
+        if let Some((config, certificate)) = tls {
+            let incoming = encrypted(incoming, certificate.server()?);
+            if config.files.is_some() {
+                host.spawn("grpc.certificate", certificate.follow(config, host.stopping()));
+            }
+            host.spawn("grpc", async move {
+                Ok(router.serve_with_incoming_shutdown(incoming, stopping.cancelled_owned()).await?)
+            });
+        } else {
+            host.spawn("grpc", async move {
+                Ok(router.serve_with_incoming_shutdown(incoming, stopping.cancelled_owned()).await?)
+            });
+        }
         host.spawn("grpc.health", tell_health(host.clone(), self.health, self.names));
-        tracing::info!(listener = "grpc", address = %addr, tls = self.config.tls.is_some(), "listening");
+        tracing::info!(listener = "grpc", address = %addr, tls = encrypts, "listening");
         Ok(addr)
     }
 }
@@ -127,12 +136,14 @@ impl Server {
 /// Health of the server (the empty name) and of each service follows the process's readiness.
 async fn tell_health(host: Host, health: HealthReporter, names: Vec<&'static str>) -> anyhow::Result<()> {
     loop {
-        let ready = host.readiness().is_ready();
+        let (leaving, ready) = (host.readiness().is_leaving(), host.readiness().is_ready());
         let status = if ready { ServingStatus::Serving } else { ServingStatus::NotServing };
         for name in names.iter().copied().chain([""]) {
             health.set_service_status(name, status).await;
         }
-        if host.stopping().is_cancelled() {
+        if leaving {
+            // Who asks during the pause before the end is told the same.
+            host.stopping().cancelled().await;
             return Ok(());
         }
         host.readiness().changed_from(ready).await;

@@ -16,7 +16,9 @@ use crate::failpoint::FailPoints;
 pub struct HostConfig {
     /// Where `/livez`, `/readyz` and `/metrics` are served.
     pub admin_addr: SocketAddr,
-    /// How long the end may take after the first signal.
+    /// How long a process that was ready serves on after the first signal, ready no more, before the end begins.
+    pub drain_pause: Duration,
+    /// How long the end may take then.
     pub drain: Duration,
     /// Whether SIGTERM and SIGINT stop the process.
     pub signals: bool,
@@ -43,10 +45,16 @@ impl HostConfig {
                 &format!("TSUNAGI_{}_ADMIN_ADDR", service.to_ascii_uppercase()),
                 "Where /livez, /readyz and /metrics are served. Keep it inside: it asks for no token.",
             ),
+            drain_pause: Duration::from_secs(settings.or(
+                "TSUNAGI_DRAIN_PAUSE_SECONDS",
+                0,
+                "How long the process serves on after SIGTERM while /readyz says 503 already, so that a balancer sends \
+                 nothing more when the listeners close. Behind one: longer than it takes to notice.",
+            )),
             drain: Duration::from_secs(settings.or(
                 "TSUNAGI_DRAIN_SECONDS",
                 25,
-                "How long the process may take to finish what is in hand after SIGTERM.",
+                "How long the process may take, after that pause, to finish what is in hand.",
             )),
             signals: true,
             clock: None,
@@ -62,6 +70,7 @@ impl HostConfig {
     pub fn loopback() -> Self {
         Self {
             admin_addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+            drain_pause: Duration::ZERO,
             drain: Duration::from_secs(10),
             signals: false,
             clock: None,

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// The gates of a process. It is ready when all are open and it is not stopping.
+/// The gates of a process. It is ready when all are open and it is not leaving: the end begins with being ready no more.
 #[derive(Clone, Debug)]
 pub struct Readiness {
     gates: Arc<Mutex<Vec<(String, bool)>>>,
     changes: watch::Sender<u64>,
-    stopping: CancellationToken,
+    leaving: CancellationToken,
 }
 
 /// One thing that must be true before the process is ready. Begins closed.
@@ -21,8 +21,8 @@ pub struct Gate {
 }
 
 impl Readiness {
-    pub(super) fn new(stopping: CancellationToken) -> Self {
-        Self { gates: Arc::default(), changes: watch::Sender::new(0), stopping }
+    pub(super) fn new(leaving: CancellationToken) -> Self {
+        Self { gates: Arc::default(), changes: watch::Sender::new(0), leaving }
     }
 
     /// Adds a gate called `name`, closed.
@@ -46,7 +46,7 @@ impl Readiness {
     pub fn closed(&self) -> Vec<String> {
         let gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
         let closed = gates.iter().filter(|(_, open)| !open).map(|(name, _)| name.clone());
-        closed.chain(self.stopping.is_cancelled().then(|| "stopping".to_owned())).collect()
+        closed.chain(self.leaving.is_cancelled().then(|| "stopping".to_owned())).collect()
     }
 
     /// Waits until the process is ready; never ends when it is not before it stops.
@@ -58,15 +58,20 @@ impl Readiness {
         }
     }
 
-    pub(crate) async fn changed_from(&self, ready: bool) -> bool {
+    /// Waits until the process is not `ready` any more, or is, or leaves.
+    pub(crate) async fn changed_from(&self, ready: bool) {
         let mut changes = self.changes.subscribe();
-        while self.is_ready() == ready {
+        while self.is_ready() == ready && !self.is_leaving() {
             tokio::select! {
                 _ = changes.changed() => {}
-                () = self.stopping.cancelled() => return false,
+                () = self.leaving.cancelled() => {}
             }
         }
-        !ready
+    }
+
+    /// Whether the process is about to stop, and so will never be ready again.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.is_cancelled()
     }
 }
 
@@ -88,9 +93,9 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn ready_when_every_gate_is_open_and_not_stopping() {
-        let stopping = CancellationToken::new();
-        let readiness = Readiness::new(stopping.clone());
+    async fn ready_when_every_gate_is_open_and_not_leaving() {
+        let leaving = CancellationToken::new();
+        let readiness = Readiness::new(leaving.clone());
         assert!(readiness.is_ready());
         let (one, two) = (readiness.gate("one"), readiness.gate("two"));
         one.set(true);
@@ -101,7 +106,7 @@ mod tests {
         });
         two.set(true);
         waiting.await.unwrap();
-        stopping.cancel();
+        leaving.cancel();
         assert_eq!(readiness.closed(), ["stopping"]);
     }
 }

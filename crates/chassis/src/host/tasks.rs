@@ -33,6 +33,7 @@ pub enum HostError {
 
 #[derive(Clone)]
 pub(super) struct Tasks {
+    leaving: CancellationToken,
     stopping: CancellationToken,
     at_once: CancellationToken,
     tracker: TaskTracker,
@@ -48,6 +49,7 @@ struct States {
 impl Tasks {
     pub(super) fn new() -> Self {
         Self {
+            leaving: CancellationToken::new(),
             stopping: CancellationToken::new(),
             at_once: CancellationToken::new(),
             tracker: TaskTracker::new(),
@@ -59,12 +61,22 @@ impl Tasks {
         self.stopping.clone()
     }
 
+    /// Cancelled when no more work should be sent here; what comes is served until [`Tasks::stopping`].
+    pub(super) fn leaving(&self) -> CancellationToken {
+        self.leaving.clone()
+    }
+
+    pub(super) fn leave(&self) {
+        self.leaving.cancel();
+    }
+
     pub(super) fn stop(&self) {
+        self.leaving.cancel();
         self.stopping.cancel();
     }
 
     pub(super) fn stop_at_once(&self) {
-        self.stopping.cancel();
+        self.stop();
         self.at_once.cancel();
     }
 

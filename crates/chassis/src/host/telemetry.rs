@@ -6,9 +6,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithTonicConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use tonic::transport::{Certificate, ClientTlsConfig};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
@@ -42,6 +43,8 @@ pub(super) struct TelemetryConfig {
     /// Nothing is written when there is no filter: in tests.
     log: Option<String>,
     otlp: Option<Url>,
+    /// Whose certificate the collector shows, PEM; one of the machine's authorities if not said.
+    otlp_authority: Option<String>,
     sampled: f64,
 }
 
@@ -57,12 +60,16 @@ impl TelemetryConfig {
         }
         let otlp: Option<Url> = settings.optional(
             "TSUNAGI_OTLP_ENDPOINT",
-            "Where traces are sent by OTLP over gRPC: a collector beside the process, for instance \
-             http://127.0.0.1:4317. Absent: nowhere.",
+            "Where traces are sent by OTLP over gRPC: http://127.0.0.1:4317 for a collector beside the process, https:// \
+             for one elsewhere. Absent: nowhere.",
         );
-        if otlp.as_ref().is_some_and(|url| url.scheme() != "http") {
-            settings.mistake("TSUNAGI_OTLP_ENDPOINT", "must begin with http://; the collector beside it speaks TLS");
+        if otlp.as_ref().is_some_and(|url| !matches!(url.scheme(), "http" | "https")) {
+            settings.mistake("TSUNAGI_OTLP_ENDPOINT", "must begin with http:// or https://");
         }
+        let otlp_authority = settings.optional(
+            "TSUNAGI_OTLP_AUTHORITY",
+            "Whose certificates are trusted when traces are sent by https://, PEM. Absent: the machine's authorities.",
+        );
         let sampled: f64 = settings.or(
             "TSUNAGI_TRACE_SAMPLED",
             1.0,
@@ -72,7 +79,7 @@ impl TelemetryConfig {
         if !(0.0..=1.0).contains(&sampled) {
             settings.mistake("TSUNAGI_TRACE_SAMPLED", "must lie between 0 and 1");
         }
-        Self { log: Some(log), otlp, sampled }
+        Self { log: Some(log), otlp, otlp_authority, sampled }
     }
 }
 
@@ -115,7 +122,14 @@ fn provider(name: &'static str, config: &TelemetryConfig) -> anyhow::Result<SdkT
     let Some(endpoint) = &config.otlp else {
         return Ok(builder.with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOff))).build());
     };
-    let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint.as_str());
+    let mut exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint.as_str());
+    if endpoint.scheme() == "https" {
+        let trusted = match &config.otlp_authority {
+            Some(authority) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority)),
+            None => ClientTlsConfig::new().with_native_roots(),
+        };
+        exporter = exporter.with_tls_config(trusted);
+    }
     let exporter = exporter.build().context("the OTLP exporter cannot be made")?;
     let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(config.sampled)));
     Ok(builder.with_sampler(sampler).with_batch_exporter(exporter).build())

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use chassis::config::Secret;
-use chassis::grpc::{Client, ClientConfig, GrpcConfig, Server, ServerError};
+use chassis::grpc::{Client, GrpcConfig, Server, ServerError};
 use contracts::access_proto::v1::Right;
 use contracts::messaging::v1::quota_service_client::QuotaServiceClient;
 use contracts::messaging::v1::{GetQuotaRequest, GetQuotaResponse};
@@ -133,36 +132,6 @@ async fn a_listener_beyond_loopback_without_a_certificate_does_not_start() {
     let everywhere = GrpcConfig::from(std::net::SocketAddr::from(([0, 0, 0, 0], 0)));
     let refused = Server::new(&served.host, everywhere.clone(), served.directory.clone()).spawn(&served.host);
     assert!(matches!(refused, Err(ServerError::Plaintext(_))), "{refused:?}");
-}
-
-#[tokio::test]
-async fn with_a_certificate_only_who_trusts_its_authority_is_talked_to() {
-    let authority_key = rcgen::KeyPair::generate().unwrap();
-    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let authority_pem = authority.self_signed(&authority_key).unwrap().pem();
-    let issuer = rcgen::Issuer::new(authority, authority_key);
-    let key = rcgen::KeyPair::generate().unwrap();
-    let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    let certificate = certificate.signed_by(&key, &issuer).unwrap().pem();
-    let served = Served::with("tls", |config| config.tls = Some((certificate, Secret::new(key.serialize_pem())))).await;
-    let program = Program::known(&served.stage.database, Some(tenant(1)), &[Right::ConversationsRead]).await;
-    let stranger_key = rcgen::KeyPair::generate().unwrap();
-    let stranger_pem = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&stranger_key).unwrap().pem();
-    let call = async |authority: &str| {
-        let config = ClientConfig {
-            url: format!("https://localhost:{}", served.addr.port()).parse().unwrap(),
-            token: program.token.reveal(),
-            authority: Some(authority.to_owned()),
-            allow_plaintext: false,
-        };
-        let mut quota = QuotaServiceClient::new(Client::connect(&config).unwrap());
-        quota.get_quota(GetQuotaRequest::default()).await.map(drop)
-    };
-    eventually(SOON, || call(&authority_pem)).await.unwrap();
-    assert_eq!(call(&stranger_pem).await.unwrap_err().code(), Code::Unavailable);
-    let plain = QuotaServiceClient::new(served.client(&program)).get_quota(GetQuotaRequest::default()).await;
-    plain.unwrap_err();
 }
 
 #[tokio::test]

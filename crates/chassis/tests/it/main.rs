@@ -13,3 +13,4 @@ mod process;
 mod stage;
 mod telemetry;
 mod tenancy;
+mod tls;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt as _, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use testkit::eventually;
 use testkit::postgres::Cluster;
 use testkit::process::{Launch, Process};
 
@@ -88,6 +89,31 @@ async fn a_second_signal_ends_at_once() {
 }
 
 #[tokio::test]
+async fn a_process_serves_on_for_the_pause_before_its_end_and_says_that_it_is_ready_no_more() {
+    let paused = |seconds: &str| launch().env("TSUNAGI_DRAIN_PAUSE_SECONDS", seconds);
+    let mut process = paused("600").start().unwrap();
+    let url = ready(&process).await;
+    process.sigterm().unwrap();
+    eventually(SOON, async || match get(&format!("{url}/readyz")).await {
+        (503, body) if body == r#"{"missing":["stopping"],"ready":false}"# => Ok(()),
+        other => Err(other),
+    })
+    .await
+    .unwrap();
+    let (_, figures) = get(&format!("{url}/metrics")).await;
+    assert!(figures.contains("tsunagi_task_running{task=\"task\"} 1"), "{figures}");
+    process.sigterm().unwrap();
+    assert_eq!(process.exit(SOON).await.unwrap().code(), Some(1));
+
+    let mut process = paused("1").start().unwrap();
+    ready(&process).await;
+    let told = std::time::Instant::now();
+    process.sigterm().unwrap();
+    assert_eq!(process.exit(SOON).await.unwrap().code(), Some(0));
+    assert!(told.elapsed() >= Duration::from_secs(1), "it ended after {:?}", told.elapsed());
+}
+
+#[tokio::test]
 async fn an_armed_place_kills_the_process() {
     let mut process = launch().env("TSUNAGI_FAILPOINTS", "smallest.before_end=kill").start().unwrap();
     ready(&process).await;
@@ -102,7 +128,7 @@ async fn every_mistake_in_the_settings_is_told_at_once() {
         .env("TSUNAGI_DRAIN_SECONDS", "soon")
         .env("TSUNAGI_LOG", "=====")
         .env("TSUNAGI_TRACE_SAMPLED", "2")
-        .env("TSUNAGI_OTLP_ENDPOINT", "https://collector.example");
+        .env("TSUNAGI_OTLP_ENDPOINT", "ftp://collector.example");
     let mut process = wrong.start().unwrap();
     assert_eq!(process.exit(SOON).await.unwrap().code(), Some(1));
     process.line(SOON, |line| line.contains("5 wrong in the settings")).await.unwrap();

@@ -9,6 +9,7 @@ use testkit::otlp::Sink;
 
 use crate::process::launch;
 use crate::stage::SOON;
+use crate::tls::Authority;
 
 #[tokio::test]
 async fn every_line_of_the_log_is_json_with_time_level_and_message() {
@@ -39,6 +40,25 @@ async fn spans_leave_the_process_at_its_end_at_the_latest_in_the_trace_they_foll
     let found: Vec<_> = spans.iter().map(|span| (span.name.as_str(), span.parent_span_id.as_str())).collect();
     assert_eq!(found, [("live", "b7ad6b7169203331")]);
     assert_eq!(spans[0].service, "smallest-service");
+}
+
+#[tokio::test]
+async fn spans_go_to_an_encrypted_collector_whose_authority_is_trusted_and_to_no_other() {
+    const TRACE: &str = "1af7651916cd43dd8448eb211c80319c";
+    let (trusted, stranger) = (Authority::new(), Authority::new());
+    let (certificate, key) = trusted.certificate();
+    let sink = Sink::start_encrypted(&certificate, &key).await.unwrap();
+    for (authority, spans) in [(&stranger, 0), (&trusted, 1)] {
+        let traced = launch()
+            .env("TSUNAGI_OTLP_ENDPOINT", format!("https://localhost:{}", sink.port()))
+            .env("TSUNAGI_OTLP_AUTHORITY", &authority.pem)
+            .env("TSUNAGI_SMALLEST_TRACE", format!("00-{TRACE}-b7ad6b7169203331-01"));
+        let mut process = traced.start().unwrap();
+        process.record(SOON, |record| record["message"] == "readiness changed").await.unwrap();
+        process.sigterm().unwrap();
+        assert_eq!(process.exit(SOON).await.unwrap().code(), Some(0));
+        assert_eq!(sink.trace(TRACE).len(), spans);
+    }
 }
 
 #[tokio::test]
