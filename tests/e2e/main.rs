@@ -3,5 +3,6 @@
 mod every_rpc;
 mod isolation;
 mod leaving;
+mod nats_permissions;
 mod story;
 mod trace;

@@ -1,7 +1,7 @@
 //! The four services as child processes on real servers.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -24,6 +24,8 @@ pub struct Options {
     pub settings: BTreeMap<String, String>,
     /// Servers of its own, which may be killed; the run's shared ones if not said.
     pub private_servers: bool,
+    /// A NATS server of its own as this configuration says, in which every service has a user of its name.
+    pub nats_configuration: Option<PathBuf>,
     /// Follow the simulator's clock, so that turning it turns the platform's.
     pub simulated_clock: bool,
     /// Where the services' logs are kept; nowhere if not said.
@@ -36,11 +38,15 @@ impl Default for Options {
             services: Service::ALL.to_vec(),
             settings: BTreeMap::new(),
             private_servers: false,
+            nats_configuration: None,
             simulated_clock: false,
             logs: None,
         }
     }
 }
+
+/// The NATS password of each service that has a user.
+type NatsUsers = BTreeMap<Service, String>;
 
 /// A running instance of a service.
 #[derive(Debug)]
@@ -60,6 +66,7 @@ pub struct Platform {
     /// Its own NATS, if it has one.
     pub nats: Option<testkit::nats::Private>,
     settings: BTreeMap<String, String>,
+    nats_users: NatsUsers,
     operator: Caller,
     logs: Option<PathBuf>,
 }
@@ -69,11 +76,14 @@ impl Platform {
     /// is ready.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         rustls::crypto::ring::default_provider().install_default().ok();
-        let (postgres, nats) = if options.private_servers {
-            (Some(testkit::postgres::Private::start().await?), Some(testkit::nats::Private::start().await?))
-        } else {
-            (None, None)
+        let postgres = if options.private_servers { Some(testkit::postgres::Private::start().await?) } else { None };
+        let (nats, nats_users) = match &options.nats_configuration {
+            Some(file) => configured_nats(file).await.map(|(nats, users)| (Some(nats), users))?,
+            None if options.private_servers => (Some(testkit::nats::Private::start().await?), NatsUsers::new()),
+            None => (None, NatsUsers::new()),
         };
+        // Permissions name subjects as they are.
+        let prefix = if nats_users.is_empty() { testkit::nats::prefix() } else { String::new() };
         let cluster = match &postgres {
             Some(private) => private.cluster()?,
             None => testkit::postgres::Cluster::shared(),
@@ -86,7 +96,7 @@ impl Platform {
         settings.extend([
             ("TSUNAGI_DATABASE_URL".to_owned(), without_user(&database.admin_url())?),
             ("TSUNAGI_NATS_URL".to_owned(), nats_url),
-            ("TSUNAGI_NATS_PREFIX".to_owned(), testkit::nats::prefix()),
+            ("TSUNAGI_NATS_PREFIX".to_owned(), prefix),
             ("TSUNAGI_LINE_API_URL".to_owned(), simulator.base_url().to_owned()),
             ("TSUNAGI_LINE_DATA_URL".to_owned(), simulator.base_url().to_owned()),
         ]);
@@ -122,7 +132,7 @@ impl Platform {
         settings.extend(tokens);
 
         let mut platform =
-            Self { instances, simulator, database, postgres, nats, settings, operator, logs: options.logs };
+            Self { instances, simulator, database, postgres, nats, settings, nats_users, operator, logs: options.logs };
         for service in options.services {
             platform.start_service(service, &BTreeMap::new()).await?;
         }
@@ -165,6 +175,12 @@ impl Platform {
     #[must_use]
     pub fn url(&self, role: &str) -> String {
         self.database.url(role)
+    }
+
+    /// The NATS password of a service's user; none where NATS has no users.
+    #[must_use]
+    pub fn nats_password(&self, service: Service) -> Option<&str> {
+        self.nats_users.get(&service).map(String::as_str)
     }
 
     /// A setting every service has.
@@ -257,6 +273,9 @@ impl Platform {
         instance.process = None;
         let mut launch = Process::of(binary(service.binary()));
         let ports = instance.ports.settings(service);
+        if let Some(password) = self.nats_users.get(&service) {
+            launch = launch.env("TSUNAGI_NATS_USER", service.schema()).env("TSUNAGI_NATS_PASSWORD", password);
+        }
         for (name, value) in self.settings.iter().chain(&ports).chain(more) {
             launch = launch.env(name, value);
         }
@@ -266,6 +285,17 @@ impl Platform {
         instance.process = Some(launch.start()?);
         Ok(())
     }
+}
+
+/// A server as `file` says, and its users.
+async fn configured_nats(file: &Path) -> anyhow::Result<(testkit::nats::Private, NatsUsers)> {
+    let users: NatsUsers =
+        Service::ALL.into_iter().map(|service| (service, uuid::Uuid::new_v4().simple().to_string())).collect();
+    let environment = users
+        .iter()
+        .map(|(service, password)| (format!("NATS_{}_PASSWORD", service.schema().to_uppercase()), password.clone()));
+    let user = (Service::Scheduler.schema().to_owned(), users[&Service::Scheduler].clone());
+    Ok((testkit::nats::Private::start_configured(file, environment.collect(), user).await?, users))
 }
 
 /// The server's address as the services are given it: they put their own roles in.

@@ -8,7 +8,7 @@ use async_nats::connection::State;
 use async_nats::jetstream;
 use async_nats::{Client, ConnectOptions, Event, Subject};
 use chassis::Host;
-use chassis::config::Settings;
+use chassis::config::{Secret, Settings};
 use tokio::sync::watch;
 
 use crate::stream::Stream;
@@ -27,7 +27,9 @@ pub struct BusConfig {
     pub url: String,
     /// Put before every subject and stream name, so that several systems can share a server.
     pub prefix: Option<String>,
-    /// The service's NATS user: a credentials file.
+    /// The service's NATS user, by name and password.
+    pub user: Option<(String, Secret)>,
+    /// The service's NATS user, by a credentials file instead.
     pub credentials_file: Option<PathBuf>,
     /// Certificates that sign the server's, in PEM; the machine's own ones otherwise.
     pub ca_file: Option<PathBuf>,
@@ -59,9 +61,19 @@ impl BusConfig {
         if !matches!(replicas, 1 | 3 | 5) {
             settings.mistake("TSUNAGI_NATS_REPLICAS", "must be 1, 3 or 5");
         }
+        let name: Option<String> =
+            settings.optional("TSUNAGI_NATS_USER", "The service's NATS user; its replies come to _INBOX.{user}.");
+        let password: Option<Secret> = settings.optional("TSUNAGI_NATS_PASSWORD", "The password of that user.");
+        if name.is_some() != password.is_some() {
+            settings.mistake("TSUNAGI_NATS_PASSWORD", "and TSUNAGI_NATS_USER belong together");
+        }
+        if name.as_ref().is_some_and(|name| !name.bytes().all(|b| b.is_ascii_alphanumeric())) {
+            settings.mistake("TSUNAGI_NATS_USER", "must be letters and digits");
+        }
         Self {
             prefix,
             replicas,
+            user: name.zip(password),
             credentials_file: settings
                 .optional("TSUNAGI_NATS_CREDENTIALS_FILE", "The credentials file of the service's NATS user."),
             ca_file: settings.optional(
@@ -82,6 +94,7 @@ impl BusConfig {
         Self {
             url: url.into(),
             prefix: None,
+            user: None,
             credentials_file: None,
             ca_file: None,
             replicas: 1,
@@ -134,6 +147,7 @@ impl Bus {
     /// When the address is none or the credentials cannot be read.
     pub async fn connect(config: &BusConfig, host: &Host) -> Result<Self, BusError> {
         let servers = servers(&config.url).map_err(BusError::Address)?;
+        metrics::gauge!("tsunagi_bus_connected").set(0.0);
         let losses = watch::Sender::new(0);
         let mut options = ConnectOptions::new()
             .name(host.name())
@@ -152,6 +166,11 @@ impl Bus {
                     std::future::ready(())
                 }
             });
+        if let Some((name, password)) = &config.user {
+            options = options
+                .user_and_password(name.clone(), password.expose().to_owned())
+                .custom_inbox_prefix(format!("_INBOX.{name}"));
+        }
         if let Some(file) = &config.credentials_file {
             options = options.credentials_file(file).await.map_err(BusError::Credentials)?;
         }

@@ -8,6 +8,12 @@ mod streams;
 pub use private::Private;
 pub use streams::delete_streams;
 
+/// Connects as a user whose replies come to `_INBOX.{name}`.
+pub async fn connect_as(url: &str, name: &str, password: &str) -> Result<async_nats::Client, async_nats::ConnectError> {
+    let options = async_nats::ConnectOptions::with_user_and_password(name.to_owned(), password.to_owned());
+    options.custom_inbox_prefix(format!("_INBOX.{name}")).connect(url).await
+}
+
 /// The address of the server all tests of this run share.
 ///
 /// # Panics

@@ -1,5 +1,6 @@
 //! A NATS server of one test's own, to kill and start again.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -21,13 +22,36 @@ pub struct Private {
     port: u16,
     server: Option<Child>,
     folder: Scratch,
+    given: Option<Given>,
+}
+
+/// A configuration that was not made here.
+struct Given {
+    file: PathBuf,
+    environment: BTreeMap<String, String>,
+    user: (String, String),
 }
 
 impl Private {
     /// Starts a server with an empty store.
     pub async fn start() -> anyhow::Result<Self> {
+        Self::start_new(None).await
+    }
+
+    /// Starts a server with an empty store as the configuration `file` says, which reads `environment`; its addresses and its
+    /// store (`NATS_STORE_DIR`) are the test's own. `user`, by name and password, must be among its users.
+    pub async fn start_configured(
+        file: &Path,
+        environment: BTreeMap<String, String>,
+        user: (String, String),
+    ) -> anyhow::Result<Self> {
+        Self::start_new(Some(Given { file: file.to_owned(), environment, user })).await
+    }
+
+    async fn start_new(given: Option<Given>) -> anyhow::Result<Self> {
         let program = std::env::var_os("TSUNAGI_NATS_SERVER").map_or_else(|| "nats-server".into(), PathBuf::from);
-        let mut private = Self { program, port: port::free(), server: None, folder: Scratch::new("nats", None)? };
+        let mut private =
+            Self { program, port: port::free(), server: None, folder: Scratch::new("nats", None)?, given };
         let mut tried = 0;
         while let Err(error) = private.start_again().await {
             tried += 1;
@@ -50,29 +74,29 @@ impl Private {
         if self.server.is_some() {
             bail!("the server is running");
         }
-        let store = serde_json::to_string(&self.folder.path().join("store"))?;
-        let configuration = self.folder.path().join("nats.conf");
-        let text = format!(
-            "server_name: {}\nlisten: \"127.0.0.1:{}\"\nmax_payload: 8MB\n\
-             jetstream {{ store_dir: {store}, max_memory_store: 1GB, max_file_store: 32GB }}\n",
-            crate::nats::prefix(),
-            self.port,
-        );
-        std::fs::write(&configuration, text).context("cannot write the server's configuration")?;
         let mut command = child::command(&self.program, None);
         let log = File::options().create(true).append(true).open(self.folder.path().join("log"))?;
-        command.arg("-c").arg(&configuration).stdout(log.try_clone()?).stderr(log);
+        command.stdout(log.try_clone()?).stderr(log).arg("-c");
+        let store = self.folder.path().join("store");
+        if let Some(given) = &self.given {
+            let monitor = port::free().to_string();
+            command.arg(&given.file).args(["-a", "127.0.0.1", "-p", &self.port.to_string(), "-m", &monitor]);
+            command.env("NATS_STORE_DIR", store).envs(&given.environment);
+        } else {
+            command.arg(self.write_configuration(&store)?);
+        }
         let mut server =
             child::spawn(command).with_context(|| format!("cannot run {}; run `make test`", self.program.display()))?;
         let url = self.url();
+        let user = self.given.as_ref().map(|given| &given.user);
         let ready = eventually(READY_WITHIN, || {
             let ended = server.try_wait();
-            let url = &url;
+            let (url, user) = (&url, user);
             async move {
                 match ended {
                     // The outer result ends the wait: a server that has ended will not answer any more.
                     Ok(Some(status)) => Ok(Err(status)),
-                    _ => jetstream_answers(url).await.map(Ok),
+                    _ => jetstream_answers(url, user).await.map(Ok),
                 }
             }
         });
@@ -88,6 +112,19 @@ impl Private {
                 Err(error).with_context(|| format!("nats-server does not answer; its log:\n{}", self.log()))
             }
         }
+    }
+
+    fn write_configuration(&self, store: &Path) -> anyhow::Result<PathBuf> {
+        let file = self.folder.path().join("nats.conf");
+        let text = format!(
+            "server_name: {}\nlisten: \"127.0.0.1:{}\"\nmax_payload: 8MB\n\
+             jetstream {{ store_dir: {}, max_memory_store: 1GB, max_file_store: 32GB }}\n",
+            crate::nats::prefix(),
+            self.port,
+            serde_json::to_string(store)?,
+        );
+        std::fs::write(&file, text).context("cannot write the server's configuration")?;
+        Ok(file)
     }
 
     /// Asks the server to end and waits until it has: what it took is on disk.
@@ -120,7 +157,9 @@ impl Private {
         copy(&self.folder.path().join("kept"), &store)
     }
 
-    fn log(&self) -> String {
+    /// What the server has logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 }
@@ -148,8 +187,14 @@ impl Drop for Private {
     }
 }
 
-async fn jetstream_answers(url: &str) -> anyhow::Result<()> {
-    let client = async_nats::connect(url).await?;
-    async_nats::jetstream::new(client).query_account().await?;
+async fn jetstream_answers(url: &str, user: Option<&(String, String)>) -> anyhow::Result<()> {
+    let Some((name, password)) = user else {
+        let client = async_nats::connect(url).await?;
+        async_nats::jetstream::new(client).query_account().await?;
+        return Ok(());
+    };
+    let client = super::connect_as(url, name, password).await?;
+    // A stream nobody has: any answer is JetStream's, and a user may be allowed no more than to ask.
+    client.request("$JS.API.STREAM.INFO.NONE", "".into()).await?;
     Ok(())
 }
