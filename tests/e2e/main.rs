@@ -1,6 +1,7 @@
 //! Journeys through the whole platform: the real binaries, real Postgres, real NATS, the simulator over real HTTP.
 
 mod every_rpc;
+mod figures;
 mod isolation;
 mod leaving;
 mod nats_permissions;

@@ -6,6 +6,7 @@
 mod failpoints;
 mod graph;
 mod manifests;
+mod operations;
 mod rooms;
 mod source;
 mod spawning;

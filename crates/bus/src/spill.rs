@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::AckKind;
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use bytes::Bytes;
 use chassis::Host;
 use futures::StreamExt;
@@ -35,6 +35,8 @@ where
     F: Future<Output = Result<(), Trouble>> + Send,
 {
     let (bus, stopping, store) = (bus.clone(), host.stopping(), Arc::new(store));
+    // Told as zero from the start: of a counter that appears with its first one, nobody sees that it rose.
+    metrics::counter!("tsunagi_bus_spill_failures_total").increment(0);
     host.spawn("bus.spill", async move {
         let mut told = false;
         while !stopping.is_cancelled() {
@@ -51,6 +53,15 @@ where
     });
 }
 
+/// How many packs are not in Postgres yet, those in hand included.
+async fn note_waiting(consumer: &PullConsumer) -> Result<(), BoxError> {
+    let info = consumer.get_info().await?;
+    #[expect(clippy::cast_precision_loss, reason = "a number of packs")]
+    let waiting = info.num_pending.saturating_add(u64::try_from(info.num_ack_pending)?) as f64;
+    metrics::gauge!("tsunagi_bus_spilled_packs").set(waiting);
+    Ok(())
+}
+
 async fn drain<S, F>(bus: &Bus, store: &S, stopping: &CancellationToken) -> Result<(), BoxError>
 where
     S: Fn(Bytes) -> F,
@@ -64,9 +75,10 @@ where
         max_deliver: -1,
         ..pull::Config::default()
     };
-    let consumer = bus.stream(Stream::IngestSpill).await?.create_consumer(config).await?;
+    let consumer: PullConsumer = bus.stream(Stream::IngestSpill).await?.create_consumer(config).await?;
     let mut losses = bus.losses();
     while !stopping.is_cancelled() {
+        note_waiting(&consumer).await?;
         let mut packs = consumer.batch().max_messages(AT_ONCE).expires(PULL_LASTS).messages().await?;
         loop {
             let pack = tokio::select! {

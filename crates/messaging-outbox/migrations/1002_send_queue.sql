@@ -74,3 +74,4 @@ CREATE TABLE {schema}.quota (
     PRIMARY KEY (tenant_id, account_id, month)
 ) WITH (fillfactor = 50);
 SELECT {schema}.isolate('{schema}.quota');
+SELECT {schema}.isolate_queue('{schema}.quota', 'SELECT (tenant_id, account_id, month, limited, monthly_limit, used)');

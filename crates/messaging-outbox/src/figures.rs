@@ -1,12 +1,18 @@
 //! Figures of what waits, so that nothing waits for ever unseen: the queue's oldest message, what is in hand for too long, what is
-//! in doubt, contents that do not come.
+//! in doubt, contents that do not come, accounts whose quota runs out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::Host;
 use chassis::postgres::Database;
+use kernel::{Clock, Timestamp};
+use line_client::FailureKind;
+use messaging_outbox_core::quota::QuotaMonth;
+use messaging_outbox_core::state::MessageState;
 use sqlx::Row as _;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 /// How long counting rests at least.
 const EVERY: Duration = Duration::from_secs(15);
@@ -18,17 +24,28 @@ const STUCK_AFTER: f64 = 120.0;
 
 /// Starts the counting under `host`.
 pub(crate) fn spawn(host: &Host, database: &Database) {
-    let (database, stopping) = (database.clone(), host.stopping());
+    let (database, clock, stopping) = (database.clone(), host.clock(), host.stopping());
+    // Told as zero from the start: of a counter that appears with its first one, nobody sees that it rose.
+    let uncertain = MessageState::Uncertain.name();
+    metrics::counter!("tsunagi_messaging_settled_total", "state" => uncertain).increment(0);
+    let unauthorized = FailureKind::Unauthorized.to_string();
+    metrics::counter!("tsunagi_messaging_line_failures_total", "kind" => unauthorized).increment(0);
     host.spawn("messaging.figures", async move {
-        stopping.run_until_cancelled(keep_counting(&database)).await;
+        stopping.run_until_cancelled(keep_counting(&database, &clock)).await;
         Ok(())
     });
 }
 
-async fn keep_counting(database: &Database) {
+async fn keep_counting(database: &Database, clock: &Arc<dyn Clock>) {
     loop {
         let began = Instant::now();
-        if let Err(error) = count(database).await {
+        let counted = async {
+            count(database).await?;
+            let now = clock.now();
+            note_oldest_waiting(database, now).await?;
+            note_quotas(database, QuotaMonth::of(now)).await
+        };
+        if let Err(error) = counted.await {
             tracing::warn!(error = %error, "the queue cannot be counted now");
         }
         tokio::time::sleep(rest(began.elapsed())).await;
@@ -70,6 +87,42 @@ async fn count(database: &Database) -> Result<(), sqlx::Error> {
     .await?;
     metrics::gauge!("tsunagi_messaging_content_jobs").set(row.try_get::<f64, _>("jobs")?);
     metrics::gauge!("tsunagi_messaging_oldest_content_job_seconds").set(row.try_get::<f64, _>("oldest")?);
+    Ok(())
+}
+
+/// How long the oldest message waits that nothing but its lane holds back: neither the quota nor a pause, its own or that of one
+/// before it in the conversation. Its ID carries the time it was made at.
+async fn note_oldest_waiting(database: &Database, now: Timestamp) -> Result<(), sqlx::Error> {
+    let oldest: Option<Uuid> = sqlx::query_scalar(
+        "SELECT s.message_id FROM messaging.send s
+         WHERE s.state = 0 AND NOT s.in_doubt AND NOT EXISTS (
+             SELECT FROM messaging.send d
+             WHERE (d.tenant_id, d.account_id, d.conversation_id) = (s.tenant_id, s.account_id, s.conversation_id)
+                 AND d.deferred AND d.due > now())
+         ORDER BY s.message_id LIMIT 1",
+    )
+    .fetch_optional(database.worker())
+    .await?;
+    let made = oldest.and_then(|id| id.get_timestamp()).map(|time| time.to_unix());
+    #[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
+    let waits = made.map_or(0.0, |(seconds, _)| (now.timestamp() as f64 - seconds as f64).max(0.0));
+    metrics::gauge!("tsunagi_messaging_oldest_waiting_seconds").set(waits);
+    Ok(())
+}
+
+/// How many accounts have used up their month's quota, and how many have less than a tenth left, as LINE last told.
+async fn note_quotas(database: &Database, month: QuotaMonth) -> Result<(), sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT count(*) FILTER (WHERE used >= monthly_limit)::float8 AS used_up,
+             count(*) FILTER (WHERE used < monthly_limit AND used > monthly_limit * 0.9)::float8 AS nearly
+         FROM messaging.quota WHERE month = $1 AND limited",
+    )
+    .bind(month.first_day())
+    .fetch_one(database.worker())
+    .await?;
+    for name in ["used_up", "nearly"] {
+        metrics::gauge!("tsunagi_messaging_quota_accounts", "state" => name).set(row.try_get::<f64, _>(name)?);
+    }
     Ok(())
 }
 

@@ -19,6 +19,10 @@ pub(crate) struct Measures {
 
 impl Measures {
     pub(crate) fn new() -> Self {
+        // Told as zero from the start: of a counter that appears with its first one, nobody sees that it rose.
+        for rare in ["tsunagi_ingest_unpublishable_total", "tsunagi_ingest_refused_by_store_total"] {
+            counter!(rare).increment(0);
+        }
         let of = |answer: &'static str| {
             (
                 counter!("tsunagi_ingest_webhooks_total", "answer" => answer),

@@ -23,6 +23,8 @@ pub(super) async fn keep(
     let mut round: u32 = 0;
     while stopping.run_until_cancelled(tokio::time::sleep(FIGURES_EVERY)).await.is_some() {
         if !*held.borrow() {
+            // Who holds the lease tells; what this replica told before would stand for ever.
+            tell(&database, 0, 0.0);
             continue;
         }
         let outcome = async {
@@ -70,8 +72,12 @@ async fn note_figures(database: &Database) -> Result<(), sqlx::Error> {
     .bind(COUNTED)
     .fetch_one(database.worker())
     .await?;
-    #[expect(clippy::cast_precision_loss, reason = "at most 100,000")]
+    tell(database, waiting, oldest);
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "at most 100,000")]
+fn tell(database: &Database, waiting: i64, oldest: f64) {
     metrics::gauge!("tsunagi_outbox_waiting", "schema" => database.schema()).set(waiting as f64);
     metrics::gauge!("tsunagi_outbox_oldest_seconds", "schema" => database.schema()).set(oldest);
-    Ok(())
 }

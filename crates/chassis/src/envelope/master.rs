@@ -29,7 +29,7 @@ impl MasterKeys {
         settings.required(
             "TSUNAGI_MASTER_KEYS",
             "The keys that wrap the tenants' data keys, `name:base64 of 32 bytes`, several with commas. The first is \
-             the current one. After adding one in front, run the rotation command; then the old one may go.",
+             the current one. After adding one in front, run `tsunagi keys rewrap`; then the old one may go.",
         )
     }
 

@@ -40,7 +40,8 @@ async fn readyz(State(readiness): State<Readiness>) -> (StatusCode, Json<serde_j
     (status, Json(serde_json::json!({ "ready": closed.is_empty(), "missing": closed })))
 }
 
-async fn metrics() -> Response {
+async fn metrics(State(readiness): State<Readiness>) -> Response {
     process::note_figures();
+    metrics::gauge!("tsunagi_ready").set(if readiness.is_ready() { 1.0 } else { 0.0 });
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], telemetry::render()).into_response()
 }

@@ -32,7 +32,7 @@ pub async fn run(name: &str, matches: &ArgMatches) -> Option<anyhow::Result<()>>
     Some(match name {
         "migrate" => migrate::run().await,
         "token" => token::run(matches).await,
-        "keys" => keys::run(matches),
+        "keys" => keys::run(matches).await,
         noun => methods::run(noun, matches).await?,
     })
 }
