@@ -5,6 +5,7 @@
 
 mod failpoints;
 mod graph;
+mod kubernetes;
 mod manifests;
 mod operations;
 mod rooms;
