@@ -2,6 +2,7 @@
 
 mod every_rpc;
 mod figures;
+mod interrupted;
 mod isolation;
 mod leaving;
 mod nats_permissions;

@@ -46,15 +46,23 @@ async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     match matches.subcommand() {
         Some(("demo", _)) => {
             let platform = Local::start(&Servers::from_env()?).await?;
-            let played = demo::play(platform.stage()).await;
+            let played = platform.meanwhile(Box::pin(demo::play(platform.stage()))).await;
             platform.stop().await?;
             played
         }
         Some(("run", _)) => {
             let platform = Local::start(&Servers::from_env()?).await?;
-            let shop = Shop::open(platform.stage(), "さくら美容室", "佐藤 美咲").await?;
-            tell(&platform, &shop);
-            platform.wait().await
+            let opening = Box::pin(Shop::open(platform.stage(), "さくら美容室", "佐藤 美咲"));
+            match platform.meanwhile(opening).await {
+                Ok(shop) => {
+                    tell(&platform, &shop);
+                    platform.wait().await
+                }
+                Err(problem) => {
+                    platform.stop().await?;
+                    Err(problem)
+                }
+            }
         }
         Some((name, matches)) => match operator::run(name, matches).await {
             Some(outcome) => outcome,

@@ -125,6 +125,15 @@ impl Local {
         self.simulator.base_url()
     }
 
+    /// Does `work` on it, and leaves off when a signal or a dead part ends the platform beneath it.
+    ///
+    /// # Errors
+    /// Those of the work; and that it was interrupted.
+    pub async fn meanwhile<T>(&self, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+        let done = self.host.stopping().run_until_cancelled(work).await;
+        done.unwrap_or_else(|| Err(anyhow::anyhow!("interrupted")))
+    }
+
     /// Waits until a signal or a dead part ends it.
     ///
     /// # Errors
