@@ -64,7 +64,7 @@ def main() -> int:
             return status
     except Interrupted as interrupted:
         return 128 + interrupted.number
-    except (postgres.CannotStart, tools.CannotInstall, FileNotFoundError) as problem:
+    except (postgres.CannotStart, tools.CannotInstall, OSError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1
 
