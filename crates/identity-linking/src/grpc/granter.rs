@@ -11,6 +11,7 @@ pub(crate) fn of(caller: &Caller) -> Granter {
     Granter {
         rights: Right::ALL.iter().copied().filter(|one| caller.has(right::wire(*one))).collect(),
         sees_everything: caller.staff().is_none_or(|staff| staff.administrator),
+        organizations: caller.staff().map(|staff| staff.organization_ids.iter().copied().collect()).unwrap_or_default(),
     }
 }
 

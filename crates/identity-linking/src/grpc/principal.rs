@@ -12,7 +12,7 @@ use contracts::identity::v1::{
 };
 use contracts::timestamp;
 use identity_linking_core::principal::{AssertionKey, KeyId, Owner, Principal};
-use identity_linking_core::{Line, Rights};
+use identity_linking_core::{Line, Standing};
 use kernel::PrincipalId;
 use tonic::{Request, Response, Status};
 
@@ -110,7 +110,7 @@ async fn create(
             assertion_keys: Vec::new(),
         })
     })?;
-    granter::of(&caller).may_change(&Rights::new(), &value.rights)?;
+    granter::of(&caller).may_change(&Standing::default(), &value.standing())?;
     let mut tx = registry.tenant_of(&caller).await?;
     if let Some(answer) = repeat::answered(&mut tx, CREATE, &request.request_id, &request).await? {
         return Ok(answer);
@@ -151,6 +151,7 @@ async fn change(
     let mut tx = registry.tenant_of(caller).await?;
     let kept = principal::lock(&mut tx, id).await?.ok_or_else(|| refuse::not_found("PRINCIPAL"))?;
     let value = decide(kept.stored.value.clone())?;
+    granter::of(caller).may_change(&kept.stored.value.standing(), &value.standing())?;
     if value == kept.stored.value {
         return Ok(tell(&kept));
     }

@@ -47,6 +47,7 @@ impl From<GrantRefusal> for Refusal {
             GrantRefusal::NeedsMaster(_) => refuse::denied("RIGHT_NEEDS_MASTER"),
             GrantRefusal::NotHeld(_) => refuse::denied("RIGHT_NOT_HELD"),
             GrantRefusal::AdministratorNotHeld => refuse::denied("ADMINISTRATOR_NOT_HELD"),
+            GrantRefusal::OrganizationNotHeld => refuse::denied("ORGANIZATION_NOT_HELD"),
         })
     }
 }

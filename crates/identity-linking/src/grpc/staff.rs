@@ -14,7 +14,7 @@ use contracts::identity::v1::{
     StaffMember as WireStaff, UpdateOrganizationRequest, UpdateOrganizationResponse, UpdateStaffMemberRequest,
     UpdateStaffMemberResponse,
 };
-use identity_linking_core::{Line, MAX_ORGANIZATIONS, Rights, StaffMember};
+use identity_linking_core::{Line, MAX_ORGANIZATIONS, StaffMember, Standing};
 use kernel::{OrganizationId, StaffId};
 use tonic::{Request, Response, Status};
 
@@ -143,9 +143,7 @@ async fn create(
             external_reference: reference?,
         })
     })?;
-    let granter = granter::of(&caller);
-    granter.may_change(&Rights::new(), &value.rights)?;
-    granter.may_change_administrator(false, value.administrator)?;
+    granter::of(&caller).may_change(&Standing::default(), &value.standing())?;
     let now = registry.now();
     let mut tx = registry.tenant_of(&caller).await?;
     if let Some(answer) = repeat::answered(&mut tx, CREATE, &request.request_id, &request).await? {
@@ -221,9 +219,7 @@ async fn update(
         active: active.unwrap_or(before.active),
         external_reference: reference.flatten().unwrap_or(before.external_reference),
     };
-    let granter = granter::of(&caller);
-    granter.may_change(&stored.value.rights, &value.rights)?;
-    granter.may_change_administrator(stored.value.administrator, value.administrator)?;
+    granter::of(&caller).may_change(&stored.value.standing(), &value.standing())?;
     if value == stored.value {
         return Ok(UpdateStaffMemberResponse { staff_member: Some(tell(&stored)) });
     }

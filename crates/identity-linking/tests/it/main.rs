@@ -17,4 +17,5 @@ mod replica;
 mod restart;
 mod secrets;
 mod staff;
+mod standing;
 mod tenant;

@@ -1,0 +1,200 @@
+//! Who may change what of whom, over gRPC. The rule itself is in identity-linking-core, with its properties.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use contracts::access_proto::v1::Right;
+use contracts::events::v1::AssertionKey;
+use contracts::identity::v1::*;
+use kernel::{Clock as _, SystemClock, TenantId};
+use prost_types::FieldMask;
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use testkit::eventually;
+use tonic::{Code, Request};
+
+use crate::house::{Caller, House, SOON};
+use crate::refused::reason;
+
+fn member(name: &str, rights: &[Right]) -> StaffMember {
+    StaffMember {
+        display_name: name.to_owned(),
+        rights: rights.iter().map(|right| i32::from(*right)).collect(),
+        active: true,
+        ..StaffMember::default()
+    }
+}
+
+async fn made(caller: &Caller, member: StaffMember) -> StaffMember {
+    let request = CreateStaffMemberRequest { staff_member: Some(member), request_id: String::new() };
+    caller.staff().create_staff_member(request).await.unwrap().into_inner().staff_member.unwrap()
+}
+
+fn change(of: &StaffMember, path: &str, to: impl FnOnce(&mut StaffMember)) -> UpdateStaffMemberRequest {
+    let mut wanted = StaffMember { etag: String::new(), ..of.clone() };
+    to(&mut wanted);
+    UpdateStaffMemberRequest {
+        staff_member: Some(wanted),
+        update_mask: Some(FieldMask { paths: vec![path.to_owned()] }),
+    }
+}
+
+fn denied(reason: &str) -> (Code, String) {
+    (Code::PermissionDenied, reason.to_owned())
+}
+
+#[tokio::test]
+async fn a_master_is_changed_deactivated_and_brought_back_by_a_master_only() {
+    let house = House::open("standing_master").await;
+    let tenant = house.tenant().await;
+    let manager = house.program(tenant, &[Right::StaffManage, Right::StaffRead, Right::MessagesSend]).await;
+    let master = house.program(tenant, &[Right::StaffManage, Right::Master]).await;
+    let above = made(&house.at(tenant), member("店長", &[Right::Master])).await;
+    let changes = [
+        change(&above, "active", |wanted| wanted.active = false),
+        change(&above, "rights", |wanted| wanted.rights.clear()),
+        change(&above, "display_name", |wanted| wanted.display_name = "x".to_owned()),
+        change(&above, "administrator", |wanted| wanted.administrator = true),
+        change(&above, "external_reference", |wanted| wanted.external_reference = "x".to_owned()),
+        change(&above, "organization_ids", |wanted| wanted.organization_ids.clear()),
+    ];
+    for request in changes.clone() {
+        let outcome = manager.staff().update_staff_member(request.clone()).await;
+        assert_eq!(reason(outcome), denied("RIGHT_NEEDS_MASTER"), "{request:?}");
+    }
+    let before = house.audit(tenant).await;
+    let gone = master.staff().update_staff_member(changes[0].clone()).await.unwrap().into_inner().staff_member.unwrap();
+    assert!(!gone.active);
+    let back = change(&above, "active", |wanted| wanted.active = true);
+    assert_eq!(reason(manager.staff().update_staff_member(back.clone()).await), denied("RIGHT_NEEDS_MASTER"));
+    assert!(master.staff().update_staff_member(back).await.unwrap().into_inner().staff_member.unwrap().active);
+    assert_eq!(house.audit(tenant).await.len(), before.len() + 2, "what was refused left no trace");
+
+    // Staff below are the manager's to change; only what the manager lacks cannot be given back.
+    let below = made(&house.at(tenant), member("佐藤", &[Right::MessagesSend, Right::CustomersRead])).await;
+    let away = change(&below, "active", |wanted| wanted.active = false);
+    assert!(manager.staff().update_staff_member(away).await.is_ok());
+    let back = change(&below, "active", |wanted| wanted.active = true);
+    assert_eq!(reason(manager.staff().update_staff_member(back).await), denied("RIGHT_NOT_HELD"));
+    let less = change(&below, "rights", |wanted| wanted.rights = vec![Right::MessagesSend.into()]);
+    assert!(manager.staff().update_staff_member(less).await.is_ok());
+    let back = change(&below, "active", |wanted| wanted.active = true);
+    assert!(manager.staff().update_staff_member(back).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_program_that_holds_the_master_right_is_revoked_by_a_master_only() {
+    let house = House::open("standing_program").await;
+    let tenant = house.tenant().await;
+    let manager = house.program(tenant, &[Right::PrincipalsManage]).await;
+    let create = |name: &str, rights: &[Right]| CreatePrincipalRequest {
+        display_name: name.to_owned(),
+        rights: rights.iter().map(|right| i32::from(*right)).collect(),
+        ..CreatePrincipalRequest::default()
+    };
+    let at = house.at(tenant);
+    let above = at.principals().create_principal(create("master", &[Right::Master])).await.unwrap().into_inner();
+    let principal_id = above.principal.unwrap().principal_id;
+    let revoke = RevokePrincipalRequest { principal_id: principal_id.clone() };
+    assert_eq!(reason(manager.principals().revoke_principal(revoke.clone()).await), denied("RIGHT_NEEDS_MASTER"));
+    let key = AssertionKey { key_id: "k".to_owned(), public_key: vec![7; 32] };
+    let register = RegisterAssertionKeyRequest { principal_id, key: Some(key) };
+    assert_eq!(
+        reason(manager.principals().register_assertion_key(register.clone()).await),
+        denied("RIGHT_NEEDS_MASTER")
+    );
+    assert!(at.principals().register_assertion_key(register).await.is_ok());
+    assert!(at.principals().revoke_principal(revoke).await.is_ok());
+    let below = at.principals().create_principal(create("booking", &[Right::CustomersRead])).await.unwrap();
+    let revoke = RevokePrincipalRequest { principal_id: below.into_inner().principal.unwrap().principal_id };
+    assert!(manager.principals().revoke_principal(revoke).await.is_ok());
+}
+
+/// A program that signs for its staff.
+struct Signer {
+    caller: Caller,
+    tenant: TenantId,
+    principal: String,
+    key: Ed25519KeyPair,
+}
+
+impl Signer {
+    async fn new(house: &House, tenant: TenantId, rights: &[Right]) -> Self {
+        let at = house.at(tenant);
+        let request = CreatePrincipalRequest {
+            display_name: "staff app".to_owned(),
+            rights: rights.iter().map(|right| i32::from(*right)).collect(),
+            ..CreatePrincipalRequest::default()
+        };
+        let created = at.principals().create_principal(request).await.unwrap().into_inner();
+        let principal = created.principal.unwrap().principal_id;
+        let key = Ed25519KeyPair::from_seed_unchecked(&[9; 32]).unwrap();
+        let public = AssertionKey { key_id: "k".to_owned(), public_key: key.public_key().as_ref().to_vec() };
+        let register = RegisterAssertionKeyRequest { principal_id: principal.clone(), key: Some(public) };
+        at.principals().register_assertion_key(register).await.unwrap();
+        let caller = Caller(house.client(&chassis::config::Secret::new(created.token)));
+        Self { caller, tenant, principal, key }
+    }
+
+    /// A request that `staff` acts in.
+    fn acting<T>(&self, staff: &StaffMember, message: T) -> Request<T> {
+        let now = SystemClock.now().timestamp();
+        let claims = serde_json::json!({
+            "iss": self.principal, "sub": staff.staff_id, "tenant": self.tenant, "iat": now, "exp": now + 60,
+        });
+        let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let head = part(serde_json::json!({ "alg": "EdDSA", "typ": "JWT", "kid": "k" }));
+        let signed = format!("{head}.{}", part(claims));
+        let signature = URL_SAFE_NO_PAD.encode(self.key.sign(signed.as_bytes()));
+        let mut request = Request::new(message);
+        request.metadata_mut().insert("tsunagi-staff-assertion", format!("{signed}.{signature}").parse().unwrap());
+        request
+    }
+
+    /// The outcome of a change, once the service's directory knows program and staff.
+    async fn update(
+        &self,
+        staff: &StaffMember,
+        change: &UpdateStaffMemberRequest,
+    ) -> Result<StaffMember, tonic::Status> {
+        eventually(SOON, || async {
+            let request = self.acting(staff, change.clone());
+            match self.caller.staff().update_staff_member(request).await {
+                Err(status) if status.code() == Code::Unauthenticated => Err(status.to_string()),
+                outcome => Ok(outcome.map(|changed| changed.into_inner().staff_member.unwrap())),
+            }
+        })
+        .await
+        .unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_branch_manager_gives_the_own_branch_only_and_leaves_administrators_alone() {
+    let house = House::open("standing_branch").await;
+    let tenant = house.tenant().await;
+    let at = house.at(tenant);
+    let branch = async |name: &str| {
+        let organization = Organization { display_name: name.to_owned(), ..Organization::default() };
+        let request = CreateOrganizationRequest { organization: Some(organization), request_id: String::new() };
+        at.staff().create_organization(request).await.unwrap().into_inner().organization.unwrap().organization_id
+    };
+    let (own, other) = (branch("渋谷店").await, branch("新宿店").await);
+    let rights = [Right::StaffManage, Right::StaffRead];
+    let signer = Signer::new(&house, tenant, &rights).await;
+    let manager = StaffMember { organization_ids: vec![own.clone()], ..member("鈴木", &rights) };
+    let manager = made(&at, manager).await;
+    let administrator = made(&at, StaffMember { administrator: true, ..member("管理者", &rights) }).await;
+    let below = made(&at, member("佐藤", &[])).await;
+
+    let join =
+        |branch: &str| change(&below, "organization_ids", |wanted| wanted.organization_ids = vec![branch.to_owned()]);
+    assert_eq!(signer.update(&manager, &join(&own)).await.unwrap().organization_ids, [own.as_str()]);
+    assert_eq!(reason(signer.update(&manager, &join(&other)).await), denied("ORGANIZATION_NOT_HELD"));
+    assert_eq!(signer.update(&administrator, &join(&other)).await.unwrap().organization_ids, [other]);
+    let rename = change(&administrator, "display_name", |wanted| wanted.display_name = "x".to_owned());
+    assert_eq!(reason(signer.update(&manager, &rename).await), denied("ADMINISTRATOR_NOT_HELD"));
+    let away = change(&administrator, "active", |wanted| wanted.active = false);
+    assert_eq!(reason(signer.update(&manager, &away).await), denied("ADMINISTRATOR_NOT_HELD"));
+    let raise = change(&below, "administrator", |wanted| wanted.administrator = true);
+    assert_eq!(reason(signer.update(&manager, &raise).await), denied("ADMINISTRATOR_NOT_HELD"));
+    assert_eq!(signer.update(&administrator, &rename).await.unwrap().display_name, "x");
+}
