@@ -8,8 +8,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed={}", root.display());
     let files = protos(&root.join("tsunagi"))?;
     let mut compiler = protox::Compiler::new([&root])?;
-    compiler.include_imports(true).open_files(files)?;
-    // The options (who may call a method) are read at run time from the descriptors: only protox's own encoding keeps them.
+    compiler.include_imports(true).include_source_info(true).open_files(files)?;
+    // The options (who may call a method) are read at run time from the descriptors: only protox's own encoding keeps them. The
+    // comments are what reflection tells and the operator's command line helps with.
     fs::write(PathBuf::from(env::var("OUT_DIR")?).join("descriptors.binpb"), compiler.encode_file_descriptor_set())?;
     let mut config = tonic_prost_build::Config::new();
     config.enable_type_names();
@@ -17,8 +18,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .bytes(".tsunagi.events.v1.LineWebhookEvent.raw")
         .bytes(".tsunagi.messaging.v1.FetchContentResponse.chunk")
         .include_file("protos.rs")
-        .compile_fds_with_config(compiler.file_descriptor_set(), config)?;
+        .compile_fds_with_config(without_comments(compiler.file_descriptor_set()), config)?;
     Ok(())
+}
+
+/// The files as the generated code takes them: a comment of a proto file is no Rust documentation.
+fn without_comments(mut files: prost_types::FileDescriptorSet) -> prost_types::FileDescriptorSet {
+    for file in &mut files.file {
+        file.source_code_info = None;
+    }
+    files
 }
 
 fn protos(folder: &Path) -> std::io::Result<Vec<PathBuf>> {

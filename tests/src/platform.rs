@@ -148,6 +148,7 @@ impl Platform {
             identity: grpc(Service::IdentityLinking),
             messaging: grpc(Service::MessagingOutbox),
             ingest: grpc(Service::WebhookIngest),
+            scheduler: grpc(Service::Scheduler),
             webhooks: format!("http://127.0.0.1:{}", self.instances[&Service::WebhookIngest][0].ports.http),
             line: self.line(),
         }

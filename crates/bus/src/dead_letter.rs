@@ -10,8 +10,9 @@ use chassis::page;
 use chassis::postgres::{Database, TenantTx};
 use contracts::operations::v1::dead_letter_service_server::{DeadLetterService, DeadLetterServiceServer};
 use contracts::operations::v1::{
-    DeadLetter, DeadLetterState, DropDeadLetterRequest, DropDeadLetterResponse, ListDeadLettersRequest,
-    ListDeadLettersResponse, ReplayDeadLetterRequest, ReplayDeadLetterResponse,
+    DeadLetter, DeadLetterState, DropDeadLetterRequest, DropDeadLetterResponse, GetDeadLetterRequest,
+    GetDeadLetterResponse, ListDeadLettersRequest, ListDeadLettersResponse, ReplayDeadLetterRequest,
+    ReplayDeadLetterResponse,
 };
 use kernel::{DeadLetterId, Timestamp};
 use serde_json::json;
@@ -122,21 +123,30 @@ const DROP: Decision = Decision {
     leads_to: "dropped",
 };
 
+fn id(text: &str) -> Result<DeadLetterId, Status> {
+    text.parse().map_err(|_| refuse::invalid("dead_letter_id", "is not a UUID"))
+}
+
+/// A dead letter, under `lock` (`FOR UPDATE` or nothing).
+async fn find(tx: &mut TenantTx, id: DeadLetterId, lock: &'static str) -> Result<Row, Status> {
+    let row: Option<Row> = sqlx::query_as(AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM {}.parked_message
+         WHERE tenant_id = $1 AND message_id = $2 AND gave_up_at IS NOT NULL {lock}",
+        tx.schema()
+    )))
+    .bind(tx.tenant().uuid())
+    .bind(id.uuid())
+    .fetch_optional(&mut **tx)
+    .await
+    .map_err(refuse::database)?;
+    row.ok_or_else(|| refuse::not_found("DEAD_LETTER"))
+}
+
 impl DeadLetters {
-    async fn decide(&self, caller: &Caller, id: &str, decision: Decision) -> Result<DeadLetter, Status> {
-        let id: DeadLetterId = id.parse().map_err(|_| refuse::invalid("dead_letter_id", "is not a UUID"))?;
+    async fn decide(&self, caller: &Caller, text: &str, decision: Decision) -> Result<DeadLetter, Status> {
+        let id = id(text)?;
         let mut tx = self.database.tenant(caller.tenant()).await.map_err(refuse::database)?;
-        let row: Option<Row> = sqlx::query_as(AssertSqlSafe(format!(
-            "SELECT {COLUMNS} FROM {}.parked_message
-             WHERE tenant_id = $1 AND message_id = $2 AND gave_up_at IS NOT NULL FOR UPDATE",
-            tx.schema()
-        )))
-        .bind(tx.tenant().uuid())
-        .bind(id.uuid())
-        .fetch_optional(&mut *tx)
-        .await
-        .map_err(refuse::database)?;
-        let mut row = row.ok_or_else(|| refuse::not_found("DEAD_LETTER"))?;
+        let mut row = find(&mut tx, id, "FOR UPDATE").await?;
         if row.state == decision.leads_to {
             return Ok(row.on_the_wire());
         }
@@ -196,6 +206,17 @@ impl DeadLetterService for DeadLetters {
             next_page_token: last.map_or_else(String::new, |last| page::encode(&last)),
             dead_letters: rows.into_iter().map(Row::on_the_wire).collect(),
         }))
+    }
+
+    async fn get_dead_letter(
+        &self,
+        request: Request<GetDeadLetterRequest>,
+    ) -> Result<Response<GetDeadLetterResponse>, Status> {
+        let caller = Caller::of(&request);
+        let id = id(&request.into_inner().dead_letter_id)?;
+        let mut tx = self.database.tenant(caller.tenant()).await.map_err(refuse::database)?;
+        let found = find(&mut tx, id, "").await?;
+        Ok(Response::new(GetDeadLetterResponse { dead_letter: Some(found.on_the_wire()) }))
     }
 
     async fn replay_dead_letter(

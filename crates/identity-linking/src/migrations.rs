@@ -20,4 +20,5 @@ migrations! {
     1004 "account",
     1005 "friend",
     1006 "customer",
+    1007 "provider_version",
 }

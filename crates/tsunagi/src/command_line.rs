@@ -83,6 +83,7 @@ fn tell(platform: &Local, shop: &Shop) {
     println!("  identity-linking    {}", stage.identity);
     println!("  messaging-outbox    {}", stage.messaging);
     println!("  webhook-ingest      {}", stage.ingest);
+    println!("  scheduler           {}", stage.scheduler);
     println!("  LINE (simulated)    {line}");
     println!("  operator's token    {}", stage.operator.token());
     println!("  shop's tenant       {}", shop.tenant);

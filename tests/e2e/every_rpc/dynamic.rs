@@ -20,12 +20,25 @@ impl Calls {
         Self { stage: stage.clone(), pool }
     }
 
-    /// Calls the method at `path`; of a stream, returns the first answer.
-    pub(super) async fn unary(&self, caller: &Caller, path: &str, body: &Value) -> Result<Value, Status> {
+    /// Calls the method at `path` wherever it is answered; of a stream, tells the first answer.
+    pub(super) async fn everywhere(
+        &self,
+        caller: &Caller,
+        path: &str,
+        body: &Value,
+    ) -> Vec<(&'static str, Result<Value, Status>)> {
+        let mut answers = Vec::new();
+        for (service, address) in self.addresses(path) {
+            answers.push((service, self.ask(caller, address, path, body).await));
+        }
+        answers
+    }
+
+    async fn ask(&self, caller: &Caller, address: &str, path: &str, body: &Value) -> Result<Value, Status> {
         let method = self.method(path);
         let body = DynamicMessage::deserialize(method.input(), body)
             .unwrap_or_else(|problem| panic!("the body for {path} has another shape: {problem}"));
-        let connection = caller.connect(self.address(path)).map_err(|problem| Status::internal(problem.to_string()))?;
+        let connection = caller.connect(address).map_err(|problem| Status::internal(problem.to_string()))?;
         let mut client = Grpc::new(connection);
         client.ready().await.map_err(|problem| Status::unavailable(problem.to_string()))?;
         let path = path.parse().map_err(|_| Status::internal("not a path"))?;
@@ -44,12 +57,16 @@ impl Calls {
         service.methods().find(|method| method.name() == name).unwrap_or_else(|| panic!("no method for {path}"))
     }
 
-    /// Dead letters are every service's own; messaging answers here for all.
-    fn address(&self, path: &str) -> &str {
-        match path.split('.').nth(1) {
-            Some("identity") => &self.stage.identity,
-            Some("ingest") => &self.stage.ingest,
-            _ => &self.stage.messaging,
-        }
+    /// Who answers the method: its own service, or all four for what every service offers its operator.
+    fn addresses(&self, path: &str) -> Vec<(&'static str, &str)> {
+        let all = [
+            ("identity", self.stage.identity.as_str()),
+            ("ingest", self.stage.ingest.as_str()),
+            ("messaging", self.stage.messaging.as_str()),
+            ("scheduler", self.stage.scheduler.as_str()),
+        ];
+        let package = path.split('.').nth(1).unwrap_or_default();
+        let own: Vec<_> = all.into_iter().filter(|(service, _)| *service == package).collect();
+        if own.is_empty() { all.to_vec() } else { own }
     }
 }

@@ -16,6 +16,8 @@ use kernel::{Clock as _, SystemClock};
 use line_simulator::{Act, Media, Writing};
 use tsunagi::stage::{Shop, Stage, until};
 
+use crate::dead_letter;
+
 /// The first tenant's IDs.
 #[derive(Clone, Debug, Default)]
 pub(super) struct World {
@@ -32,11 +34,13 @@ pub(super) struct World {
     pub(super) picture: String,
     pub(super) webhook_event: String,
     pub(super) line_user: String,
+    /// Of the same ID in each of the four services.
+    pub(super) dead_letter: String,
 }
 
 impl World {
-    /// Makes one of everything.
-    pub(super) async fn fill(stage: &Stage, shop: &Shop) -> anyhow::Result<Self> {
+    /// Makes one of everything. `admin_url` is the database as its administrator sees it.
+    pub(super) async fn fill(stage: &Stage, shop: &Shop, admin_url: &str) -> anyhow::Result<Self> {
         let person = shop.person(stage, "はなこ").await?;
         let done = stage.line.write_text(&shop.card.channel_id, &person.id, "こんにちは").await?;
         let (conversation, message) = shop.sees(stage, "こんにちは").await?;
@@ -129,6 +133,7 @@ impl World {
             picture,
             webhook_event: done.webhook_event_id.unwrap_or_default(),
             line_user,
+            dead_letter: dead_letter::in_every_service(admin_url, shop.tenant).await?,
         })
     }
 
@@ -148,6 +153,7 @@ impl World {
             &self.picture,
             &self.webhook_event,
             &self.line_user,
+            &self.dead_letter,
         ]
         .into_iter()
         .any(|id| text.contains(id.as_str()))

@@ -6,7 +6,8 @@ use contracts::access_proto::v1::Right;
 use contracts::events::v1::PrincipalReplica;
 use contracts::operations::v1::dead_letter_service_client::DeadLetterServiceClient;
 use contracts::operations::v1::{
-    DeadLetter, DeadLetterState, DropDeadLetterRequest, ListDeadLettersRequest, ReplayDeadLetterRequest,
+    DeadLetter, DeadLetterState, DropDeadLetterRequest, GetDeadLetterRequest, ListDeadLettersRequest,
+    ReplayDeadLetterRequest,
 };
 use kernel::TenantId;
 use testkit::eventually;
@@ -72,6 +73,11 @@ async fn dead_letters_are_listed_replayed_and_dropped_inside_their_tenant_only()
     assert!(waiting.iter().all(|letter| letter.consumer == "words" && letter.state() == DeadLetterState::Waiting));
     assert!(waiting.is_sorted_by_key(|letter| std::cmp::Reverse(letter.create_time.unwrap().seconds)));
 
+    let get = |id: &str| GetDeadLetterRequest { dead_letter_id: id.to_owned() };
+    let read = ours.get_dead_letter(get(&never)).await.unwrap().into_inner().dead_letter.unwrap();
+    assert!(waiting.contains(&read) && read.dead_letter_id == never);
+    assert_eq!(ours.get_dead_letter(get("x")).await.unwrap_err().code(), Code::InvalidArgument);
+
     // Pages.
     let request = ListDeadLettersRequest { page_size: 2, ..Default::default() };
     let page = ours.list_dead_letters(request.clone()).await.unwrap().into_inner();
@@ -87,6 +93,7 @@ async fn dead_letters_are_listed_replayed_and_dropped_inside_their_tenant_only()
     .await
     .unwrap();
     assert!(list(&mut theirs, DeadLetterState::Unspecified).await.is_empty());
+    assert_eq!(theirs.get_dead_letter(get(&never)).await.unwrap_err().code(), Code::NotFound);
     let foreign = theirs.replay_dead_letter(ReplayDeadLetterRequest { dead_letter_id: failing.clone() }).await;
     assert_eq!(foreign.unwrap_err().code(), Code::NotFound);
     let foreign = theirs.drop_dead_letter(DropDeadLetterRequest { dead_letter_id: failing.clone() }).await;

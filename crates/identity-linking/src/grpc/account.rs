@@ -19,7 +19,7 @@ use contracts::identity::v1::{
     ListOfficialAccountsResponse, ListProvidersRequest, ListProvidersResponse, OfficialAccount as WireAccount,
     PauseOfficialAccountRequest, PauseOfficialAccountResponse, RotateWebhookKeyRequest, RotateWebhookKeyResponse,
     SetChannelCredentialRequest, SetChannelCredentialResponse, SetChannelSecretRequest, SetChannelSecretResponse,
-    UpdateOfficialAccountRequest, UpdateOfficialAccountResponse,
+    UpdateOfficialAccountRequest, UpdateOfficialAccountResponse, UpdateProviderRequest, UpdateProviderResponse,
 };
 use contracts::timestamp;
 use identity_linking_core::Line;
@@ -71,6 +71,13 @@ impl AccountService for Accounts {
         request: Request<ListProvidersRequest>,
     ) -> Result<Response<ListProvidersResponse>, Status> {
         Ok(Response::new(provider::list(&self.registry, request).await?))
+    }
+
+    async fn update_provider(
+        &self,
+        request: Request<UpdateProviderRequest>,
+    ) -> Result<Response<UpdateProviderResponse>, Status> {
+        Ok(Response::new(provider::update(&self.registry, request).await?))
     }
 
     async fn create_official_account(

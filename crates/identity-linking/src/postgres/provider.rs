@@ -3,27 +3,19 @@
 use chassis::postgres::TenantTx;
 use identity_linking_core::Line;
 use identity_linking_core::account::Provider;
-use kernel::{ProviderId, Timestamp};
+use kernel::ProviderId;
 use line_types::id::ChannelId;
 use sqlx::postgres::PgRow;
 
-use super::row::{self, Position};
+use super::row::{self, Position, Stored};
 
-/// A provider as it is kept. It never changes.
-#[derive(Clone, Debug)]
-pub(crate) struct StoredProvider {
-    /// The ID.
-    pub(crate) id: ProviderId,
-    /// When it was created.
-    pub(crate) create_time: Timestamp,
-    /// The value.
-    pub(crate) value: Provider,
-}
+type StoredProvider = Stored<ProviderId, Provider>;
 
 fn stored(row: &PgRow) -> Result<StoredProvider, sqlx::Error> {
     let line_provider_id: Option<&str> = row::get(row, "line_provider_id")?;
-    Ok(StoredProvider {
+    Ok(Stored {
         id: row::id(row, "provider_id")?,
+        version: row::get(row, "version")?,
         create_time: row::get(row, "create_time")?,
         value: Provider {
             display_name: row::read(row, "display_name", Line::parse)?,
@@ -38,14 +30,31 @@ fn stored(row: &PgRow) -> Result<StoredProvider, sqlx::Error> {
 /// Adds a provider.
 pub(crate) async fn insert(tx: &mut TenantTx, provider: &StoredProvider) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO identity.provider (tenant_id, provider_id, display_name, line_provider_id, create_time)
-         VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO identity.provider (tenant_id, provider_id, version, display_name, line_provider_id, create_time)
+         VALUES ($1, $2, $3, $4, $5, $6)",
     )
     .bind(tx.tenant().uuid())
     .bind(provider.id.uuid())
+    .bind(provider.version)
     .bind(provider.value.display_name.as_str())
     .bind(provider.value.line_provider_id.as_ref().map(ChannelId::as_str))
     .bind(provider.create_time)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Keeps a provider's new version.
+pub(crate) async fn update(tx: &mut TenantTx, provider: &StoredProvider) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE identity.provider SET version = $3, display_name = $4, line_provider_id = $5
+         WHERE tenant_id = $1 AND provider_id = $2",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(provider.id.uuid())
+    .bind(provider.version)
+    .bind(provider.value.display_name.as_str())
+    .bind(provider.value.line_provider_id.as_ref().map(ChannelId::as_str))
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -58,6 +67,17 @@ pub(crate) async fn find(tx: &mut TenantTx, id: ProviderId) -> Result<Option<Sto
         .bind(id.uuid())
         .fetch_optional(&mut **tx)
         .await?;
+    row.as_ref().map(stored).transpose()
+}
+
+/// The same, locked until the transaction ends.
+pub(crate) async fn lock(tx: &mut TenantTx, id: ProviderId) -> Result<Option<StoredProvider>, sqlx::Error> {
+    let row =
+        sqlx::query("SELECT * FROM identity.provider WHERE tenant_id = $1 AND provider_id = $2 FOR NO KEY UPDATE")
+            .bind(tx.tenant().uuid())
+            .bind(id.uuid())
+            .fetch_optional(&mut **tx)
+            .await?;
     row.as_ref().map(stored).transpose()
 }
 

@@ -56,6 +56,50 @@ async fn an_account_is_registered_once_under_its_provider() {
 }
 
 #[tokio::test]
+async fn a_provider_is_put_right_by_mask_etag_and_request_id() {
+    let house = House::open("provider").await;
+    let tenant = house.tenant().await;
+    let at = house.at(tenant);
+    let id = house.provider(tenant).await;
+    let update = |name: &str, line_id: &str, etag: &str, paths: &[&str]| UpdateProviderRequest {
+        provider: Some(Provider {
+            provider_id: id.clone(),
+            display_name: name.to_owned(),
+            line_provider_id: line_id.to_owned(),
+            etag: etag.to_owned(),
+        }),
+        update_mask: Some(FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() }),
+        request_id: uuid::Uuid::new_v4().to_string(),
+    };
+    let call = async |request: UpdateProviderRequest| {
+        at.accounts().update_provider(request).await.map(|changed| changed.into_inner().provider.unwrap())
+    };
+    let renamed = update("さくら", "1234", "", &["display_name"]);
+    let first = call(renamed.clone()).await.unwrap();
+    assert_eq!((first.display_name.as_str(), first.line_provider_id.as_str()), ("さくら", ""));
+    let second = call(update("", "1234", &first.etag, &["line_provider_id"])).await.unwrap();
+    assert_eq!((second.display_name.as_str(), second.line_provider_id.as_str()), ("さくら", "1234"));
+    assert_ne!(second.etag, first.etag);
+    assert_eq!(call(renamed.clone()).await.unwrap(), first, "the same request ID gives the first answer again");
+    let other = UpdateProviderRequest { request_id: renamed.request_id, ..update("別", "", "", &["display_name"]) };
+    assert_eq!(reason(call(other).await), (Code::Aborted, "REQUEST_ID_REUSED".to_owned()));
+    let stale = call(update("x", "", &first.etag, &["display_name"])).await;
+    assert_eq!(reason(stale), (Code::Aborted, "ETAG_MISMATCH".to_owned()));
+    assert_eq!(call(update("さくら", "", "", &["display_name"])).await.unwrap(), second, "nothing changed");
+    assert_eq!(
+        fields(call(update("", "x", "", &["*", "provider_id"])).await),
+        ["update_mask", "provider.display_name", "provider.line_provider_id"]
+    );
+    let read = GetProviderRequest { provider_id: id.clone() };
+    assert_eq!(at.accounts().get_provider(read).await.unwrap().into_inner().provider.unwrap(), second);
+    let elsewhere = house.at(house.tenant().await);
+    let foreign = elsewhere.accounts().update_provider(update("x", "", "", &["display_name"])).await;
+    assert_eq!(reason(foreign), (Code::NotFound, "NOT_FOUND".to_owned()));
+    let told = house.audit(tenant).await;
+    assert_eq!(told, ["tenant.create", "provider.create", "provider.update", "provider.update"]);
+}
+
+#[tokio::test]
 async fn every_wrong_field_of_a_registration_is_named() {
     let house = House::open("account_wrong").await;
     let at = house.at(house.tenant().await);

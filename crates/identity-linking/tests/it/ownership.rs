@@ -175,6 +175,17 @@ fn calls<'a>(caller: &'a Caller, ids: &'a Ids) -> Vec<Call<'a>> {
             "AccountService/GetProvider",
             accounts.get_provider(GetProviderRequest { provider_id: id(&ids.provider) })
         ),
+        call!(
+            "AccountService/UpdateProvider",
+            accounts.update_provider(UpdateProviderRequest {
+                provider: Some(Provider {
+                    provider_id: id(&ids.provider),
+                    display_name: "x".to_owned(),
+                    ..Provider::default()
+                }),
+                ..UpdateProviderRequest::default()
+            })
+        ),
         call!("AccountService/ListProviders", accounts.list_providers(ListProvidersRequest::default())),
         call!(
             "AccountService/CreateOfficialAccount",

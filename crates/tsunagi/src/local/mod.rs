@@ -107,6 +107,7 @@ impl Local {
             identity: url(addresses.identity),
             messaging: url(addresses.messaging),
             ingest: url(addresses.ingest),
+            scheduler: url(addresses.scheduler),
             webhooks: url(addresses.webhooks),
             line: simulator.control(),
         };

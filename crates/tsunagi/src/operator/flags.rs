@@ -4,9 +4,10 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction};
 use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 
-use super::methods::Verb;
+use super::comments;
+use super::nouns::Verb;
 
-/// Fields that a service tells and nobody gives.
+/// Fields that a service tells and nobody gives. `media` and `keywords` are what LINE users send.
 const TOLD: &[&str] = &[
     "create_time",
     "update_time",
@@ -16,6 +17,8 @@ const TOLD: &[&str] = &[
     "has_channel_secret",
     "has_channel_credential",
     "provisional",
+    "media",
+    "keywords",
 ];
 /// Fields that hold secrets: read from a file or standard input.
 const SECRET: &[&str] = &["channel_secret", "long_lived_token", "private_jwk"];
@@ -30,6 +33,8 @@ pub(super) struct Flag {
     pub(super) kind: FlagKind,
     /// Whether it may be given several times.
     pub(super) repeated: bool,
+    /// What the proto file says of the field.
+    about: String,
 }
 
 /// What a flag takes.
@@ -56,10 +61,12 @@ pub(super) fn of(request: &MessageDescriptor, verb: &Verb) -> Vec<Flag> {
 fn add(flags: &mut Vec<Flag>, message: &MessageDescriptor, verb: &Verb, path: &[String], prefix: &str) {
     for field in message.fields().filter(|field| !TOLD.contains(&field.name())) {
         let path: Vec<String> = path.iter().cloned().chain([field.name().to_owned()]).collect();
-        let name = format!("{prefix}{}", field.name().replace('_', "-"));
+        let own = field.name().replace('_', "-");
+        // The text of a text is the text.
+        let name = if prefix == format!("{own}-") { own } else { format!("{prefix}{own}") };
         if let Some(kind) = kind(&field) {
             let name = if matches!(kind, FlagKind::SecretFile) { format!("{name}-file") } else { name };
-            flags.push(Flag { name, path, kind, repeated: field.is_list() });
+            flags.push(Flag { name, path, kind, repeated: field.is_list(), about: comments::of_field(&field) });
         } else if let Kind::Message(below) = field.kind() {
             let is_the_thing = path.len() == 1 && field.name() == verb.resource;
             let prefix = if is_the_thing { String::new() } else { format!("{name}-") };
@@ -74,6 +81,7 @@ fn kind(field: &FieldDescriptor) -> Option<FlagKind> {
         // The field mask is known as one flag for each path.
         Kind::Message(message) => match message.full_name() {
             "google.protobuf.Timestamp" | "google.protobuf.Duration" | "google.protobuf.FieldMask" => FlagKind::Text,
+            "google.protobuf.Struct" => FlagKind::Json,
             _ if field.is_list() => FlagKind::Json,
             _ => return None,
         },
@@ -96,7 +104,7 @@ fn prefix(words: &EnumDescriptor) -> String {
 impl Flag {
     /// The flag as an argument of the command.
     pub(super) fn argument(&self) -> Arg {
-        let argument = Arg::new(self.name.clone()).long(self.name.clone());
+        let argument = Arg::new(self.name.clone()).long(self.name.clone()).help(self.about.clone());
         let argument = match &self.kind {
             FlagKind::Text => argument.value_name("TEXT"),
             FlagKind::Truth => argument
@@ -107,7 +115,9 @@ impl Flag {
                 .value_name("BOOL"),
             FlagKind::Word(_, words) => argument.value_parser(PossibleValuesParser::new(words)).ignore_case(true),
             FlagKind::Json => argument.value_name("JSON"),
-            FlagKind::SecretFile => argument.value_name("FILE").help("A file that holds it; - for standard input"),
+            FlagKind::SecretFile => {
+                argument.value_name("FILE").help(format!("{} A file that holds it; - for standard input", self.about))
+            }
         };
         if self.repeated || self.is_mask() { argument.action(ArgAction::Append) } else { argument }
     }

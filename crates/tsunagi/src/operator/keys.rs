@@ -1,4 +1,4 @@
-//! `tsunagi keys`: the keys a deployment needs, and the change to a new master key.
+//! `tsunagi keys`: the keys a deployment needs.
 
 use anyhow::Context as _;
 use base64::Engine as _;
@@ -9,43 +9,54 @@ use chassis::postgres::{Database, PostgresConfig};
 use chassis::seal::PrivateKey;
 use clap::{ArgMatches, Command};
 
+use super::PROGRAMS;
+
+/// How a master key gives way to the next.
+const ROTATION: &str = "\
+To change the master key:
+  1. put the new key first in TSUNAGI_MASTER_KEYS, keep the old one behind it, and restart identity-linking and messaging-outbox
+  2. run this command with the same TSUNAGI_MASTER_KEYS; it may be run again at any time
+  3. once it tells 0 for every service, take the old key away and restart them again
+
+Needs TSUNAGI_DATABASE_URL and TSUNAGI_MASTER_KEYS. Exits with 1 when a data key could not be read; what was done stays done.";
+
 pub(super) fn command() -> Command {
     Command::new("keys")
         .about("Keys of a deployment")
         .subcommand_required(true)
+        .arg_required_else_help(true)
         .subcommand(
             Command::new("generate").about("Print a new master key and new seal keys, to be kept in a secret store"),
         )
         .subcommand(
-            Command::new("rewrap").about("Wrap every data key with the first of TSUNAGI_MASTER_KEYS").after_help(
-                "Works on the database (TSUNAGI_DATABASE_URL) as identity-linking and messaging-outbox \
-                 (TSUNAGI_IDENTITY_DATABASE_PASSWORD, TSUNAGI_MESSAGING_DATABASE_PASSWORD). May be repeated.",
-            ),
+            Command::new("rewrap")
+                .about("Wrap every tenant's data key with the current master key, on the database; services go on meanwhile")
+                .after_help(ROTATION),
         )
 }
 
 pub(super) async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     match matches.subcommand() {
         Some(("generate", _)) => super::print(&generate()),
-        Some(("rewrap", _)) => super::print(&rewrap().await?),
+        Some(("rewrap", _)) => rewrap().await,
         _ => anyhow::bail!("unknown command; --help lists them"),
     }
 }
 
-/// Wraps the data keys of both services that have some, and tells how many were wrapped with an older master key.
-async fn rewrap() -> anyhow::Result<serde_json::Value> {
+/// Wraps what an older master key wraps, in every schema; tells for each how many data keys that were.
+async fn rewrap() -> anyhow::Result<()> {
     let mut settings = Settings::from_env();
     let masters = MasterKeys::read(&mut settings);
-    let configs = ["identity", "messaging"].map(|schema| (schema, PostgresConfig::read(&mut settings, schema)));
+    let configs = PROGRAMS.map(|program| (program.service, PostgresConfig::read(&mut settings, program.service)));
     settings.finish()?;
+    let envelope = Envelope::new(masters);
     let mut rewrapped = serde_json::Map::new();
-    for (schema, config) in configs {
-        let database = Database::connect(schema, &config).await?;
-        let count = Envelope::new(masters.clone()).rewrap(&database).await;
-        let count = count.with_context(|| format!("the data keys of the schema {schema}"))?;
-        rewrapped.insert(schema.to_owned(), count.into());
+    for (service, config) in configs {
+        let database = Database::connect(service, &config).await?;
+        let keys = envelope.rewrap(&database).await.with_context(|| format!("the data keys of {service}"))?;
+        rewrapped.insert(service.to_owned(), keys.into());
     }
-    Ok(serde_json::json!({ "rewrapped": rewrapped }))
+    super::print(&serde_json::json!({ "rewrapped": rewrapped }))
 }
 
 /// The settings by their names: a master key called after a random number, and both services' seal keys.

@@ -1,180 +1,55 @@
-//! Which command calls which method.
+//! Methods as commands: a noun and a verb, the request's fields as flags.
 
-use clap::{Arg, ArgMatches, Command};
+use clap::{ArgMatches, Command};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 
-use super::{call, connection, flags, request};
-
-/// A command that calls a method.
-pub(super) struct Verb {
-    /// What it is called.
-    name: &'static str,
-    /// `Service/Method` of `tsunagi.identity.v1`.
-    method: &'static str,
-    /// The field of the request that holds the thing itself; its fields are flags without a prefix.
-    pub(super) resource: &'static str,
-    /// Fields of the thing that say which one it is, and are never changed.
-    pub(super) keys: &'static [&'static str],
-}
-
-const fn verb(name: &'static str, method: &'static str) -> Verb {
-    Verb { name, method, resource: "", keys: &[] }
-}
-
-const fn of(name: &'static str, method: &'static str, resource: &'static str, keys: &'static [&'static str]) -> Verb {
-    Verb { name, method, resource, keys }
-}
-
-/// Every noun with its verbs.
-const NOUNS: &[(&str, &str, &[Verb])] = &[
-    (
-        "tenant",
-        "The platform's tenants",
-        &[
-            verb("create", "TenantService/CreateTenant"),
-            verb("get", "TenantService/GetTenant"),
-            verb("list", "TenantService/ListTenants"),
-            of("update", "TenantService/UpdateTenant", "tenant", &["tenant_id"]),
-        ],
-    ),
-    (
-        "principal",
-        "Programs of a tenant",
-        &[
-            verb("create", "PrincipalService/CreatePrincipal"),
-            verb("list", "PrincipalService/ListPrincipals"),
-            verb("revoke", "PrincipalService/RevokePrincipal"),
-            verb("register-assertion-key", "PrincipalService/RegisterAssertionKey"),
-            verb("remove-assertion-key", "PrincipalService/RemoveAssertionKey"),
-        ],
-    ),
-    (
-        "organization",
-        "Organizations (branches) of a tenant",
-        &[
-            of("create", "StaffService/CreateOrganization", "organization", &["organization_id"]),
-            verb("get", "StaffService/GetOrganization"),
-            verb("list", "StaffService/ListOrganizations"),
-            of("update", "StaffService/UpdateOrganization", "organization", &["organization_id"]),
-        ],
-    ),
-    (
-        "staff",
-        "People who work for a tenant",
-        &[
-            of("create", "StaffService/CreateStaffMember", "staff_member", &["staff_id"]),
-            verb("get", "StaffService/GetStaffMember"),
-            verb("list", "StaffService/ListStaffMembers"),
-            of("update", "StaffService/UpdateStaffMember", "staff_member", &["staff_id"]),
-        ],
-    ),
-    (
-        "provider",
-        "LINE providers",
-        &[
-            of("create", "AccountService/CreateProvider", "provider", &["provider_id"]),
-            verb("get", "AccountService/GetProvider"),
-            verb("list", "AccountService/ListProviders"),
-        ],
-    ),
-    (
-        "account",
-        "LINE Official Accounts",
-        &[
-            of("create", "AccountService/CreateOfficialAccount", "account", &["account_id"]),
-            verb("get", "AccountService/GetOfficialAccount"),
-            verb("list", "AccountService/ListOfficialAccounts"),
-            of("update", "AccountService/UpdateOfficialAccount", "account", &["account_id"]),
-            verb("set-channel-secret", "AccountService/SetChannelSecret"),
-            verb("set-channel-credential", "AccountService/SetChannelCredential"),
-            verb("rotate-webhook-key", "AccountService/RotateWebhookKey"),
-            verb("connect", "AccountService/ConnectOfficialAccount"),
-            verb("pause", "AccountService/PauseOfficialAccount"),
-        ],
-    ),
-    (
-        "friend",
-        "LINE users and their friendships",
-        &[
-            verb("get", "FriendService/GetFriend"),
-            verb("list", "FriendService/ListFriends"),
-            of("update", "FriendService/UpdateFriend", "friend", &["friend_id", "account_id"]),
-            verb("count", "FriendService/CountFriends"),
-        ],
-    ),
-    (
-        "customer",
-        "The company's own customers",
-        &[
-            of("create", "CustomerService/CreateCustomer", "customer", &["customer_id"]),
-            verb("get", "CustomerService/GetCustomer"),
-            verb("list", "CustomerService/ListCustomers"),
-            of("update", "CustomerService/UpdateCustomer", "customer", &["customer_id"]),
-        ],
-    ),
-    (
-        "activity",
-        "What customers did and will do",
-        &[
-            of("record", "CustomerService/RecordActivity", "activity", &["activity_id"]),
-            verb("get", "CustomerService/GetActivity"),
-            verb("list", "CustomerService/ListActivities"),
-        ],
-    ),
-];
+use super::nouns::{NOUNS, Verb};
+use super::service::Service;
+use super::{call, comments, connection, flags, request};
 
 impl Verb {
     /// The method's descriptor.
     fn descriptor(&self, pool: &DescriptorPool) -> Option<MethodDescriptor> {
-        let (service, method) = self.method.split_once('/')?;
-        let service = pool.get_service_by_name(&format!("tsunagi.identity.v1.{service}"))?;
-        service.methods().find(|known| known.name() == method)
+        call::method(pool, &format!("tsunagi.{}", self.method))
     }
 }
 
-fn pool() -> DescriptorPool {
-    #[expect(
-        clippy::expect_used,
-        reason = "the descriptors are made by the build, and every service reads them at its start"
-    )]
-    DescriptorPool::decode(contracts::FILE_DESCRIPTOR_SET).expect("the built-in descriptors decode")
-}
-
 /// One command for each noun.
-pub(super) fn commands() -> impl Iterator<Item = Command> {
-    let pool = pool();
+pub(super) fn commands(pool: &DescriptorPool) -> impl Iterator<Item = Command> {
     NOUNS.iter().map(move |(noun, about, verbs)| {
-        let verbs = verbs.iter().filter_map(|verb| Some((verb, verb.descriptor(&pool)?)));
-        let command = Command::new(*noun).about(*about).subcommand_required(true);
-        command.subcommands(verbs.map(|(verb, method)| {
-            let about = format!("{} of identity-linking", verb.method);
-            Command::new(verb.name)
-                .about(about)
-                .args(flags::of(&method.input(), verb).iter().map(flags::Flag::argument))
-                .arg(
-                    Arg::new("json")
-                        .long("json")
-                        .value_name("FILE")
-                        .help("The request as JSON, `-` for standard input; flags come on top"),
-                )
-                .args(connection::flags())
-        }))
+        let verbs = verbs.iter().filter_map(|verb| Some((verb, verb.descriptor(pool)?)));
+        let command = Command::new(*noun).about(*about).subcommand_required(true).arg_required_else_help(true);
+        command.subcommands(verbs.map(|(verb, method)| verb_command(verb, &method)))
     })
 }
 
+fn verb_command(verb: &Verb, method: &MethodDescriptor) -> Command {
+    let about = comments::of_method(method);
+    let command = Command::new(verb.name)
+        .long_about(format!("{about}\n\nCalls tsunagi.{}.", verb.method))
+        .about(about)
+        .args(flags::of(&method.input(), verb).iter().map(flags::Flag::argument))
+        .arg(request::json_argument())
+        .args(connection::flags())
+        .after_help(connection::HELP);
+    match Service::of_package(method.parent_service().package_name()) {
+        Some(_) => command,
+        None => command.arg(Service::argument().required(true)),
+    }
+}
+
 /// Runs the command of a noun; none where there is no such noun.
-pub(super) async fn run(noun: &str, matches: &ArgMatches) -> Option<anyhow::Result<()>> {
+pub(super) async fn run(pool: &DescriptorPool, noun: &str, matches: &ArgMatches) -> Option<anyhow::Result<()>> {
     let (_, _, verbs) = NOUNS.iter().find(|(known, _, _)| *known == noun)?;
     let (name, matches) = matches.subcommand()?;
     let verb = verbs.iter().find(|verb| verb.name == name)?;
-    Some(run_verb(verb, matches).await)
+    Some(run_verb(pool, verb, matches).await)
 }
 
-async fn run_verb(verb: &Verb, matches: &ArgMatches) -> anyhow::Result<()> {
-    let Some(method) = verb.descriptor(&pool()) else { anyhow::bail!("this version does not know {}", verb.method) };
+async fn run_verb(pool: &DescriptorPool, verb: &Verb, matches: &ArgMatches) -> anyhow::Result<()> {
+    let Some(method) = verb.descriptor(pool) else { anyhow::bail!("this version does not know {}", verb.method) };
     let message = request::build(&method, verb, matches)?;
-    let client = connection::open(matches)?;
-    super::print(&call::unary(client, &method, &message).await?)
+    call::answer(matches, &method, &message).await
 }
 
 /// A command's verb and its method.
@@ -182,29 +57,54 @@ async fn run_verb(verb: &Verb, matches: &ArgMatches) -> anyhow::Result<()> {
 pub(super) fn found(noun: &str, verb: &str) -> (&'static Verb, MethodDescriptor) {
     let (_, _, verbs) = NOUNS.iter().find(|(known, _, _)| *known == noun).unwrap();
     let verb = verbs.iter().find(|known| known.name == verb).unwrap();
-    (verb, verb.descriptor(&pool()).unwrap())
+    (verb, verb.descriptor(&super::pool()).unwrap())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// For the services among themselves: no operator holds the right. `tsunagi call` reaches them.
+    const OF_SERVICES: [&str; 2] =
+        ["/tsunagi.identity.v1.ReplicaService/", "/tsunagi.messaging.v1.LineGatewayService/"];
+
     #[test]
-    fn every_method_of_identity_linking_has_its_command() {
-        let mut commanded: Vec<&str> =
-            NOUNS.iter().flat_map(|(_, _, verbs)| verbs.iter().map(|verb| verb.method)).collect();
-        // The snapshot is a stream for the other services, and no operator's business.
-        commanded.push("ReplicaService/SnapshotReplicas");
+    fn every_method_of_every_service_has_its_command() {
+        let verbs = || NOUNS.iter().flat_map(|(_, _, verbs)| verbs.iter());
+        let mut commanded: Vec<String> = verbs().map(|verb| format!("/tsunagi.{}", verb.method)).collect();
         commanded.sort_unstable();
         let rules = contracts::AccessRules::load().unwrap();
-        let mut methods: Vec<&str> =
-            rules.iter().filter_map(|(path, _)| path.strip_prefix("/tsunagi.identity.v1.")).collect();
+        let of_services = |path: &str| OF_SERVICES.iter().any(|service| path.starts_with(service));
+        let mut methods: Vec<&str> = rules.iter().map(|(path, _)| path).filter(|path| !of_services(path)).collect();
         methods.sort_unstable();
         assert_eq!(commanded, methods);
-        let pool = pool();
-        for verb in NOUNS.iter().flat_map(|(_, _, verbs)| verbs.iter()) {
+        let pool = super::super::pool();
+        for verb in verbs() {
             let method = verb.descriptor(&pool).unwrap();
             assert!(verb.resource.is_empty() || method.input().get_field_by_name(verb.resource).is_some());
+        }
+    }
+
+    #[test]
+    fn every_method_can_be_called_by_its_name() {
+        let (rules, pool) = (contracts::AccessRules::load().unwrap(), super::super::pool());
+        for (path, _) in rules.iter() {
+            assert!(call::method(&pool, path).is_some() && call::method(&pool, &path[1..]).is_some(), "{path}");
+        }
+        assert!(call::method(&pool, "tsunagi.identity.v1.TenantService/Nothing").is_none());
+    }
+
+    #[test]
+    fn every_command_and_every_flag_says_what_it_is() {
+        for noun in commands(&super::super::pool()) {
+            for verb in noun.get_subcommands() {
+                let name = format!("{} {}", noun.get_name(), verb.get_name());
+                assert!(verb.get_about().is_some_and(|about| !about.to_string().is_empty()), "{name}");
+                for flag in verb.get_arguments() {
+                    let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
+                    assert!(!help.is_empty(), "{name} --{}", flag.get_id());
+                }
+            }
         }
     }
 }

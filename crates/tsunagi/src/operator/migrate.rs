@@ -1,13 +1,11 @@
 //! `tsunagi migrate`: the schemas of all four services.
 
 use anyhow::Context as _;
-use chassis::Program;
 use chassis::config::{Secret, Settings};
 use chassis::postgres;
 use clap::Command;
 
-const PROGRAMS: [&Program; 4] =
-    [&identity_linking::PROGRAM, &webhook_ingest::PROGRAM, &messaging_outbox::PROGRAM, &scheduler::PROGRAM];
+use super::PROGRAMS;
 
 pub(super) fn command() -> Command {
     Command::new("migrate").about("Bring the schemas of all four services up to date (TSUNAGI_ADMIN_DATABASE_URL)")

@@ -1,30 +1,38 @@
-//! The operator's command line: what is done on the database itself, and every method of identity-linking as a command.
+//! The operator's command line: what is done on the database itself, and the methods of all four services as commands.
 //!
 //! Commands that call a service are read from the same descriptors the services answer reflection with: a noun and a verb name
-//! the method, its request's fields are the flags, and the answer is printed as JSON. Secrets come from files or standard input,
-//! never from the command line, where everybody on the machine could read them.
+//! the method, its request's fields are the flags, the proto comments are the help, and the answer is printed as JSON. What has
+//! no command of its own is reached by `tsunagi call`. Secrets come from files or standard input, never from the command line,
+//! where everybody on the machine could read them.
 
 mod call;
+mod comments;
 mod connection;
 mod encoded;
 mod flags;
 mod keys;
 mod methods;
 mod migrate;
+mod nouns;
+mod refusal;
 mod request;
+mod service;
 mod token;
 
 use std::io::Write as _;
 
 use clap::{ArgMatches, Command};
+use prost_reflect::DescriptorPool;
 
 pub use encoded::Encoded;
+
+use crate::local::PROGRAMS;
 
 /// The operator's commands, to be added to the program's.
 #[must_use]
 pub fn commands() -> Vec<Command> {
-    let own = [migrate::command(), token::command(), keys::command()];
-    own.into_iter().chain(methods::commands()).collect()
+    let own = [migrate::command(), token::command(), keys::command(), call::command()];
+    own.into_iter().chain(methods::commands(&pool())).collect()
 }
 
 /// Runs the command called `name`, if it is one of the operator's; none otherwise.
@@ -33,8 +41,18 @@ pub async fn run(name: &str, matches: &ArgMatches) -> Option<anyhow::Result<()>>
         "migrate" => migrate::run().await,
         "token" => token::run(matches).await,
         "keys" => keys::run(matches).await,
-        noun => methods::run(noun, matches).await?,
+        "call" => call::run(&pool(), matches).await,
+        noun => methods::run(&pool(), noun, matches).await?,
     })
+}
+
+/// What the proto files declare.
+fn pool() -> DescriptorPool {
+    #[expect(
+        clippy::expect_used,
+        reason = "the descriptors are made by the build, and every service reads them at its start"
+    )]
+    DescriptorPool::decode(contracts::FILE_DESCRIPTOR_SET).expect("the built-in descriptors decode")
 }
 
 /// Prints an answer: JSON, with a line's end.

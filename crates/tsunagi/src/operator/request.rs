@@ -3,12 +3,12 @@
 use std::io::Read as _;
 
 use anyhow::Context as _;
-use clap::ArgMatches;
+use clap::{Arg, ArgMatches};
 use prost_reflect::{DynamicMessage, MethodDescriptor};
 use serde_json::{Map, Value};
 
 use super::flags::{self, Flag, FlagKind};
-use super::methods::Verb;
+use super::nouns::Verb;
 
 /// The longest secret or request that is read.
 const LONGEST: u64 = 1024 * 1024;
@@ -16,10 +16,7 @@ const LONGEST: u64 = 1024 * 1024;
 /// The request of a command: what `--json` holds, with the flags on top. A request ID is made where none is given, and an update
 /// changes the fields whose flags are given unless `--update-mask` names others.
 pub(super) fn build(method: &MethodDescriptor, verb: &Verb, matches: &ArgMatches) -> anyhow::Result<DynamicMessage> {
-    let mut request = match matches.get_one::<String>("json") {
-        Some(file) => serde_json::from_str(&read(file)?).context("--json is not JSON")?,
-        None => Value::Object(Map::new()),
-    };
+    let mut request = given(matches)?;
     let mut changed = Vec::new();
     let flags = flags::of(&method.input(), verb);
     for flag in flags.iter().filter(|flag| matches.contains_id(&flag.name)) {
@@ -37,6 +34,26 @@ pub(super) fn build(method: &MethodDescriptor, verb: &Verb, matches: &ArgMatches
         set(&mut request, &["request_id".to_owned()], Value::String(uuid::Uuid::new_v4().to_string()))?;
     }
     DynamicMessage::deserialize(method.input(), request).context("the request is not well formed")
+}
+
+/// The request that `--json` holds, as it stands there.
+pub(super) fn from_json(method: &MethodDescriptor, matches: &ArgMatches) -> anyhow::Result<DynamicMessage> {
+    DynamicMessage::deserialize(method.input(), given(matches)?).context("the request is not well formed")
+}
+
+/// `--json`.
+pub(super) fn json_argument() -> Arg {
+    Arg::new("json")
+        .long("json")
+        .value_name("FILE")
+        .help("The request as JSON (https://protobuf.dev/programming-guides/json/), `-` for standard input; flags come on top")
+}
+
+fn given(matches: &ArgMatches) -> anyhow::Result<Value> {
+    match matches.get_one::<String>("json") {
+        Some(file) => serde_json::from_str(&read(file)?).context("--json is not JSON"),
+        None => Ok(Value::Object(Map::new())),
+    }
 }
 
 /// One value of a flag.

@@ -24,6 +24,8 @@ pub struct Stage {
     pub messaging: String,
     /// webhook-ingest's gRPC address.
     pub ingest: String,
+    /// scheduler's gRPC address.
+    pub scheduler: String,
     /// Where LINE sends webhooks, without the key and without a slash at the end.
     pub webhooks: String,
     /// LINE's side.

@@ -1,0 +1,171 @@
+//! Which command calls which method: every noun of the operator's language, with its verbs.
+
+/// A command that calls a method.
+pub(super) struct Verb {
+    /// What it is called.
+    pub(super) name: &'static str,
+    /// `package.Service/Method`, without `tsunagi.` before it.
+    pub(super) method: &'static str,
+    /// The field of the request that holds the thing itself; its fields are flags without a prefix.
+    pub(super) resource: &'static str,
+    /// Fields of the thing that say which one it is, and are never changed.
+    pub(super) keys: &'static [&'static str],
+}
+
+/// A noun: what it is called, what it is, and what can be done with it.
+pub(super) type Noun = (&'static str, &'static str, &'static [Verb]);
+
+const fn verb(name: &'static str, method: &'static str) -> Verb {
+    Verb { name, method, resource: "", keys: &[] }
+}
+
+const fn of(name: &'static str, method: &'static str, resource: &'static str, keys: &'static [&'static str]) -> Verb {
+    Verb { name, method, resource, keys }
+}
+
+/// Every noun with its verbs.
+pub(super) const NOUNS: &[Noun] = &[
+    (
+        "tenant",
+        "The platform's tenants",
+        &[
+            verb("create", "identity.v1.TenantService/CreateTenant"),
+            verb("get", "identity.v1.TenantService/GetTenant"),
+            verb("list", "identity.v1.TenantService/ListTenants"),
+            of("update", "identity.v1.TenantService/UpdateTenant", "tenant", &["tenant_id"]),
+        ],
+    ),
+    (
+        "principal",
+        "Programs of a tenant",
+        &[
+            verb("create", "identity.v1.PrincipalService/CreatePrincipal"),
+            verb("list", "identity.v1.PrincipalService/ListPrincipals"),
+            verb("revoke", "identity.v1.PrincipalService/RevokePrincipal"),
+            verb("register-assertion-key", "identity.v1.PrincipalService/RegisterAssertionKey"),
+            verb("remove-assertion-key", "identity.v1.PrincipalService/RemoveAssertionKey"),
+        ],
+    ),
+    (
+        "organization",
+        "Organizations (branches) of a tenant",
+        &[
+            of("create", "identity.v1.StaffService/CreateOrganization", "organization", &["organization_id"]),
+            verb("get", "identity.v1.StaffService/GetOrganization"),
+            verb("list", "identity.v1.StaffService/ListOrganizations"),
+            of("update", "identity.v1.StaffService/UpdateOrganization", "organization", &["organization_id"]),
+        ],
+    ),
+    (
+        "staff",
+        "People who work for a tenant",
+        &[
+            of("create", "identity.v1.StaffService/CreateStaffMember", "staff_member", &["staff_id"]),
+            verb("get", "identity.v1.StaffService/GetStaffMember"),
+            verb("list", "identity.v1.StaffService/ListStaffMembers"),
+            of("update", "identity.v1.StaffService/UpdateStaffMember", "staff_member", &["staff_id"]),
+        ],
+    ),
+    (
+        "provider",
+        "LINE providers",
+        &[
+            of("create", "identity.v1.AccountService/CreateProvider", "provider", &["provider_id"]),
+            verb("get", "identity.v1.AccountService/GetProvider"),
+            verb("list", "identity.v1.AccountService/ListProviders"),
+            of("update", "identity.v1.AccountService/UpdateProvider", "provider", &["provider_id"]),
+        ],
+    ),
+    (
+        "account",
+        "LINE Official Accounts",
+        &[
+            of("create", "identity.v1.AccountService/CreateOfficialAccount", "account", &["account_id"]),
+            verb("get", "identity.v1.AccountService/GetOfficialAccount"),
+            verb("list", "identity.v1.AccountService/ListOfficialAccounts"),
+            of("update", "identity.v1.AccountService/UpdateOfficialAccount", "account", &["account_id"]),
+            verb("set-channel-secret", "identity.v1.AccountService/SetChannelSecret"),
+            verb("set-channel-credential", "identity.v1.AccountService/SetChannelCredential"),
+            verb("rotate-webhook-key", "identity.v1.AccountService/RotateWebhookKey"),
+            verb("connect", "identity.v1.AccountService/ConnectOfficialAccount"),
+            verb("pause", "identity.v1.AccountService/PauseOfficialAccount"),
+        ],
+    ),
+    (
+        "friend",
+        "LINE users and their friendships",
+        &[
+            verb("get", "identity.v1.FriendService/GetFriend"),
+            verb("list", "identity.v1.FriendService/ListFriends"),
+            of("update", "identity.v1.FriendService/UpdateFriend", "friend", &["friend_id", "account_id"]),
+            verb("count", "identity.v1.FriendService/CountFriends"),
+        ],
+    ),
+    (
+        "customer",
+        "The company's own customers",
+        &[
+            of("create", "identity.v1.CustomerService/CreateCustomer", "customer", &["customer_id"]),
+            verb("get", "identity.v1.CustomerService/GetCustomer"),
+            verb("list", "identity.v1.CustomerService/ListCustomers"),
+            of("update", "identity.v1.CustomerService/UpdateCustomer", "customer", &["customer_id"]),
+        ],
+    ),
+    (
+        "activity",
+        "What customers did and will do",
+        &[
+            of("record", "identity.v1.CustomerService/RecordActivity", "activity", &["activity_id"]),
+            verb("get", "identity.v1.CustomerService/GetActivity"),
+            verb("list", "identity.v1.CustomerService/ListActivities"),
+        ],
+    ),
+    (
+        "conversation",
+        "Conversations with LINE users",
+        &[
+            verb("list", "messaging.v1.ConversationService/ListConversations"),
+            verb("get", "messaging.v1.ConversationService/GetConversation"),
+            verb("messages", "messaging.v1.ConversationService/ListMessages"),
+            verb("mark-read", "messaging.v1.ConversationService/MarkRead"),
+            verb("watch", "messaging.v1.ConversationService/WatchConversations"),
+        ],
+    ),
+    (
+        "message",
+        "Messages to LINE users and their fate",
+        &[
+            of("send", "messaging.v1.MessageService/SendMessage", "content", &[]),
+            verb("get", "messaging.v1.MessageService/GetMessage"),
+            verb("list", "messaging.v1.MessageService/ListOutboundMessages"),
+            verb("cancel", "messaging.v1.MessageService/CancelMessage"),
+            verb("settle", "messaging.v1.MessageService/SettleMessage"),
+            verb("content", "messaging.v1.MessageService/FetchContent"),
+        ],
+    ),
+    ("quota", "The month's messages of an official account", &[verb("get", "messaging.v1.QuotaService/GetQuota")]),
+    (
+        "webhook-event",
+        "LINE's events, as they were received",
+        &[
+            verb("get", "ingest.v1.ArchiveService/GetWebhookEvent"),
+            verb("list", "ingest.v1.ArchiveService/ListWebhookEvents"),
+        ],
+    ),
+    (
+        "quarantine",
+        "Webhook bodies that were set aside",
+        &[verb("list", "ingest.v1.ArchiveService/ListQuarantinedBodies")],
+    ),
+    ("finding", "What an operator should know of an account", &[verb("list", "ingest.v1.ArchiveService/ListFindings")]),
+    (
+        "dead-letter",
+        "Messages a service could not handle; --service says whose",
+        &[
+            verb("list", "operations.v1.DeadLetterService/ListDeadLetters"),
+            verb("show", "operations.v1.DeadLetterService/GetDeadLetter"),
+            verb("replay", "operations.v1.DeadLetterService/ReplayDeadLetter"),
+            verb("drop", "operations.v1.DeadLetterService/DropDeadLetter"),
+        ],
+    ),
+];
