@@ -8,6 +8,7 @@ mod graph;
 mod kubernetes;
 mod manifests;
 mod operations;
+mod reasons;
 mod rooms;
 mod source;
 mod spawning;

@@ -107,7 +107,7 @@ async fn get(registry: &Registry, request: Request<GetFriendRequest>) -> Result<
     };
     let (account, named) = fields.all(|| Some((account?, named?)))?;
     if by_line_user_id && !caller.has(Right::LineUserIdRead) {
-        return Err(refuse::denied("RIGHT_NOT_HELD").into());
+        return Err(refuse::denied("RIGHT_MISSING").into());
     }
     let mut tx = registry.tenant_of(&caller).await?;
     let id = match named {

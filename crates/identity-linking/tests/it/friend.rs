@@ -248,7 +248,7 @@ async fn line_user_ids_are_for_those_who_may_see_them() {
         GetFriendRequest { account_id: account.to_string(), line_user_id: user(1), ..GetFriendRequest::default() };
     assert_eq!(
         reason(reader.friends().get_friend(by_line_id).await),
-        (Code::PermissionDenied, "RIGHT_NOT_HELD".to_owned())
+        (Code::PermissionDenied, "RIGHT_MISSING".to_owned())
     );
 }
 
