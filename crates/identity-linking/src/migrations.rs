@@ -21,4 +21,5 @@ migrations! {
     1005 "friend",
     1006 "customer",
     1007 "provider_version",
+    1008 "friend_tally",
 }

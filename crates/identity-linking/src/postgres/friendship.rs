@@ -218,10 +218,11 @@ pub(crate) async fn list(
     rows.iter().map(friend).collect()
 }
 
-/// Counts the LINE users an account knows.
+/// How many LINE users an account knows, by the tally that every change of a friendship adds to in its transaction: exact, and as
+/// quick for a million friends as for one.
 pub(crate) async fn count(tx: &mut TenantTx, account: AccountId) -> Result<Counts, sqlx::Error> {
     let counted: Vec<(String, i64)> = sqlx::query_as(
-        "SELECT state, count(*) FROM identity.friendship WHERE tenant_id = $1 AND account_id = $2 GROUP BY state",
+        "SELECT state, sum(number)::bigint FROM identity.friend_tally WHERE tenant_id = $1 AND account_id = $2 GROUP BY state",
     )
     .bind(tx.tenant().uuid())
     .bind(account.uuid())

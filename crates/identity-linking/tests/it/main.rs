@@ -18,4 +18,5 @@ mod restart;
 mod secrets;
 mod staff;
 mod standing;
+mod tally;
 mod tenant;
