@@ -3,6 +3,7 @@
 use bus::outbox::{self, OutboxError, Outgoing};
 use chassis::audit::{self, Actor};
 use chassis::auth::replica::{ReplicaError, put_principal, put_staff};
+use chassis::failpoint;
 use chassis::postgres::{TenantTx, is_unavailable};
 use contracts::events::v1::IdentityEvent;
 use contracts::events::v1::identity_event::Body;
@@ -89,7 +90,10 @@ pub(crate) async fn announce(
         time,
         body: &IdentityEvent { body: Some(body) },
     };
+    failpoint::reached("identity.before_event");
     outbox::append(tx, event).await?;
+    failpoint::reached("identity.after_event");
+    tx.after_commit(|| failpoint::reached("identity.after_commit"));
     Ok(())
 }
 

@@ -105,6 +105,7 @@ impl Reader {
         tx.rollback().await?;
         chassis::failpoint::reached("identity.profile.before_line");
         let shown = self.gateway.profile(claim.tenant, claim.account, &user.line_user_id).await;
+        chassis::failpoint::reached("identity.profile.after_line");
         let mut tx = self.registry.database.tenant(claim.tenant).await?;
         let outcome = match shown {
             Ok(shown) => {

@@ -6,7 +6,7 @@ mod private;
 mod streams;
 
 pub use private::Private;
-pub use streams::delete_streams;
+pub use streams::{delete_streams, event_ids};
 
 /// Connects as a user whose replies come to `_INBOX.{name}`.
 pub async fn connect_as(url: &str, name: &str, password: &str) -> Result<async_nats::Client, async_nats::ConnectError> {

@@ -30,8 +30,8 @@ pub enum Fault {
     Line(Effect, u32),
 }
 
-/// Where the two services that hold webhooks and sends can be killed from inside.
-pub const PLACES: [(Service, &str); 15] = [
+/// Where the services can be killed from inside.
+pub const PLACES: [(Service, &str); 20] = [
     (Service::WebhookIngest, "ingest.before_commit"),
     (Service::WebhookIngest, "ingest.after_commit"),
     (Service::WebhookIngest, "ingest.after_publish"),
@@ -47,6 +47,11 @@ pub const PLACES: [(Service, &str); 15] = [
     (Service::MessagingOutbox, "messaging.after_settle"),
     (Service::MessagingOutbox, "bus.relay.after_publish"),
     (Service::MessagingOutbox, "bus.consumer.after_commit"),
+    (Service::IdentityLinking, "bus.consumer.before_commit"),
+    (Service::IdentityLinking, "bus.consumer.after_commit"),
+    (Service::IdentityLinking, "identity.before_event"),
+    (Service::IdentityLinking, "identity.after_event"),
+    (Service::IdentityLinking, "identity.after_commit"),
 ];
 
 /// Services killed from outside.

@@ -1,4 +1,4 @@
-//! The traffic of a run: friends write, and staff answer, whatever happens meanwhile.
+//! The traffic of a run: friends write, staff answer, people come and go, whatever happens meanwhile.
 
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ const FRIENDS: usize = 8;
 const WRITTEN: usize = 60;
 /// Answers of staff in a run.
 const ANSWERED: usize = 40;
+/// People who add the account in a run; every other one blocks it again.
+const CAME: usize = 12;
 /// How long a caller goes on trying to have an answer queued.
 const QUEUED_WITHIN: Duration = Duration::from_mins(1);
 
@@ -31,6 +33,8 @@ pub(super) struct Sent {
     pub(super) written: Vec<(String, String)>,
     /// Texts of staff, with the message each was queued as.
     pub(super) answered: Vec<(String, String)>,
+    /// LINE user IDs of people who came, and whether they stayed.
+    pub(super) came: Vec<(String, bool)>,
 }
 
 impl Load {
@@ -52,8 +56,24 @@ impl Load {
 
     /// A run's traffic: ends when everything is written and every answer is queued.
     pub(super) async fn traffic(&self, stage: &Stage, seed: u64) -> anyhow::Result<Sent> {
-        let (written, answered) = tokio::try_join!(self.write(stage, seed), self.answer(stage, seed))?;
-        Ok(Sent { written, answered })
+        let (written, answered, came) =
+            tokio::try_join!(self.write(stage, seed), self.answer(stage, seed), self.come_and_go(stage, seed))?;
+        Ok(Sent { written, answered, came })
+    }
+
+    async fn come_and_go(&self, stage: &Stage, seed: u64) -> anyhow::Result<Vec<(String, bool)>> {
+        let mut came = Vec::new();
+        for n in 0..CAME {
+            let person = self.shop.person(stage, &format!("来店{seed}-{n}")).await?;
+            let stays = n % 2 == 0;
+            stage.line.add_friend(&self.shop.card.channel_id, &person.id).await?;
+            if !stays {
+                stage.line.block(&self.shop.card.channel_id, &person.id).await?;
+            }
+            came.push((person.user_id.as_str().to_owned(), stays));
+            tokio::time::sleep(Duration::from_millis(70)).await;
+        }
+        Ok(came)
     }
 
     async fn write(&self, stage: &Stage, seed: u64) -> anyhow::Result<Vec<(String, String)>> {

@@ -1,9 +1,12 @@
 //! Whether a run was sound: every message of a friend is there once, every answer reached its end and LINE's books hold it
-//! as often as that end says.
+//! as often as that end says, and whoever came or went is known to have.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use contracts::events::v1::FriendshipState;
+use contracts::identity::v1::GetFriendRequest;
+use contracts::identity::v1::friend_service_client::FriendServiceClient;
 use contracts::messaging::v1::message_content::Kind as Content;
 use contracts::messaging::v1::{GetMessageRequest, ListMessagesRequest, Message, MessageContent, MessageState};
 use contracts::operations::v1::ListDeadLettersRequest;
@@ -34,6 +37,7 @@ pub(super) async fn settled(stage: &Stage, load: &Load, sent: &Sent) -> anyhow::
     until(SETTLED_WITHIN, async || {
         let received = received(stage, load, sent).await?;
         let (accepted, uncertain) = answered(stage, load, sent).await?;
+        came_and_went(stage, load, sent).await?;
         no_dead_letters(stage, load).await?;
         anyhow::Ok(Counts { received, accepted, uncertain })
     })
@@ -82,6 +86,21 @@ async fn answered(stage: &Stage, load: &Load, sent: &Sent) -> anyhow::Result<(us
         }
     }
     Ok((accepted, uncertain))
+}
+
+async fn came_and_went(stage: &Stage, load: &Load, sent: &Sent) -> anyhow::Result<()> {
+    let mut friends = FriendServiceClient::new(load.shop.staff.connect(&stage.identity)?);
+    for (line_user_id, stayed) in &sent.came {
+        let request = GetFriendRequest {
+            account_id: load.shop.account.to_string(),
+            line_user_id: line_user_id.clone(),
+            ..Default::default()
+        };
+        let known = friends.get_friend(request).await?.into_inner().friend.unwrap_or_default().state();
+        let wanted = if *stayed { FriendshipState::Friend } else { FriendshipState::Blocked };
+        anyhow::ensure!(known == wanted, "somebody who is {wanted:?} is known as {known:?}");
+    }
+    Ok(())
 }
 
 async fn no_dead_letters(stage: &Stage, load: &Load) -> anyhow::Result<()> {

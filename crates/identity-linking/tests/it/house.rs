@@ -31,7 +31,7 @@ use crate::messaging::Messaging;
 /// Long enough for anything that comes by itself.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// The key that secrets are encrypted with in tests.
-const MASTER: &str = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+pub(crate) const MASTER: &str = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// A running identity-linking.
 pub(crate) struct House {
@@ -43,9 +43,9 @@ pub(crate) struct House {
     pub(crate) messaging_key: PrivateKey,
     /// The token of the platform's first principal.
     pub(crate) operator: Secret,
-    database: testkit::postgres::Database,
-    prefix: String,
-    messaging_url: String,
+    pub(crate) database: testkit::postgres::Database,
+    pub(crate) prefix: String,
+    pub(crate) messaging_url: String,
     running: Option<(Host, App)>,
 }
 
@@ -108,7 +108,8 @@ impl House {
         PostgresConfig { connections: 8, worker_connections: 3, acquire_timeout: SOON, ..config }
     }
 
-    fn url(&self) -> url::Url {
+    /// The database's address, without a user.
+    pub(crate) fn url(&self) -> url::Url {
         let mut url: url::Url = self.database.admin_url().parse().unwrap();
         url.set_username("").unwrap();
         url.set_password(None).unwrap();

@@ -9,6 +9,7 @@ mod customer;
 mod friend;
 mod house;
 mod isolation;
+mod killing;
 mod messaging;
 mod ownership;
 mod principal;
