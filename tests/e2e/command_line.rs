@@ -99,20 +99,26 @@ async fn an_operator_sets_a_tenant_up_and_keeps_it_from_the_command_line() -> an
     let provider = text(&made, "/provider/provider_id").to_owned();
     let update = ["provider", "update", "--provider-id", &provider];
     let renamed = here.asks(&[&update[..], &["--line-provider-id", "1234"]].concat()).await?;
-    assert_eq!((text(&renamed, "/provider/display_name"), text(&renamed, "/provider/line_provider_id")), ("さくら", "1234"));
+    assert_eq!(
+        (text(&renamed, "/provider/display_name"), text(&renamed, "/provider/line_provider_id")),
+        ("さくら", "1234")
+    );
     let customer = here.asks(&["customer", "create", "--name-family", "山田", "--external-reference", "C-1"]).await?;
     let customer = text(&customer, "/customer/customer_id").to_owned();
     assert!(here.asks(&["customer", "list"]).await?.to_string().contains(&customer));
 
     // A tenant's own program needs no --tenant, and may do only what it was given.
-    let program = here.asks(&["principal", "create", "--display-name", "booking", "--rights", "customers_read"]).await?;
+    let program =
+        here.asks(&["principal", "create", "--display-name", "booking", "--rights", "customers_read"]).await?;
     let booking = Operator::new(&stage, &Caller::new(text(&program, "/token")));
-    tsunagi::stage::until(DONE_WITHIN, async || booking.asks(&["customer", "get", "--customer-id", &customer]).await).await?;
+    tsunagi::stage::until(DONE_WITHIN, async || booking.asks(&["customer", "get", "--customer-id", &customer]).await)
+        .await?;
     let refused = booking.types(&["customer", "create", "--name-family", "鈴木"]).await?;
     assert!(refused.tells(1, &["PERMISSION_DENIED", "reason: RIGHT_MISSING"]), "{refused:?}");
 
     // What is wrong is told by field, the reason by its stable name.
-    let stale = here.types(&[&update[..], &["--display-name", "x", "--etag", text(&made, "/provider/etag")]].concat()).await?;
+    let stale =
+        here.types(&[&update[..], &["--display-name", "x", "--etag", text(&made, "/provider/etag")]].concat()).await?;
     assert!(stale.tells(1, &["tsunagi: ABORTED", "reason: ETAG_MISMATCH"]), "{stale:?}");
     let wrong = here.types(&[&update[..], &["--line-provider-id", "x", "--page", "1"]].concat()).await?;
     assert!(wrong.tells(2, &["--page"]), "{wrong:?}");
@@ -130,7 +136,10 @@ async fn an_operator_sets_a_tenant_up_and_keeps_it_from_the_command_line() -> an
     let unknown = here.types(&["call", "tsunagi.identity.v1.TenantService/Nothing"]).await?;
     assert!(unknown.tells(1, &["tsunagi call --list"]), "{unknown:?}");
     let help = here.types(&["provider", "update", "--help"]).await?;
-    assert!(help.tells(0, &["Changes what the operator declared", "--display-name", "TSUNAGI_IDENTITY_URL"]), "{help:?}");
+    assert!(
+        help.tells(0, &["Changes what the operator declared", "--display-name", "TSUNAGI_IDENTITY_URL"]),
+        "{help:?}"
+    );
     Ok(())
 }
 
@@ -181,7 +190,10 @@ async fn an_operator_follows_and_answers_a_conversation() -> anyhow::Result<()> 
     let message = text(&said, "/message/message_id").to_owned();
     shop.reaches(&stage, &message, MessageState::Accepted).await?;
     let told = operator.asks(&["message", "get", "--message-id", &message]).await?;
-    assert_eq!((text(&told, "/message/state"), text(&told, "/message/content/text/text")), ("MESSAGE_STATE_ACCEPTED", "いらっしゃいませ"));
+    assert_eq!(
+        (text(&told, "/message/state"), text(&told, "/message/content/text/text")),
+        ("MESSAGE_STATE_ACCEPTED", "いらっしゃいませ")
+    );
     let events = operator.asks(&["webhook-event", "list", "--account-id", &shop.account.to_string()]).await?;
     assert_eq!(text(&events, "/events/0/event_type"), "message");
     Ok(())

@@ -67,11 +67,12 @@ impl Load {
             let person = self.shop.person(stage, &format!("来店{seed}-{n}")).await?;
             let stays = n % 2 == 0;
             stage.line.add_friend(&self.shop.card.channel_id, &person.id).await?;
+            // LINE's timestamps tell milliseconds apart: nobody blocks in the one they came in.
+            tokio::time::sleep(Duration::from_millis(70)).await;
             if !stays {
                 stage.line.block(&self.shop.card.channel_id, &person.id).await?;
             }
             came.push((person.user_id.as_str().to_owned(), stays));
-            tokio::time::sleep(Duration::from_millis(70)).await;
         }
         Ok(came)
     }
