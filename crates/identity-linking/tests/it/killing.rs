@@ -106,7 +106,7 @@ async fn a_process_killed_at_any_point_loses_nothing_and_does_nothing_twice() {
 /// What a caller wants done, once.
 enum Wish {
     /// A new customer.
-    Customer(CreateCustomerRequest),
+    Customer(Box<CreateCustomerRequest>),
     /// An account opened.
     Connect(AccountId),
 }
@@ -114,12 +114,14 @@ enum Wish {
 impl Wish {
     fn customer(number: u8) -> Self {
         let request_id = uuid::Uuid::new_v4().to_string();
-        Self::Customer(CreateCustomerRequest { request_id, ..yamada(&format!("C-{number}")) })
+        Self::Customer(Box::new(CreateCustomerRequest { request_id, ..yamada(&format!("C-{number}")) }))
     }
 
     async fn call(&self, caller: &Caller) -> Result<(), Status> {
         match self {
-            Self::Customer(request) => caller.customers().create_customer(request.clone()).await.map(drop),
+            Self::Customer(request) => {
+                caller.customers().create_customer(CreateCustomerRequest::clone(request)).await.map(drop)
+            }
             Self::Connect(account) => {
                 let account_id = account.to_string();
                 let request = ConnectOfficialAccountRequest { account_id, webhook_endpoint: String::new() };
