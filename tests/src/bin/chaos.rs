@@ -14,7 +14,7 @@ async fn main() -> anyhow::Result<()> {
         runs: number("RUNS", 100)?,
         within: Duration::from_secs(60 * number("MINUTES", 60)?),
     };
-    let report = play(plan, Report::open(Path::new("target/chaos"), plan.seed)?).await?;
+    let report = Box::pin(play(plan, Report::open(Path::new("target/chaos"), plan.seed)?)).await?;
     println!("\n{}", report.table());
     match report.unsound() {
         None => Ok(()),
