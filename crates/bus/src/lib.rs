@@ -1,10 +1,4 @@
-//! The bus: the only crate that knows NATS. Postgres is the truth, NATS carries it.
-//!
-//! - [`Bus`]: the connection; [`stream`]: the streams; [`subject`], [`header`]: what a message says about itself; [`signal`]:
-//!   wake-ups between replicas;
-//! - [`outbox`] and [`relay`]: an event is a row first and published afterwards; [`publish`]: straight into a stream, for who
-//!   keeps rows of its own, with [`continuity`] to notice a lost stream; [`spill`]: the stream that stands in for Postgres;
-//! - [`consumer`]: every event handled once; [`dead_letter`]: what was given up; [`replica`]: other services' data, kept here.
+#![doc = include_str!("../README.md")]
 
 mod connection;
 pub mod consumer;

@@ -57,7 +57,7 @@ rights! {
     MessagesSettle = "MESSAGES_SETTLE",
     /// Read quarantined bodies, findings and dead letters.
     OperationsRead = "OPERATIONS_READ",
-    /// Replay or drop dead letters and quarantined bodies.
+    /// Replay or drop dead letters.
     OperationsManage = "OPERATIONS_MANAGE",
     /// Read snapshots that feed another service's replica.
     ReplicasRead = "REPLICAS_READ",
