@@ -1,4 +1,5 @@
-"""A NATS server whose PubAck means that the message is on disk: the project and its peers use the same one."""
+"""A NATS server whose PubAck means that the message is on disk, unless its stream asks otherwise: the project and its peers use
+the same one."""
 
 import json
 import os

@@ -155,6 +155,31 @@ async fn what_a_server_acknowledged_and_forgot_when_it_died_is_published_again()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_further_than_the_stream_its_server_remembers_misses_nothing_new() {
+    let mut nats = Private::start().await.unwrap();
+    let world = World::on("further", nats.url()).await;
+    let side = world.side().await;
+    side.relay();
+    side.consume(spec(), Recorder::default());
+    say_some(&side).await;
+    world.until_effects(60).await;
+    nats.stop().await.unwrap();
+    nats.keep_store().unwrap();
+    nats.start_again().await.unwrap();
+    say_some(&side).await;
+    world.until_effects(120).await;
+    drained(&world, &side).await;
+    nats.kill9().await.unwrap();
+    nats.forget_since_kept().unwrap();
+    nats.start_again().await.unwrap();
+    say_some(&side).await;
+    world.until_effects(180).await;
+    drained(&world, &side).await;
+    assert_eq!(world.number(EFFECT_COUNT).await, 180);
+    side.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_event_is_cut_out_of_its_stream_in_every_copy_and_no_other() {
     let world = World::new("erase").await;
     let side = world.side().await;

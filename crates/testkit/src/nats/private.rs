@@ -149,12 +149,20 @@ impl Private {
         copy(&self.folder.path().join("store"), &self.folder.path().join("kept"))
     }
 
-    /// Puts the kept store in the place of the killed server's: it has forgotten everything since, as after a power cut.
+    /// Puts the streams' kept messages in the place of the killed server's: it has forgotten every message since, as after a power
+    /// cut, but not how far the consumers were.
     pub fn forget_since_kept(&self) -> anyhow::Result<()> {
         anyhow::ensure!(self.server.is_none(), "the server is running");
-        let store = self.folder.path().join("store");
-        std::fs::remove_dir_all(&store)?;
-        copy(&self.folder.path().join("kept"), &store)
+        let streams = Path::new("jetstream/$G/streams");
+        let (kept, store) =
+            (self.folder.path().join("kept").join(streams), self.folder.path().join("store").join(streams));
+        for stream in std::fs::read_dir(kept)? {
+            let stream = stream?;
+            let messages = store.join(stream.file_name()).join("msgs");
+            std::fs::remove_dir_all(&messages)?;
+            copy(&stream.path().join("msgs"), &messages)?;
+        }
+        Ok(())
     }
 
     /// What the server has logged so far.
