@@ -26,6 +26,7 @@ jetstream {{
   store_dir: {store}
   max_memory_store: 1GB
   max_file_store: 32GB
+  sync_interval: {sync}
 }}
 """
 # The monitoring port is on loopback: no proxy of the environment may stand between.
@@ -58,15 +59,23 @@ def find_server(folder: RunFolder) -> pathlib.Path:
     return copy
 
 
-def start(server: pathlib.Path, folder: RunFolder) -> Nats:
-    """Starts a server on free ports, with the store's default sync interval."""
+def start(server: pathlib.Path, folder: RunFolder, mode: str) -> Nats:
+    """Starts a server on free ports. Mode `durable`: on disk before it acknowledges; `test`: two minutes later at most."""
     room = folder.room("nats")
     log = folder.path / "nats.log"
     for _ in range(3):
         port, monitor = ports.free(), ports.free()
         configuration = room / "nats.conf"
         store = json.dumps(str(room / "store"))
-        configuration.write_text(_CONFIGURATION.format(name=folder.path.name, port=port, monitor=monitor, store=store))
+        configuration.write_text(
+            _CONFIGURATION.format(
+                name=folder.path.name,
+                port=port,
+                monitor=monitor,
+                store=store,
+                sync="always" if mode == "durable" else "2m",
+            )
+        )
         configuration.chmod(0o644)
         argv = [str(server), "-c", str(configuration)]
         process = processes.spawn(argv, log=log, folder=room, user=folder.user, on_orphaned=signal.SIGTERM)

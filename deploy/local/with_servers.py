@@ -98,7 +98,7 @@ def _servers(wanted: argparse.Namespace, folder: run_folder.RunFolder, up: conte
         up.callback(started[-1].stop)
         given["postgres"] = started[-1].url
     if given["nats"] is None:
-        started.append(nats.start(program, folder))
+        started.append(nats.start(program, folder, wanted.mode))
         up.callback(started[-1].stop)
         given["nats"] = started[-1].url
     for which, of in names.items():

@@ -50,6 +50,7 @@ CREATE TABLE {schema}.stream_state (
     epoch bigint NOT NULL,
     refill_from timestamptz NOT NULL, -- what was published since then, in earlier epochs, is published again
     refilled_at timestamptz, -- null: not yet
+    seen_at timestamptz NOT NULL, -- when the stream was last there, to half a minute
     PRIMARY KEY (tenant_id, stream)
 );
 SELECT {schema}.isolate_queue('{schema}.stream_state', 'SELECT, INSERT, UPDATE');

@@ -149,8 +149,10 @@ impl Bus {
     }
 
     fn stream_config(&self, stream: Stream) -> Config {
-        // Servers that hold a stream together decide by themselves.
-        let may_forget = stream.can_be_filled_again() && self.config().replicas == 1;
+        // Servers that hold a stream together decide by themselves. In a cluster, the server we are connected to need not be the
+        // one that holds the only copy, so nobody would notice that it was started anew.
+        let alone = self.config().replicas == 1 && self.client().server_info().cluster.is_none();
+        let may_forget = stream.can_be_filled_again() && alone;
         Config {
             name: self.stream_name(stream),
             subjects: vec![self.prefixed(stream.subjects())],

@@ -54,7 +54,7 @@ impl Measures {
         seconds.record(after.as_secs_f64());
     }
 
-    /// Notes a commit.
+    /// Notes a commit of so many bodies that nobody had seen before.
     pub(crate) fn commit(&self, bodies: usize, took: Duration) {
         self.bodies.increment(bodies as u64);
         #[expect(clippy::cast_precision_loss, reason = "a pack has a few hundred bodies")]

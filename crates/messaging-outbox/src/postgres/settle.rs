@@ -14,6 +14,8 @@ pub(crate) struct Accepted {
     pub(crate) class: i16,
     pub(crate) message: MessageId,
     pub(crate) method: SendMethod,
+    /// Whether it is its request's first: LINE counts a request to one friend as one message, however many it holds.
+    pub(crate) leads: bool,
     pub(crate) line_message: Option<String>,
     pub(crate) quote_token: Option<String>,
     pub(crate) line_request: Option<String>,

@@ -93,7 +93,6 @@ pub(super) struct Settlement {
     accepted: Vec<Accepted>,
     given_up: Vec<GivenUp>,
     put_back: Vec<PutBack>,
-    counted: Option<(AccountId, SendMethod)>,
 }
 
 impl Settlement {
@@ -116,17 +115,13 @@ impl Settlement {
                 class: request.class,
                 message: part.message,
                 method: request.method,
+                leads: place == 0,
                 line_message: sent.map(|sent| sent.id.as_str().to_owned()),
                 quote_token: sent.and_then(|sent| sent.quote_token.clone()),
                 line_request: line_request.clone(),
             }
         });
-        Self {
-            tenant: Some(key.tenant),
-            accepted: accepted.collect(),
-            counted: Some((key.account, request.method)),
-            ..Self::default()
-        }
+        Self { tenant: Some(key.tenant), accepted: accepted.collect(), ..Self::default() }
     }
 
     /// It is given up.
@@ -214,12 +209,10 @@ pub(super) async fn run(
     let mut batch = Vec::new();
     while queue.0.recv_many(&mut batch, AT_ONCE).await > 0 {
         let mut by_tenant: BTreeMap<TenantId, Settlement> = BTreeMap::new();
-        let mut counted: BTreeMap<TenantId, Vec<(AccountId, SendMethod)>> = BTreeMap::new();
         let mut tokens = Vec::new();
         for (settlement, token) in batch.drain(..) {
             tokens.extend(token);
             let Some(tenant) = settlement.tenant else { continue };
-            counted.entry(tenant).or_default().extend(settlement.counted);
             let all = by_tenant.entry(tenant).or_default();
             all.accepted.extend(settlement.accepted);
             all.given_up.extend(settlement.given_up);
@@ -228,8 +221,8 @@ pub(super) async fn run(
         failpoint::reached("messaging.before_settle");
         futures::stream::iter(by_tenant)
             .for_each_concurrent(TENANTS_AT_ONCE, |(tenant, all)| {
-                let (tools, stopping, counted) = (&tools, &stopping, counted.get(&tenant));
-                async move { persist(tools, tenant, &all, counted.map_or(&[], Vec::as_slice), stopping).await }
+                let (tools, stopping) = (&tools, &stopping);
+                async move { persist(tools, tenant, &all, stopping).await }
             })
             .await;
         failpoint::reached("messaging.after_settle");
@@ -237,16 +230,10 @@ pub(super) async fn run(
     Ok(())
 }
 
-async fn persist(
-    tools: &Tools,
-    tenant: TenantId,
-    all: &Settlement,
-    counted: &[(AccountId, SendMethod)],
-    stopping: &CancellationToken,
-) {
+async fn persist(tools: &Tools, tenant: TenantId, all: &Settlement, stopping: &CancellationToken) {
     let mut give_up_at = None;
     loop {
-        match write(tools, tenant, all, counted).await {
+        match write(tools, tenant, all).await {
             Ok(()) => return,
             Err(error) => tracing::warn!(%tenant, error = format!("{error:#}"), "outcomes cannot be written now"),
         }
@@ -260,12 +247,7 @@ async fn persist(
     }
 }
 
-async fn write(
-    tools: &Tools,
-    tenant: TenantId,
-    all: &Settlement,
-    counted: &[(AccountId, SendMethod)],
-) -> anyhow::Result<()> {
+async fn write(tools: &Tools, tenant: TenantId, all: &Settlement) -> anyhow::Result<()> {
     let now = tools.clock.now();
     let mut tx = tools.database.tenant(tenant).await?;
     let urgent = all.urgent();
@@ -284,19 +266,16 @@ async fn write(
         settled.extend(settle::put_back(&mut tx, back).await?);
     }
     // A request whose messages were recorded before, by this holder or the last, is counted already.
-    if all.accepted.iter().any(|one| recorded.contains(&one.message)) {
-        let month = QuotaMonth::of(now);
-        let mut sums: BTreeMap<AccountId, (i64, i64)> = BTreeMap::new();
-        for (account, method) in counted {
-            let sum = sums.entry(*account).or_default();
-            match method {
-                SendMethod::Push => sum.0 += 1,
-                SendMethod::Reply => sum.1 += 1,
-            }
+    let mut sums: BTreeMap<AccountId, (i64, i64)> = BTreeMap::new();
+    for one in all.accepted.iter().filter(|one| one.leads && recorded.contains(&one.message)) {
+        let sum = sums.entry(one.account).or_default();
+        match one.method {
+            SendMethod::Push => sum.0 += 1,
+            SendMethod::Reply => sum.1 += 1,
         }
-        for (account, (pushes, replies)) in sums {
-            quota::count(&mut tx, account, month, pushes, replies).await?;
-        }
+    }
+    for (account, (pushes, replies)) in sums {
+        quota::count(&mut tx, account, QuotaMonth::of(now), pushes, replies).await?;
     }
     let urgent: Vec<Settled> = settled.iter().copied().filter(|one| one.class == 0).collect();
     for changed in conversation::bump(&mut tx, &urgent).await? {

@@ -31,7 +31,8 @@ impl Flusher {
         let bodies: Vec<&Taken> = pack.iter().map(|waiting| &waiting.taken).collect();
         let started = std::time::Instant::now();
         let Settled { durable, committed, unmarked } = self.store.settle(&bodies, done).await;
-        self.measures.commit(bodies.len(), started.elapsed());
+        let stored = committed.iter().map(|committed| committed.bodies.len()).sum();
+        self.measures.commit(stored, started.elapsed());
         for (waiting, durable) in pack.into_iter().zip(durable) {
             // A request that gave up meanwhile was answered 503; its body is stored nonetheless, and known when LINE repeats it.
             let _ = waiting.durable.send(durable);

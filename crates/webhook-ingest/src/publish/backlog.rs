@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bus::Bus;
-use bus::continuity::TAIL_MINUTES;
+use bus::continuity::Continuity;
+use bus::stream::Stream;
 use bytes::Bytes;
 use chassis::postgres::Database;
 use futures::{StreamExt, stream};
@@ -59,7 +60,7 @@ UPDATE ingest.publication SET due_at = now() + make_interval(secs => $3) WHERE t
 const LAY_ASIDE: &str = "
 UPDATE ingest.publication SET due_at = 'infinity', published_late_at = now() WHERE tenant_id = $1 AND batch_id = $2";
 
-const FORGET: &str = "DELETE FROM ingest.publication WHERE published_late_at < now() - make_interval(mins => $1)";
+const FORGET: &str = "DELETE FROM ingest.publication WHERE published_late_at < $1";
 
 const BODIES: &str = "
 SELECT body_id, account_id, verified_at, trace, payload FROM ingest.body
@@ -98,8 +99,9 @@ impl Backlog {
             if measured.is_none_or(|at| at.elapsed() > MEASURED_EVERY) {
                 measured = Some(Instant::now());
                 self.measure().await;
-                // What cannot be forgotten now is forgotten the next time.
-                let _ = sqlx::query(FORGET).bind(TAIL_MINUTES).execute(self.database.worker()).await;
+                if let Err(error) = self.forget().await {
+                    tracing::debug!(error = %error, "rows of what was published late stay until the next time");
+                }
             }
             let published = if self.bus.is_connected() { self.round(&mut behind).await } else { Ok(0) };
             match published {
@@ -111,6 +113,15 @@ impl Backlog {
                 }
             }
         }
+    }
+
+    /// Deletes the rows of what was published late and is on the server's disk by now.
+    async fn forget(&self) -> Result<(), sqlx::Error> {
+        let continuity = Continuity::new(&self.database, Stream::LineWebhook);
+        if let Some(tail_begins) = continuity.tail_begins().await? {
+            sqlx::query(FORGET).bind(tail_begins).execute(self.database.worker()).await?;
+        }
+        Ok(())
     }
 
     /// Notes how many commits are not published yet, and how old the oldest is.

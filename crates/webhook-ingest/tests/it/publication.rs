@@ -75,6 +75,7 @@ async fn what_the_stream_forgot_when_its_server_died_is_published_again_however_
 
     server.kill9().await.unwrap();
     server.forget_since_kept().unwrap();
+    been_away_for_an_hour(&stage).await;
     server.start_again().await.unwrap();
     stage.eventually_published(&[first, late]).await;
     replica.stop().await;
@@ -93,6 +94,18 @@ async fn made_an_hour_old(stage: &Stage) {
     ] {
         let changed = sqlx::query(table).bind(older).bind(body).execute(&mut admin).await.unwrap();
         assert_eq!(changed.rows_affected(), 1, "{table}");
+    }
+}
+
+/// NATS died an hour ago, and nobody could look at the stream since.
+async fn been_away_for_an_hour(stage: &Stage) {
+    let mut admin = PgConnection::connect(&stage.database.admin_url()).await.unwrap();
+    for moved in [
+        "UPDATE ingest.stream_state SET seen_at = seen_at - interval '1 hour'",
+        "UPDATE ingest.publication SET published_late_at = published_late_at - interval '1 hour'",
+    ] {
+        let changed = sqlx::query(moved).execute(&mut admin).await.unwrap();
+        assert!(changed.rows_affected() > 0, "{moved}");
     }
 }
 
