@@ -1,9 +1,7 @@
 //! Whether a stream is still the one that was filled. A stream that was created at another time, or whose last number is smaller
 //! than one it acknowledged, has lost what was published; whoever filled it publishes everything it keeps again. A stream whose
 //! server was started anew may have lost its last messages, for a server writes them to disk a while after it acknowledged
-//! them: who filled it publishes those of the last minutes again.
-
-use std::time::Duration;
+//! them: who filled it publishes those of the last minutes before it was last seen alive again, however long it was away.
 
 use chassis::postgres::Database;
 use kernel::Timestamp;
@@ -13,9 +11,9 @@ use crate::connection::Bus;
 use crate::stream::{Observed, Stream, StreamError};
 
 /// How long a server may take to bring to disk what it acknowledged, in minutes. NATS' own default is 2 (`sync_interval`).
-const TAIL_MINUTES: i32 = 5;
-/// How often it is noted that the stream was seen. What is published again begins before the last time.
-const SEEN_EVERY: Duration = Duration::from_secs(30);
+pub const TAIL_MINUTES: i32 = 5;
+/// How exactly it is kept when the stream was last seen, in seconds: not every look is worth a write.
+const SEEN_SECONDS: i64 = 30;
 
 /// What one service remembers of one stream it fills.
 #[derive(Clone, Debug)]
@@ -51,7 +49,9 @@ struct Remembered {
     server: String,
     epoch: i64,
     refill_from: Option<Timestamp>,
-    seen_lately: bool,
+    seen_at: Timestamp,
+    /// When this was read, by the database's clock.
+    asked_at: Timestamp,
 }
 
 /// What became of a stream since it was looked at.
@@ -86,9 +86,7 @@ impl Continuity {
             None => (Fate::Same, 1),
             Some(remembered) => match fate(remembered, &observed) {
                 Fate::Same => {
-                    if !remembered.seen_lately {
-                        self.seen(&observed).await?;
-                    }
+                    self.seen(remembered).await?;
                     return Ok(remembered.standing());
                 }
                 changed => (changed, remembered.epoch + 1),
@@ -110,36 +108,10 @@ impl Continuity {
                 metrics::counter!("tsunagi_bus_streams_lost_total", "stream" => self.stream.name()).increment(1);
             }
         }
-        self.remember(&observed, epoch, fate).await?;
+        let seen_at = remembered.map(|remembered| remembered.asked_at);
+        self.remember(&observed, epoch, fate, seen_at).await?;
         // Another replica may have been first; then its epoch holds.
         Ok(self.remembered().await?.map_or(Standing { epoch, refill_from: None }, |remembered| remembered.standing()))
-    }
-
-    /// From when on a server that dies now may forget: what was published before is on its disk. It stands still while the stream
-    /// is not to be had, for nobody knows when its server died.
-    ///
-    /// # Errors
-    /// When the database is away.
-    pub async fn tail_begins(&self) -> Result<Option<Timestamp>, sqlx::Error> {
-        sqlx::query_scalar(AssertSqlSafe(format!(
-            "SELECT seen_at - make_interval(mins => $2) FROM {schema}.stream_state WHERE stream = $1",
-            schema = self.database.schema()
-        )))
-        .bind(self.stream.name())
-        .bind(TAIL_MINUTES)
-        .fetch_optional(self.database.worker())
-        .await
-    }
-
-    /// Notes that the stream was there just now, under this run of its server.
-    async fn seen(&self, observed: &Observed) -> Result<(), sqlx::Error> {
-        let text = format!(
-            "UPDATE {schema}.stream_state SET seen_at = now() WHERE stream = $1 AND created = $2 AND server = $3",
-            schema = self.database.schema()
-        );
-        let query = sqlx::query(AssertSqlSafe(text)).bind(self.stream.name());
-        query.bind(observed.created).bind(&observed.server).execute(self.database.worker()).await?;
-        Ok(())
     }
 
     /// Notes that what was to be published again in this epoch is on its way.
@@ -173,26 +145,46 @@ impl Continuity {
     async fn remembered(&self) -> Result<Option<Remembered>, sqlx::Error> {
         sqlx::query_as(AssertSqlSafe(format!(
             "SELECT created, last_sequence, server, epoch, CASE WHEN refilled_at IS NULL THEN refill_from END AS refill_from,
-                 seen_at > now() - make_interval(secs => $2) AS seen_lately
+                 seen_at, now() AS asked_at
              FROM {schema}.stream_state WHERE stream = $1",
             schema = self.database.schema()
         )))
         .bind(self.stream.name())
-        .bind(SEEN_EVERY.as_secs_f64())
         .fetch_optional(self.database.worker())
         .await
     }
 
-    /// Writes the new state unless another replica was first. What was to be published again and is not yet stays so. The tail is
-    /// counted from when the server was last seen alive: it may have been away since.
-    async fn remember(&self, observed: &Observed, epoch: i64, fate: Fate) -> Result<(), sqlx::Error> {
+    /// Notes that the stream was as remembered when it was asked for, unless that was noted just before.
+    async fn seen(&self, remembered: &Remembered) -> Result<(), sqlx::Error> {
+        if remembered.asked_at - remembered.seen_at < chrono::TimeDelta::seconds(SEEN_SECONDS) {
+            return Ok(());
+        }
+        let text = format!(
+            "UPDATE {schema}.stream_state SET seen_at = $3 WHERE stream = $1 AND epoch = $2 AND seen_at < $3",
+            schema = self.database.schema()
+        );
+        let query =
+            sqlx::query(AssertSqlSafe(text)).bind(self.stream.name()).bind(remembered.epoch).bind(remembered.asked_at);
+        query.execute(self.database.worker()).await?;
+        Ok(())
+    }
+
+    /// Writes the new state unless another replica was first. What was to be published again and is not yet stays so. The last
+    /// minutes are those of the run that is gone: it may have been away for hours, and others published since it is back.
+    async fn remember(
+        &self,
+        observed: &Observed,
+        epoch: i64,
+        fate: Fate,
+        seen_at: Option<Timestamp>,
+    ) -> Result<(), sqlx::Error> {
         sqlx::query(AssertSqlSafe(format!(
             "INSERT INTO {schema}.stream_state AS s
-                 (stream, created, last_sequence, server, epoch, refill_from, refilled_at, seen_at)
-             VALUES ($1, $2, $3, $4, $5, now(), now(), now())
+                 (stream, created, last_sequence, server, epoch, seen_at, refill_from, refilled_at)
+             VALUES ($1, $2, $3, $4, $5, coalesce($8, now()), now(), now())
              ON CONFLICT (tenant_id, stream) DO UPDATE
              SET created = excluded.created, last_sequence = excluded.last_sequence, server = excluded.server,
-                 epoch = excluded.epoch, refilled_at = NULL, seen_at = now(),
+                 epoch = excluded.epoch, seen_at = excluded.seen_at, refilled_at = NULL,
                  refill_from = CASE WHEN $6 THEN to_timestamp(0) ELSE
                      least(CASE WHEN s.refilled_at IS NULL THEN s.refill_from END, s.seen_at - make_interval(mins => $7)) END
              WHERE s.epoch = excluded.epoch - 1",
@@ -205,6 +197,7 @@ impl Continuity {
         .bind(epoch)
         .bind(fate == Fate::Lost)
         .bind(TAIL_MINUTES)
+        .bind(seen_at)
         .execute(self.database.worker())
         .await?;
         Ok(())
@@ -241,8 +234,10 @@ mod tests {
             other: i64,
             restarted: bool,
         ) {
-            let remembered =
-                Remembered { created, last_sequence: last, server: "a".to_owned(), epoch: 1, refill_from: None, seen_lately: true };
+            let (server, then) = ("a".to_owned(), Timestamp::UNIX_EPOCH);
+            let remembered = Remembered {
+                created, last_sequence: last, server, epoch: 1, refill_from: None, seen_at: then, asked_at: then,
+            };
             let server = if restarted { "b" } else { "a" }.to_owned();
             let of = |created, last_sequence| fate(&remembered, &Observed { created, last_sequence, server: server.clone() });
             let whole = if restarted { Fate::Restarted } else { Fate::Same };

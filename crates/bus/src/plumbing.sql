@@ -46,11 +46,11 @@ CREATE TABLE {schema}.stream_state (
     stream text NOT NULL,
     created bigint NOT NULL, -- nanoseconds since 1970
     last_sequence bigint NOT NULL,
-    server text NOT NULL, -- its run; another one may have forgotten the last minutes
+    server text NOT NULL, -- its run; another one may have forgotten the last minutes of this one
+    seen_at timestamptz NOT NULL DEFAULT now(), -- when that run was last seen alive, to about half a minute
     epoch bigint NOT NULL,
     refill_from timestamptz NOT NULL, -- what was published since then, in earlier epochs, is published again
     refilled_at timestamptz, -- null: not yet
-    seen_at timestamptz NOT NULL, -- when the stream was last there, to half a minute
     PRIMARY KEY (tenant_id, stream)
 );
 SELECT {schema}.isolate_queue('{schema}.stream_state', 'SELECT, INSERT, UPDATE');

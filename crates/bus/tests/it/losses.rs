@@ -143,12 +143,13 @@ async fn what_a_server_acknowledged_and_forgot_when_it_died_is_published_again()
     world.until(PENDING, 0).await;
     nats.kill9().await.unwrap();
     nats.forget_since_kept().unwrap();
-    // Its last number betrays nothing when others have published since; and it was away for an hour.
-    for while_away in [
-        "UPDATE identity.stream_state SET last_sequence = 1, seen_at = seen_at - interval '1 hour'",
-        "UPDATE identity.outbox_published SET last_published_at = last_published_at - interval '1 hour'",
+    // Its last number betrays nothing when others have published since; and it may have been away for hours.
+    for long_ago in [
+        "UPDATE identity.stream_state SET last_sequence = 1, seen_at = now() - interval '3 hours'",
+        "UPDATE identity.outbox_published SET published_at = now() - interval '3 hours',
+             last_published_at = now() - interval '3 hours'",
     ] {
-        sqlx::query(while_away).execute(&mut world.admin().await).await.unwrap();
+        sqlx::query(long_ago).execute(&mut world.admin().await).await.unwrap();
     }
     nats.start_again().await.unwrap();
     side.consume(spec(), Recorder::default());

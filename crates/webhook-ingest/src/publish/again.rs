@@ -35,7 +35,11 @@ WHERE NOT refill.complete AND (refill.claimed_until < now() OR refill.holder = e
 
 /// What was published late is due again, whatever its bodies' age.
 const LATE_ONES: &str = "
-UPDATE ingest.publication SET due_at = now(), published_late_at = NULL WHERE published_late_at >= $1";
+WITH late AS (
+    DELETE FROM ingest.late_publication WHERE published_at >= $1 RETURNING tenant_id, batch_id, body_ids
+)
+INSERT INTO ingest.publication (tenant_id, batch_id, due_at, body_ids) SELECT tenant_id, batch_id, now(), body_ids FROM late
+ON CONFLICT (tenant_id, batch_id) DO UPDATE SET due_at = now()";
 
 /// Runs of bodies behind `$2`, each one row, named after its first body: doing it twice makes no second row, and a run that has
 /// grown since takes the place of the shorter one.
@@ -46,8 +50,7 @@ WITH kept AS (
 ), runs AS (
     INSERT INTO ingest.publication (tenant_id, batch_id, due_at, body_ids)
     SELECT $1, (array_agg(body_id ORDER BY body_id))[1], now(), array_agg(body_id ORDER BY body_id) FROM kept GROUP BY run
-    ON CONFLICT (tenant_id, batch_id) DO UPDATE
-    SET due_at = now(), body_ids = excluded.body_ids, published_late_at = NULL
+    ON CONFLICT (tenant_id, batch_id) DO UPDATE SET due_at = now(), body_ids = excluded.body_ids
 )
 SELECT body_id FROM kept ORDER BY body_id DESC LIMIT 1";
 

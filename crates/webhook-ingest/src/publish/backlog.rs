@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bus::Bus;
-use bus::continuity::Continuity;
+use bus::continuity::TAIL_MINUTES;
 use bus::stream::Stream;
 use bytes::Bytes;
 use chassis::postgres::Database;
@@ -56,11 +56,19 @@ RETURNING p.tenant_id, p.batch_id, p.body_ids";
 const RELEASE: &str = "
 UPDATE ingest.publication SET due_at = now() + make_interval(secs => $3) WHERE tenant_id = $1 AND batch_id = ANY ($2)";
 
-/// A commit published late keeps its row as long as the stream may forget it.
+/// A commit published late is remembered as long as the stream may forget it.
 const LAY_ASIDE: &str = "
-UPDATE ingest.publication SET due_at = 'infinity', published_late_at = now() WHERE tenant_id = $1 AND batch_id = $2";
+WITH published AS (
+    DELETE FROM ingest.publication WHERE tenant_id = $1 AND batch_id = $2 RETURNING tenant_id, batch_id, body_ids
+)
+INSERT INTO ingest.late_publication (tenant_id, batch_id, body_ids) SELECT tenant_id, batch_id, body_ids FROM published
+ON CONFLICT (tenant_id, batch_id) DO UPDATE SET published_at = now(), body_ids = excluded.body_ids";
 
-const FORGET: &str = "DELETE FROM ingest.publication WHERE published_late_at < $1";
+/// The stream may forget what it took in the last minutes before it was last seen alive, and nothing goes while it is not known
+/// what it has forgotten.
+const FORGET: &str = "
+DELETE FROM ingest.late_publication WHERE published_at < (
+    SELECT seen_at - make_interval(mins => $1) FROM ingest.stream_state WHERE stream = $2 AND refilled_at IS NOT NULL)";
 
 const BODIES: &str = "
 SELECT body_id, account_id, verified_at, trace, payload FROM ingest.body
@@ -99,9 +107,9 @@ impl Backlog {
             if measured.is_none_or(|at| at.elapsed() > MEASURED_EVERY) {
                 measured = Some(Instant::now());
                 self.measure().await;
-                if let Err(error) = self.forget().await {
-                    tracing::debug!(error = %error, "rows of what was published late stay until the next time");
-                }
+                // What cannot be forgotten now is forgotten the next time.
+                let forget = sqlx::query(FORGET).bind(TAIL_MINUTES).bind(Stream::LineWebhook.name());
+                let _ = forget.execute(self.database.worker()).await;
             }
             let published = if self.bus.is_connected() { self.round(&mut behind).await } else { Ok(0) };
             match published {
@@ -115,20 +123,10 @@ impl Backlog {
         }
     }
 
-    /// Deletes the rows of what was published late and is on the server's disk by now.
-    async fn forget(&self) -> Result<(), sqlx::Error> {
-        let continuity = Continuity::new(&self.database, Stream::LineWebhook);
-        if let Some(tail_begins) = continuity.tail_begins().await? {
-            sqlx::query(FORGET).bind(tail_begins).execute(self.database.worker()).await?;
-        }
-        Ok(())
-    }
-
     /// Notes how many commits are not published yet, and how old the oldest is.
     async fn measure(&self) {
         let figures = sqlx::query_as(
-            "SELECT count(*), coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8 FROM ingest.publication
-             WHERE published_late_at IS NULL",
+            "SELECT count(*), coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8 FROM ingest.publication",
         );
         let figures: Result<(i64, f64), sqlx::Error> = figures.fetch_one(self.database.worker()).await;
         if let Ok((commits, overdue)) = figures {
