@@ -5,7 +5,7 @@
 //!
 //! - rights that are the platform's are given to nobody inside a tenant;
 //! - [`Right::Master`] and what needs it are given and taken by a master, and a master is changed in no way by anybody else (F-80);
-//! - administrators are made, ended and changed by who sees everything, or by a master;
+//! - administrators and programs, which see everything, are made, ended and changed by who sees everything, or by a master;
 //! - rights are given by who holds them, organizations by who works there or sees everything; anybody may take either.
 //!
 //! A tenant may end without a master: the platform's operator holds every right and can make one again.
@@ -39,8 +39,8 @@ pub enum GrantRefusal {
     /// Nobody gives what they do not hold.
     #[error("{} is not held by who gives it", .0.as_str())]
     NotHeld(Right),
-    /// Nobody makes or changes an administrator who does not see everything.
-    #[error("administrators are made and changed by administrators")]
+    /// Nobody makes or changes an administrator or a program who does not see everything.
+    #[error("administrators and programs are made and changed by administrators")]
     AdministratorNotHeld,
     /// Nobody puts others into an organization they do not work for, unless they see everything.
     #[error("organizations are given by who works there")]

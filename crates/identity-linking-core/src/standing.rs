@@ -12,7 +12,7 @@ use crate::{Right, Rights, StaffMember};
 pub struct Standing {
     /// What they may do, once they are active.
     pub rights: Rights,
-    /// Sees everything of the tenant, once active (F-72).
+    /// Sees everything of the tenant, once active (F-72): an administrator, or a program.
     pub administrator: bool,
     /// The organizations they work for.
     pub organizations: BTreeSet<OrganizationId>,
@@ -46,8 +46,10 @@ impl StaffMember {
 }
 
 impl Principal {
-    /// How the program stands: active until it is revoked. That it expires was decided when it was made.
+    /// How the program stands: active until it is revoked. That it expires was decided when it was made. While nobody acts on its
+    /// behalf it sees everything of the tenant, as an administrator does, so it is given and taken like one.
     pub fn standing(&self) -> Standing {
-        Standing { rights: self.rights.clone(), active: self.revoke_time.is_none(), ..Standing::default() }
+        let active = self.revoke_time.is_none();
+        Standing { rights: self.rights.clone(), administrator: true, active, ..Standing::default() }
     }
 }

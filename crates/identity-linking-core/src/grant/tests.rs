@@ -4,6 +4,8 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
+use crate::Line;
+use crate::principal::{Owner, Principal};
 
 fn rights(of: &[Right]) -> Rights {
     of.iter().copied().collect()
@@ -88,6 +90,30 @@ fn administrators_are_made_and_changed_by_who_sees_everything() {
         assert_eq!(above.may_change(before, after), Ok(()));
         assert_eq!(granter(&[Right::Master]).may_change(before, after), Ok(()));
     }
+}
+
+#[test]
+fn nobody_makes_a_program_that_sees_more_than_they_do() {
+    let program = Principal {
+        owner: Owner::Tenant(Uuid::from_u128(1).into()),
+        display_name: Line::parse("booking").unwrap(),
+        rights: rights(&[Right::StaffManage]),
+        methods: vec![],
+        expire_time: None,
+        revoke_time: None,
+        assertion_keys: vec![],
+    };
+    let manager = granter(&[Right::PrincipalsManage, Right::StaffManage]);
+    let made = program.standing();
+    for (before, after) in [(&nobody(), &made), (&made, &made), (&made, &nobody())] {
+        assert_eq!(manager.may_change(before, after), Err(GrantRefusal::AdministratorNotHeld), "{before:?} {after:?}");
+        let above = Granter { sees_everything: true, ..manager.clone() };
+        assert_eq!(above.may_change(before, after), Ok(()));
+    }
+    // What it could have done with the program: make an administrator.
+    let alone = Granter { sees_everything: true, ..granter(&[Right::StaffManage]) };
+    let administrator = Standing { administrator: true, ..holder(&[Right::StaffManage]) };
+    assert_eq!(alone.may_change(&holder(&[Right::StaffManage]), &administrator), Ok(()));
 }
 
 #[test]

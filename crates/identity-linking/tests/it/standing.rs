@@ -198,3 +198,24 @@ async fn a_branch_manager_gives_the_own_branch_only_and_leaves_administrators_al
     assert_eq!(reason(signer.update(&manager, &raise).await), denied("ADMINISTRATOR_NOT_HELD"));
     assert_eq!(signer.update(&administrator, &rename).await.unwrap().display_name, "x");
 }
+
+#[tokio::test]
+async fn staff_of_a_branch_make_no_program_that_sees_everything() {
+    let house = House::open("standing_made_program").await;
+    let tenant = house.tenant().await;
+    let held = [Right::PrincipalsManage, Right::StaffManage, Right::StaffRead];
+    let manager = made(&house.at(tenant), member("田中", &held)).await;
+    let app = Signer::new(&house, tenant, &held).await;
+    let outcome = eventually(SOON, || async {
+        let request = CreatePrincipalRequest {
+            display_name: "door".to_owned(),
+            rights: vec![Right::StaffManage.into()],
+            ..CreatePrincipalRequest::default()
+        };
+        match app.caller.principals().create_principal(app.acting(&manager, request)).await {
+            Err(status) if status.code() == Code::Unauthenticated => Err(status.to_string()),
+            outcome => Ok(outcome),
+        }
+    });
+    assert_eq!(reason(outcome.await.unwrap()), denied("ADMINISTRATOR_NOT_HELD"));
+}
