@@ -5,6 +5,7 @@ mod assertion;
 mod caller;
 mod decide;
 mod directory;
+mod held;
 mod layer;
 mod load;
 pub mod replica;

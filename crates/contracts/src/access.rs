@@ -16,6 +16,8 @@ pub struct MethodRule {
     pub scope: Scope,
     /// Whether a staff member must act.
     pub staff_assertion: StaffAssertion,
+    /// Whether the answer is a stream, which may go on for hours.
+    pub streams: bool,
 }
 
 /// A method that does not say who may call it.
@@ -69,7 +71,7 @@ fn rule(method: &MethodDescriptor) -> Option<MethodRule> {
     let right = Right::try_from(number(&access, "right")?).ok().filter(|right| *right != Right::Unspecified)?;
     let scope = Scope::try_from(number(&access, "scope")?).ok().filter(|scope| *scope != Scope::Unspecified)?;
     let staff_assertion = StaffAssertion::try_from(number(&access, "staff_assertion")?).ok()?;
-    Some(MethodRule { right, scope, staff_assertion })
+    Some(MethodRule { right, scope, staff_assertion, streams: method.is_server_streaming() })
 }
 
 fn number(message: &DynamicMessage, field: &str) -> Option<i32> {
@@ -85,7 +87,8 @@ mod tests {
     fn every_method_says_who_may_call_it() {
         let rules = AccessRules::load().unwrap();
         let send = rules.get("/tsunagi.messaging.v1.MessageService/SendMessage").unwrap();
-        assert_eq!((send.right, send.scope), (Right::MessagesSend, Scope::Tenant));
+        assert_eq!((send.right, send.scope, send.streams), (Right::MessagesSend, Scope::Tenant, false));
+        assert!(rules.get("/tsunagi.messaging.v1.ConversationService/WatchConversations").unwrap().streams);
         let create = rules.get("/tsunagi.identity.v1.TenantService/CreateTenant").unwrap();
         assert_eq!((create.right, create.scope), (Right::TenantsManage, Scope::Platform));
         assert_eq!(rules.get("/grpc.health.v1.Health/Check"), None);

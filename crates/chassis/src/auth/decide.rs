@@ -111,6 +111,12 @@ pub(super) fn decide(
     Ok(Caller::new(Some(tenant), token.principal, Some(staff.acting.clone()), rights))
 }
 
+/// Whether the principal behind the token may act at all at `now`.
+pub(super) fn is_known(credentials: Credentials<'_>, known: &Known, now: Timestamp) -> bool {
+    let token = credentials.token.and_then(|token| Token::parse(token).ok());
+    token.is_some_and(|token| identify(&token, known, now).is_ok())
+}
+
 fn identify<'a>(token: &Token, known: &'a Known, now: Timestamp) -> Result<&'a Principal, Refusal> {
     let principal = known.principals.get(&(token.tenant, token.principal));
     // An unknown principal takes as long as a wrong secret.

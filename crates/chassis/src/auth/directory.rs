@@ -7,7 +7,7 @@ use contracts::MethodRule;
 use kernel::Timestamp;
 
 use super::Caller;
-use super::decide::{Credentials, Known, Refusal, decide};
+use super::decide::{Credentials, Known, Refusal, decide, is_known};
 use super::load::{self, Since};
 use crate::host::{Gate, Host};
 use crate::postgres::Database;
@@ -55,6 +55,20 @@ impl Directory {
     ) -> Result<Caller, Refusal> {
         let known = self.0.known.read().unwrap_or_else(PoisonError::into_inner);
         decide(rule, method, credentials, &known, now)
+    }
+
+    /// Whether a caller who was let in at `opened` may go on at `now`. The staff assertion had to be good at `opened` only, for it
+    /// lives for minutes; the principal and the staff member must be what they have to be now.
+    pub(super) fn still_holds(
+        &self,
+        rule: MethodRule,
+        method: &str,
+        credentials: Credentials<'_>,
+        opened: Timestamp,
+        now: Timestamp,
+    ) -> bool {
+        let known = self.0.known.read().unwrap_or_else(PoisonError::into_inner);
+        is_known(credentials, &known, now) && decide(Some(rule), method, credentials, &known, opened).is_ok()
     }
 
     async fn keep(&self, database: &Database, gate: &Gate) {

@@ -1,19 +1,21 @@
 //! The gate in front of every method.
 
 use std::future::{Ready, ready};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use contracts::AccessRules;
+use contracts::{AccessRules, MethodRule};
 use futures::future::Either;
 use http::{Request, Response};
-use kernel::Clock;
+use kernel::{Clock, Timestamp};
 use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
 use super::Directory;
 use super::decide::{Credentials, Refusal};
+use super::held::{HeldBody, Holds};
 use crate::grpc::refuse;
 use crate::quiet::Quiet;
 
@@ -54,13 +56,17 @@ impl<S> Layer<S> for AuthLayer {
     }
 }
 
+type Streaming<E> = Pin<Box<dyn Future<Output = Result<Response<Body>, E>> + Send>>;
+
 impl<S> Service<Request<Body>> for AuthService<S>
 where
     S: Service<Request<Body>, Response = Response<Body>>,
+    S::Future: Send + 'static,
+    S::Error: 'static,
 {
     type Response = Response<Body>;
     type Error = S::Error;
-    type Future = Either<S::Future, Ready<Result<Response<Body>, S::Error>>>;
+    type Future = Either<Either<S::Future, Streaming<S::Error>>, Ready<Result<Response<Body>, S::Error>>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -68,19 +74,26 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         match self.gate.admit(&mut request) {
-            Ok(()) => Either::Left(self.inner.call(request)),
+            Ok(None) => Either::Left(Either::Left(self.inner.call(request))),
+            Ok(Some(holds)) => {
+                let answer = self.inner.call(request);
+                Either::Left(Either::Right(Box::pin(async move {
+                    Ok(answer.await?.map(|body| Body::new(HeldBody::new(body, holds))))
+                })))
+            }
             Err(status) => Either::Right(ready(Ok(status.into_http()))),
         }
     }
 }
 
 impl AccessGate {
-    fn admit(&self, request: &mut Request<Body>) -> Result<(), Status> {
+    /// Lets a call in. For a stream: what tells whether it may go on.
+    fn admit(self: &Arc<Self>, request: &mut Request<Body>) -> Result<Option<Holds>, Status> {
         // Whatever sits in front, nobody brings their own caller.
         request.extensions_mut().remove::<super::Caller>();
         let method = request.uri().path();
         if method.starts_with(ANONYMOUS) {
-            return Ok(());
+            return Ok(None);
         }
         let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         let credentials = Credentials {
@@ -89,16 +102,37 @@ impl AccessGate {
             assertion: text("tsunagi-staff-assertion"),
         };
         let rule = self.rules.get(method);
-        match self.directory.check(rule, method, credentials, self.clock.now()) {
+        let now = self.clock.now();
+        match self.directory.check(rule, method, credentials, now) {
             Ok(caller) => {
+                let streaming = rule.filter(|rule| rule.streams);
+                let holds = streaming.map(|rule| self.holds(rule, method.to_owned(), credentials, now));
                 request.extensions_mut().insert(caller);
-                Ok(())
+                Ok(holds)
             }
             Err(refusal) => {
                 self.tell(refusal, if rule.is_some() { method } else { "unknown" });
                 Err(refusal.status())
             }
         }
+    }
+
+    fn holds(
+        self: &Arc<Self>,
+        rule: MethodRule,
+        method: String,
+        credentials: Credentials<'_>,
+        opened: Timestamp,
+    ) -> Holds {
+        let gate = Arc::clone(self);
+        let kept = |text: Option<&str>| text.map(str::to_owned);
+        let (token, tenant, assertion) =
+            (kept(credentials.token), kept(credentials.tenant), kept(credentials.assertion));
+        Box::new(move || {
+            let credentials =
+                Credentials { token: token.as_deref(), tenant: tenant.as_deref(), assertion: assertion.as_deref() };
+            gate.directory.still_holds(rule, &method, credentials, opened, gate.clock.now())
+        })
     }
 
     /// Every refusal is counted; only one a second is logged, so that a flood of them fills no disk.

@@ -1,10 +1,13 @@
 //! The live stream.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use contracts::events::v1::AccountReplica;
 use contracts::events::v1::identity_event::Body;
+use contracts::events::v1::{AccountReplica, PrincipalReplica, StaffReplica};
 use contracts::messaging::v1 as wire;
+use kernel::{Clock as _, SystemClock};
 use testkit::eventually;
 use tonic::{Code, Status, Streaming};
 use tonic_types::StatusExt as _;
@@ -188,4 +191,47 @@ async fn two_hundred_watchers_all_hear_and_those_of_another_account_hear_nothing
     assert!(next(&mut other).await.unwrap().conversation.is_none(), "a beat alone");
     drop((streams, other));
     house.close().await;
+}
+
+#[tokio::test]
+async fn a_watch_ends_with_the_rights_of_who_watches() {
+    let world = World::new("watch_revoked").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    let request = wire::WatchConversationsRequest::default();
+    let by_staff = house.conversations(&tenant).watch_conversations(tenant.as_staff(request)).await;
+    let (mut by_staff, mut by_program) = (by_staff.unwrap().into_inner(), watch(&house, &tenant, "").await.unwrap());
+    next(&mut by_staff).await.unwrap();
+    next(&mut by_program).await.unwrap();
+    let (deactivated, revoked) = (
+        StaffReplica { staff_id: tenant.staff.to_string(), version: 2, active: false, ..Default::default() },
+        PrincipalReplica {
+            principal_id: tenant.token.principal.to_string(),
+            version: 2,
+            tenant_id: tenant.id.to_string(),
+            token_hash: tenant.token.hash().to_vec(),
+            revoke_time: Some(contracts::timestamp(SystemClock.now())),
+            ..Default::default()
+        },
+    );
+    world.say(&tenant, Body::Staff(deactivated)).await;
+    assert_eq!(end(&mut by_staff).await, Code::Unauthenticated);
+    // The program's own goes on until the program is revoked, too.
+    world.control.write_text(&tenant.card.channel_id, &world.friend(&tenant).await, "still here").await.unwrap();
+    while next(&mut by_program).await.unwrap().message.is_none() {}
+    world.say(&tenant, Body::Principal(revoked)).await;
+    assert_eq!(end(&mut by_program).await, Code::Unauthenticated);
+    house.close().await;
+}
+
+/// How the stream ends, within five seconds.
+async fn end(stream: &mut Stream) -> Code {
+    let end = async {
+        loop {
+            if let Err(status) = stream.message().await.map(Option::unwrap) {
+                return status.code();
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), end).await.unwrap()
 }

@@ -17,7 +17,7 @@ fn now() -> Timestamp {
 }
 
 fn rule(scope: Scope, staff_assertion: StaffAssertion) -> MethodRule {
-    MethodRule { right: Right::MessagesSend, scope, staff_assertion }
+    MethodRule { right: Right::MessagesSend, scope, staff_assertion, streams: false }
 }
 
 fn rights(rights: &[Right]) -> BTreeSet<i32> {
