@@ -15,6 +15,9 @@ use crate::child;
 use output::Output;
 pub use output::Position;
 
+/// How long the last lines of a process that has ended may take.
+const OUTPUT_ENDS_WITHIN: Duration = Duration::from_secs(2);
+
 /// The path of one of the workspace's binaries: in `TSUNAGI_BIN_DIR`, else beside the running test program.
 ///
 /// # Panics
@@ -156,7 +159,7 @@ impl Process {
         self.send(Signal::KILL)
     }
 
-    /// Waits until the process has ended, and tells how.
+    /// Waits until the process has ended and its last lines are read, and tells how.
     pub async fn exit(&mut self, within: Duration) -> anyhow::Result<ExitStatus> {
         if let Some(status) = self.status {
             return Ok(status);
@@ -164,6 +167,7 @@ impl Process {
         let status = child::ended(&mut self.child, within).await.with_context(|| {
             format!("{} is still running; its output ends:\n{}", self.program.display(), self.output.tail())
         })?;
+        self.output.complete(OUTPUT_ENDS_WITHIN).await;
         self.status = Some(status);
         Ok(status)
     }

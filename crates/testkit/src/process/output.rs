@@ -22,6 +22,8 @@ pub struct Position(usize);
 pub(super) struct Output {
     kept: Mutex<Kept>,
     written: watch::Sender<()>,
+    /// Streams that are not read to their end yet.
+    following: watch::Sender<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -39,12 +41,13 @@ impl Output {
             opened.with_context(|| format!("cannot write to {}", path.display()))
         });
         let kept = Kept { file: file.transpose()?, ..Kept::default() };
-        Ok(Arc::new(Self { kept: Mutex::new(kept), written: watch::Sender::new(()) }))
+        Ok(Arc::new(Self { kept: Mutex::new(kept), written: watch::Sender::new(()), following: watch::Sender::new(0) }))
     }
 
     /// Reads a stream to its end, on a thread of its own.
     pub(super) fn follow(output: &Arc<Self>, stream: impl Read + Send + 'static) {
         let output = Arc::clone(output);
+        output.following.send_modify(|count| *count += 1);
         std::thread::spawn(move || {
             let mut stream = BufReader::new(stream);
             let mut line = Vec::new();
@@ -52,7 +55,14 @@ impl Output {
                 output.push(String::from_utf8_lossy(&line).trim_end().to_owned());
                 line.clear();
             }
+            output.following.send_modify(|count| *count -= 1);
         });
+    }
+
+    /// Waits until everything is read, or no longer than `within`: a child of the process may hold its streams open.
+    pub(super) async fn complete(&self, within: Duration) {
+        // Late is no error: what is there by then is told.
+        let _ = tokio::time::timeout(within, self.following.subscribe().wait_for(|count| *count == 0)).await;
     }
 
     pub(super) fn position(&self) -> Position {
@@ -123,6 +133,28 @@ impl Output {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A stream that says what it is told, until nobody is left to tell it anything.
+    struct Told(std::sync::mpsc::Receiver<&'static [u8]>);
+
+    impl Read for Told {
+        fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+            self.0.recv().map_or(Ok(0), |mut bytes| bytes.read(into))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_stream_still_has_to_say_is_waited_for() {
+        let output = Output::new(None).unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        Output::follow(&output, Told(told));
+        let mut complete = Box::pin(output.complete(Duration::from_mins(1)));
+        assert!(tokio::time::timeout(Duration::ZERO, &mut complete).await.is_err());
+        tell.send(b"last words\n").unwrap();
+        drop(tell);
+        complete.await;
+        assert_eq!(output.lines(), ["last words"]);
+    }
 
     #[test]
     fn only_the_latest_lines_are_kept_and_positions_go_on() {
