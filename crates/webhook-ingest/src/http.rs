@@ -2,6 +2,7 @@
 
 mod body;
 mod door;
+mod first_bytes;
 mod listener;
 
 pub(crate) use door::{Door, Limits};

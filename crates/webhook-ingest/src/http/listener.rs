@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::door::Door;
+use super::first_bytes::FirstBytes;
 
 /// Bytes of head and buffer that a connection may hold.
 const LARGEST_BUFFER: usize = 64 * 1_024;
@@ -64,7 +65,8 @@ impl Listener {
                 let door = Arc::clone(&door);
                 async move { Ok::<_, Infallible>(door.answer(request).await) }
             });
-            let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
+            let stream = TokioIo::new(FirstBytes::within(self.idle, stream));
+            let connection = server.serve_connection(stream, service).into_owned();
             let connection = graceful.watch(connection);
             tokio::spawn(async move {
                 // How a connection ends is the other side's business.

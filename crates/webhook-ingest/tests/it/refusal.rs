@@ -121,6 +121,21 @@ async fn a_sender_who_dawdles_is_cut_off() {
 }
 
 #[tokio::test]
+async fn who_connects_and_says_nothing_or_next_to_nothing_takes_no_place_for_long() {
+    let stage = Stage::new("silent").await;
+    let config = webhook_ingest::Config { connections: 2, idle_timeout: Duration::from_secs(1), ..stage.config() };
+    let replica = stage.start_with(config, chassis::HostConfig::loopback()).await;
+    replica.ready().await;
+    let _silent = tokio::net::TcpStream::connect(replica.app.http_addr()).await.unwrap();
+    let mut terse = tokio::net::TcpStream::connect(replica.app.http_addr()).await.unwrap();
+    // So HTTP/1.1 and HTTP/2 both may begin.
+    terse.write_all(b"P").await.unwrap();
+    let answered = tokio::time::timeout(Duration::from_secs(20), replica.post(&stage.account, one().1)).await;
+    assert_eq!(answered.expect("there is a place again"), 200);
+    replica.stop().await;
+}
+
+#[tokio::test]
 async fn an_expired_key_opens_nothing_and_the_new_one_does() {
     let stage = Stage::new("rotation").await;
     let replica = stage.start().await;
