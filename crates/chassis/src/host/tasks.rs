@@ -76,8 +76,9 @@ impl Tasks {
     }
 
     pub(super) fn stop_at_once(&self) {
-        self.stop();
+        // First, or a process whose tasks end quickly would seem to have ended well.
         self.at_once.cancel();
+        self.stop();
     }
 
     pub(super) fn spawn(&self, name: String, task: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
@@ -105,8 +106,9 @@ impl Tasks {
         self.stopping.cancelled().await;
         self.tracker.close();
         tokio::select! {
-            () = self.tracker.wait() => {}
+            biased;
             () = self.at_once.cancelled() => return Err(HostError::SecondSignal),
+            () = self.tracker.wait() => {}
             () = tokio::time::sleep(drain) => {
                 let still_running = self.states().running.keys().cloned().collect();
                 return Err(HostError::DrainDeadline { still_running });
@@ -185,5 +187,18 @@ mod tests {
         tasks.spawn("stuck".to_owned(), std::future::pending());
         tasks.stop_at_once();
         assert!(matches!(tasks.wait(LONG).await, Err(HostError::SecondSignal)));
+    }
+
+    #[tokio::test]
+    async fn a_second_signal_is_told_however_quickly_the_tasks_end() {
+        for _ in 0..100 {
+            let tasks = Tasks::new();
+            tasks.spawn("worker".to_owned(), until_stopped(&tasks));
+            tasks.leave();
+            tasks.stop_at_once();
+            tasks.tracker.close();
+            tasks.tracker.wait().await;
+            assert!(matches!(tasks.wait(LONG).await, Err(HostError::SecondSignal)));
+        }
     }
 }
