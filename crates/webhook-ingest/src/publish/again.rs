@@ -39,7 +39,9 @@ WITH late AS (
     DELETE FROM ingest.late_publication WHERE published_at >= $1 RETURNING tenant_id, batch_id, body_ids
 )
 INSERT INTO ingest.publication (tenant_id, batch_id, due_at, body_ids) SELECT tenant_id, batch_id, now(), body_ids FROM late
-ON CONFLICT (tenant_id, batch_id) DO UPDATE SET due_at = now()";
+ON CONFLICT (tenant_id, batch_id) DO UPDATE SET due_at = now(),
+    body_ids = CASE WHEN cardinality(excluded.body_ids) > cardinality(publication.body_ids)
+        THEN excluded.body_ids ELSE publication.body_ids END";
 
 /// Runs of bodies behind `$2`, each one row, named after its first body: doing it twice makes no second row, and a run that has
 /// grown since takes the place of the shorter one.

@@ -9,7 +9,7 @@ use bus::stream::Stream;
 use bytes::Bytes;
 use chassis::postgres::Database;
 use futures::{StreamExt, stream};
-use kernel::{AccountId, BodyId, TenantId};
+use kernel::{AccountId, BodyId, TenantId, Timestamp};
 use sqlx::Row;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -50,16 +50,19 @@ WITH RECURSIVE tenant AS (
 )
 UPDATE ingest.publication p SET due_at = now() + make_interval(secs => $4)
 FROM claimed WHERE p.tenant_id = claimed.tenant_id AND p.batch_id = claimed.batch_id
-RETURNING p.tenant_id, p.batch_id, p.body_ids";
+RETURNING p.tenant_id, p.batch_id, p.body_ids, p.due_at";
 
 /// Gives claimed rows back that could not be published.
 const RELEASE: &str = "
-UPDATE ingest.publication SET due_at = now() + make_interval(secs => $3) WHERE tenant_id = $1 AND batch_id = ANY ($2)";
+UPDATE ingest.publication p SET due_at = now() + make_interval(secs => $4)
+FROM unnest($2::uuid[], $3::timestamptz[]) AS claimed (batch_id, due_at)
+WHERE p.tenant_id = $1 AND p.batch_id = claimed.batch_id AND p.due_at = claimed.due_at";
 
-/// A commit published late is remembered as long as the stream may forget it.
+/// A commit published late is remembered as long as the stream may forget it. Only the row as it was claimed: one that was put
+/// back meanwhile, because the stream has lost something, stays to be published again, with more bodies perhaps.
 const LAY_ASIDE: &str = "
 WITH published AS (
-    DELETE FROM ingest.publication WHERE tenant_id = $1 AND batch_id = $2 RETURNING tenant_id, batch_id, body_ids
+    DELETE FROM ingest.publication WHERE tenant_id = $1 AND batch_id = $2 AND due_at = $3 RETURNING tenant_id, batch_id, body_ids
 )
 INSERT INTO ingest.late_publication (tenant_id, batch_id, body_ids) SELECT tenant_id, batch_id, body_ids FROM published
 ON CONFLICT (tenant_id, batch_id) DO UPDATE SET published_at = now(), body_ids = excluded.body_ids";
@@ -96,7 +99,12 @@ pub(crate) struct Backlog {
     pub(crate) sender: Sender,
 }
 
-type Row3 = (TenantId, Uuid, Vec<Uuid>);
+/// A row that is ours to publish until `due_at`, which tells this claim from every other.
+struct Claim {
+    batch: Uuid,
+    bodies: Vec<Uuid>,
+    due_at: Timestamp,
+}
 
 impl Backlog {
     /// Publishes what is due, for ever.
@@ -143,52 +151,52 @@ impl Backlog {
         if claimed.is_empty() && !behind.is_nil() {
             claimed = self.claim(Uuid::nil()).await?;
         }
-        *behind = claimed.iter().map(|(tenant, ..)| tenant.uuid()).max().unwrap_or_default();
-        let mut by_tenant: HashMap<TenantId, Vec<(Uuid, Vec<Uuid>)>> = HashMap::new();
-        for (tenant, batch, bodies) in claimed {
-            by_tenant.entry(tenant).or_default().push((batch, bodies));
-        }
-        let outcomes: Vec<Result<usize, Trouble>> = stream::iter(by_tenant)
-            .map(|(tenant, batches)| self.publish_or_release(tenant, batches))
+        *behind = claimed.keys().map(|tenant| tenant.uuid()).max().unwrap_or_default();
+        let outcomes: Vec<Result<usize, Trouble>> = stream::iter(claimed)
+            .map(|(tenant, claims)| self.publish_or_release(tenant, claims))
             .buffer_unordered(AT_ONCE)
             .collect()
             .await;
         outcomes.into_iter().sum()
     }
 
-    async fn claim(&self, behind: Uuid) -> Result<Vec<Row3>, sqlx::Error> {
+    /// What is due, by tenant, each tenant's in the order of its commits.
+    async fn claim(&self, behind: Uuid) -> Result<HashMap<TenantId, Vec<Claim>>, sqlx::Error> {
         let claim = sqlx::query(CLAIM_ROWS).bind(behind).bind(CLAIMED_OF_ONE).bind(CLAIMED).bind(CLAIM.as_secs_f64());
-        let rows = claim.fetch_all(self.database.worker()).await?;
-        let mut rows: Vec<Row3> = rows
-            .iter()
-            .map(|row| Ok((row.try_get::<Uuid, _>(0)?.into(), row.try_get(1)?, row.try_get(2)?)))
-            .collect::<Result<_, sqlx::Error>>()?;
-        rows.sort_unstable();
-        Ok(rows)
+        let mut claimed: HashMap<TenantId, Vec<Claim>> = HashMap::new();
+        for row in claim.fetch_all(self.database.worker()).await? {
+            let claim = Claim { batch: row.try_get(1)?, bodies: row.try_get(2)?, due_at: row.try_get(3)? };
+            claimed.entry(row.try_get::<Uuid, _>(0)?.into()).or_default().push(claim);
+        }
+        for claims in claimed.values_mut() {
+            claims.sort_unstable_by_key(|claim| claim.batch);
+        }
+        Ok(claimed)
     }
 
-    async fn publish_or_release(&self, tenant: TenantId, batches: Vec<(Uuid, Vec<Uuid>)>) -> Result<usize, Trouble> {
-        let names: Vec<Uuid> = batches.iter().map(|(batch, _)| *batch).collect();
-        let outcome = self.publish(tenant, batches).await;
+    async fn publish_or_release(&self, tenant: TenantId, claims: Vec<Claim>) -> Result<usize, Trouble> {
+        let outcome = self.publish(tenant, &claims).await;
         if matches!(outcome, Err(Trouble::Nats)) {
-            let release = sqlx::query(RELEASE).bind(tenant.uuid()).bind(names).bind(PAUSE.as_secs_f64());
+            let (names, due): (Vec<Uuid>, Vec<Timestamp>) =
+                claims.iter().map(|claim| (claim.batch, claim.due_at)).unzip();
+            let release = sqlx::query(RELEASE).bind(tenant.uuid()).bind(names).bind(due).bind(PAUSE.as_secs_f64());
             release.execute(self.database.worker()).await?;
         }
         outcome
     }
 
     /// Publishes commits of one tenant, one after the other.
-    async fn publish(&self, tenant: TenantId, batches: Vec<(Uuid, Vec<Uuid>)>) -> Result<usize, Trouble> {
-        let count = batches.len();
-        for (batch, bodies) in batches {
-            let bodies = self.load(tenant, &bodies).await?;
+    async fn publish(&self, tenant: TenantId, claims: &[Claim]) -> Result<usize, Trouble> {
+        for Claim { batch, bodies, due_at } in claims {
+            let bodies = self.load(tenant, bodies).await?;
             let sent = send(&self.sender, &bodies).await.map_err(|_| Trouble::Nats)?;
             if !sent.all_acknowledged().await {
                 return Err(Trouble::Nats);
             }
-            sqlx::query(LAY_ASIDE).bind(tenant.uuid()).bind(batch).execute(self.database.worker()).await?;
+            let lay_aside = sqlx::query(LAY_ASIDE).bind(tenant.uuid()).bind(batch).bind(due_at);
+            lay_aside.execute(self.database.worker()).await?;
         }
-        Ok(count)
+        Ok(claims.len())
     }
 
     /// The bodies as they were taken, with the events that were new with them. What retention or a person has erased since
