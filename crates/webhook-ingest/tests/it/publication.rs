@@ -136,6 +136,53 @@ async fn made_an_hour_old(stage: &Stage) {
     }
 }
 
+/// A row as filling a lost stream again makes it; returns its name.
+async fn due_row(admin: &mut PgConnection, stage: &Stage) -> Uuid {
+    let made = sqlx::query_scalar(
+        "INSERT INTO ingest.publication (tenant_id, batch_id, due_at, body_ids)
+         SELECT $1, gen_random_uuid(), now(), array_agg(body_id) FROM ingest.body RETURNING batch_id",
+    );
+    made.bind(stage.account.tenant.uuid()).fetch_one(admin).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_row_put_back_while_it_is_published_stays_to_be_published_again() {
+    let stage = Stage::new("put_back").await;
+    let replica = stage.start().await;
+    let (id, body) = one();
+    assert_eq!(replica.post(&stage.account, body).await, 200);
+    stage.eventually_published(&[id]).await;
+    let (mut admin, mut other) = (
+        PgConnection::connect(&stage.database.admin_url()).await.unwrap(),
+        PgConnection::connect(&stage.database.admin_url()).await.unwrap(),
+    );
+    // Whoever has published it cannot say so yet.
+    let mut holding = admin.begin().await.unwrap();
+    sqlx::query("LOCK TABLE ingest.late_publication IN ACCESS EXCLUSIVE MODE").execute(&mut *holding).await.unwrap();
+    let row = due_row(&mut other, &stage).await;
+    let waiting =
+        "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
+        WHERE l.relation = 'ingest.late_publication'::regclass AND NOT l.granted
+            AND NOT EXISTS (SELECT FROM ingest.publication WHERE due_at <= now())";
+    eventually(SOON, || async { (stage.count(waiting).await > 0).then_some(()) }).await.unwrap();
+    let put_back = sqlx::query("UPDATE ingest.publication SET due_at = now() + interval '1 hour' WHERE batch_id = $1");
+    put_back.bind(row).execute(&mut *holding).await.unwrap();
+    holding.commit().await.unwrap();
+
+    let next = due_row(&mut other, &stage).await;
+    let late: Vec<Uuid> = eventually(SOON, || async {
+        let mut looking = PgConnection::connect(&stage.database.admin_url()).await.unwrap();
+        let late = sqlx::query_scalar("SELECT batch_id FROM ingest.late_publication");
+        let late: Vec<Uuid> = late.fetch_all(&mut looking).await.unwrap();
+        late.contains(&next).then_some(late)
+    })
+    .await
+    .unwrap();
+    assert_eq!(late, [next]);
+    assert_eq!(stage.count("SELECT count(*) FROM ingest.publication").await, 1);
+    replica.stop().await;
+}
+
 #[tokio::test]
 async fn a_stopping_replica_finishes_what_it_has_in_hand() {
     let stage = Stage::new("drain").await;
