@@ -29,11 +29,11 @@ class Bound:
     most: float
 
 
-# First guesses, not taken from a measurement yet: set each to about twice what a quiet machine shows.
+# About twice what a quiet machine shows; those of P-4 are first guesses, not taken from a measurement yet.
 BOUNDS = [
-    Bound("P-1", "cpu_us", 400),
-    Bound("P-1", "wal_bytes", 6000),
-    Bound("P-1", "commits", 0.5),
+    Bound("P-1", "cpu_us", 200),
+    Bound("P-1", "wal_bytes", 3200),
+    Bound("P-1", "commits", 0.2),
     Bound("P-4", "cpu_us", 1500),
     Bound("P-4", "wal_bytes", 6000),
     Bound("P-4", "commits", 1.0),
