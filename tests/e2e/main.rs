@@ -2,9 +2,9 @@
 
 mod command_line;
 mod dead_letter;
+mod demo_and_run;
 mod every_rpc;
 mod figures;
-mod interrupted;
 mod isolation;
 mod leaving;
 mod nats_permissions;

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use contracts::MethodRule;
 use kernel::Timestamp;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::time::Instant;
 
 use super::Caller;
 use super::decide::{Credentials, Known, Refusal, decide, is_known};
@@ -14,8 +16,14 @@ use crate::postgres::Database;
 
 /// How often changes are looked for. Revocation must reach every service within five seconds, event and all.
 const EVERY: Duration = Duration::from_secs(1);
-/// After so many looks everything is read anew, so that rows which were removed are noticed.
-const LOOKS_UNTIL_ALL_ANEW: u32 = 300;
+/// How often everything is read anew, so that rows which were removed are noticed.
+const ALL_ANEW_EVERY: Duration = Duration::from_mins(5);
+/// Between two looks at least, however many callers ask for one: strangers must not be able to keep the database busy.
+const SOONEST: Duration = Duration::from_millis(50);
+/// How long a caller waits for the look it asked for.
+const LOOK_AWAITED: Duration = Duration::from_secs(1);
+/// Callers who wait for a look at once; whoever comes when so many wait is judged by what is known.
+const WAITING: usize = 256;
 
 /// Principals and staff as this service knows them. Clones share what is known.
 #[derive(Clone)]
@@ -23,6 +31,16 @@ pub struct Directory(Arc<Shared>);
 
 struct Shared {
     known: RwLock<Known>,
+    looks: watch::Sender<Looks>,
+    asked: Notify,
+    waiting: Semaphore,
+}
+
+/// The numbers of the latest looks.
+#[derive(Clone, Copy, Debug, Default)]
+struct Looks {
+    begun: u64,
+    ended: u64,
 }
 
 impl std::fmt::Debug for Directory {
@@ -36,7 +54,12 @@ impl Directory {
     /// `directory.{schema}` opens with the first complete reading.
     #[must_use]
     pub fn follow(host: &Host, database: &Database) -> Self {
-        let directory = Self(Arc::new(Shared { known: RwLock::default() }));
+        let directory = Self(Arc::new(Shared {
+            known: RwLock::default(),
+            looks: watch::Sender::default(),
+            asked: Notify::new(),
+            waiting: Semaphore::new(WAITING),
+        }));
         let gate = host.readiness().gate(format!("directory.{}", database.schema()));
         let (following, database, stopping) = (directory.clone(), database.clone(), host.stopping());
         host.spawn(format!("{}.directory", database.schema()), async move {
@@ -71,20 +94,33 @@ impl Directory {
         is_known(credentials, &known, now) && decide(Some(rule), method, credentials, &known, opened).is_ok()
     }
 
+    /// Returns when a look that began after this call has ended: what was committed before the call is then known. While the
+    /// database is away, or very many ask, it returns without one.
+    pub(super) async fn look_anew(&self) {
+        let Ok(_waiting) = self.0.waiting.try_acquire() else { return };
+        let mut looks = self.0.looks.subscribe();
+        let awaited = looks.borrow_and_update().begun + 1;
+        self.0.asked.notify_one();
+        let ended = looks.wait_for(|looks| looks.ended >= awaited);
+        if tokio::time::timeout(LOOK_AWAITED, ended).await.is_err() {
+            tracing::debug!("a look at who may call takes long");
+        }
+    }
+
     async fn keep(&self, database: &Database, gate: &Gate) {
         let mut since = Since::beginning();
-        let (mut looks, mut told) = (0, false);
-        let mut last_success = tokio::time::Instant::now();
+        let mut told = false;
+        let (mut last_success, mut all_anew) = (Instant::now(), Instant::now());
         loop {
-            if looks >= LOOKS_UNTIL_ALL_ANEW {
-                (since, looks) = (Since::beginning(), 0);
+            if all_anew.elapsed() >= ALL_ANEW_EVERY {
+                (since, all_anew) = (Since::beginning(), Instant::now());
             }
+            self.0.looks.send_modify(|looks| looks.begun += 1);
             match load::changes(database, &since).await {
                 Ok(changes) => {
                     self.learn(changes.known, changes.everything);
                     since = changes.next;
-                    looks += 1;
-                    last_success = tokio::time::Instant::now();
+                    last_success = Instant::now();
                     told = false;
                     gate.set(true);
                 }
@@ -96,7 +132,11 @@ impl Directory {
             }
             metrics::gauge!("tsunagi_directory_age_seconds", "schema" => database.schema())
                 .set(last_success.elapsed().as_secs_f64());
-            tokio::time::sleep(EVERY).await;
+            self.0.looks.send_modify(|looks| looks.ended = looks.begun);
+            tokio::time::sleep(SOONEST).await;
+            if tokio::time::timeout(EVERY.saturating_sub(SOONEST), self.0.asked.notified()).await.is_ok() {
+                tracing::trace!("somebody unknown called");
+            }
         }
     }
 

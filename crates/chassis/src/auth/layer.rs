@@ -56,17 +56,17 @@ impl<S> Layer<S> for AuthLayer {
     }
 }
 
-type Streaming<E> = Pin<Box<dyn Future<Output = Result<Response<Body>, E>> + Send>>;
+type Boxed<E> = Pin<Box<dyn Future<Output = Result<Response<Body>, E>> + Send>>;
 
 impl<S> Service<Request<Body>> for AuthService<S>
 where
-    S: Service<Request<Body>, Response = Response<Body>>,
+    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: 'static,
 {
     type Response = Response<Body>;
     type Error = S::Error;
-    type Future = Either<Either<S::Future, Streaming<S::Error>>, Ready<Result<Response<Body>, S::Error>>>;
+    type Future = Either<Either<S::Future, Boxed<S::Error>>, Ready<Result<Response<Body>, S::Error>>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -75,20 +75,34 @@ where
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         match self.gate.admit(&mut request) {
             Ok(None) => Either::Left(Either::Left(self.inner.call(request))),
-            Ok(Some(holds)) => {
-                let answer = self.inner.call(request);
+            Ok(Some(holds)) => Either::Left(Either::Right(Box::pin(held(self.inner.call(request), holds)))),
+            Err(refusal) if refusal.may_be_outdated() => {
+                // The service that was found ready is the one to call.
+                let successor = self.inner.clone();
+                let mut inner = std::mem::replace(&mut self.inner, successor);
+                let gate = Arc::clone(&self.gate);
                 Either::Left(Either::Right(Box::pin(async move {
-                    Ok(answer.await?.map(|body| Body::new(HeldBody::new(body, holds))))
+                    gate.directory.look_anew().await;
+                    match gate.admit(&mut request) {
+                        Ok(None) => inner.call(request).await,
+                        Ok(Some(holds)) => held(inner.call(request), holds).await,
+                        Err(refusal) => Ok(gate.refuse(refusal, &request).into_http()),
+                    }
                 })))
             }
-            Err(status) => Either::Right(ready(Ok(status.into_http()))),
+            Err(refusal) => Either::Right(ready(Ok(self.gate.refuse(refusal, &request).into_http()))),
         }
     }
 }
 
+/// An answer that goes on as long as its caller's rights.
+async fn held<E>(answer: impl Future<Output = Result<Response<Body>, E>>, holds: Holds) -> Result<Response<Body>, E> {
+    Ok(answer.await?.map(|body| Body::new(HeldBody::new(body, holds))))
+}
+
 impl AccessGate {
     /// Lets a call in. For a stream: what tells whether it may go on.
-    fn admit(self: &Arc<Self>, request: &mut Request<Body>) -> Result<Option<Holds>, Status> {
+    fn admit(self: &Arc<Self>, request: &mut Request<Body>) -> Result<Option<Holds>, Refusal> {
         // Whatever sits in front, nobody brings their own caller.
         request.extensions_mut().remove::<super::Caller>();
         let method = request.uri().path();
@@ -103,18 +117,23 @@ impl AccessGate {
         };
         let rule = self.rules.get(method);
         let now = self.clock.now();
-        match self.directory.check(rule, method, credentials, now) {
-            Ok(caller) => {
-                let streaming = rule.filter(|rule| rule.streams);
-                let holds = streaming.map(|rule| self.holds(rule, method.to_owned(), credentials, now));
-                request.extensions_mut().insert(caller);
-                Ok(holds)
-            }
-            Err(refusal) => {
-                self.tell(refusal, if rule.is_some() { method } else { "unknown" });
-                Err(refusal.status())
-            }
+        let caller = self.directory.check(rule, method, credentials, now)?;
+        let streaming = rule.filter(|rule| rule.streams);
+        let holds = streaming.map(|rule| self.holds(rule, method.to_owned(), credentials, now));
+        request.extensions_mut().insert(caller);
+        Ok(holds)
+    }
+
+    /// Every refusal is counted; only one a second is logged, so that a flood of them fills no disk.
+    fn refuse(&self, refusal: Refusal, request: &Request<Body>) -> Status {
+        let method = request.uri().path();
+        let method = if self.rules.get(method).is_some() { method } else { "unknown" };
+        let reason = refusal.reason();
+        metrics::counter!("tsunagi_calls_refused_total", "reason" => reason).increment(1);
+        if let Some(kept_quiet) = self.told.may_speak() {
+            tracing::warn!(reason, method, kept_quiet, "a caller was refused");
         }
+        refusal.status()
     }
 
     fn holds(
@@ -134,18 +153,14 @@ impl AccessGate {
             gate.directory.still_holds(rule, &method, credentials, opened, gate.clock.now())
         })
     }
-
-    /// Every refusal is counted; only one a second is logged, so that a flood of them fills no disk.
-    fn tell(&self, refusal: Refusal, method: &str) {
-        let reason = refusal.reason();
-        metrics::counter!("tsunagi_calls_refused_total", "reason" => reason).increment(1);
-        if let Some(kept_quiet) = self.told.may_speak() {
-            tracing::warn!(reason, method, kept_quiet, "a caller was refused");
-        }
-    }
 }
 
 impl Refusal {
+    /// Whether somebody who was made known a moment ago would be refused so.
+    fn may_be_outdated(self) -> bool {
+        matches!(self, Self::Token | Self::Assertion)
+    }
+
     fn reason(self) -> &'static str {
         match self {
             Self::Token => "TOKEN_REFUSED",

@@ -28,6 +28,35 @@ async fn is_refused(served: &Served, program: &Program) -> Result<(), String> {
 }
 
 #[tokio::test]
+async fn a_new_principal_may_call_at_once() {
+    let served = Served::new("at_once").await;
+    let database = &served.stage.database;
+    let first = Program::known(database, Some(tenant(1)), &[Right::ConversationsRead]).await;
+    served.knows(&first).await;
+    for number in 2..8 {
+        let program = Program::known(database, Some(tenant(number)), &[Right::ConversationsRead]).await;
+        call(&served, &program).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn strangers_are_refused_together_and_keep_nobody_waiting() {
+    let served = Served::new("strangers").await;
+    let program = Program::known(&served.stage.database, Some(tenant(1)), &[Right::ConversationsRead]).await;
+    served.knows(&program).await;
+    let token = chassis::auth::Token::generate(Some(tenant(1)), uuid::Uuid::new_v4().into()).unwrap();
+    let stranger = QuotaServiceClient::new(served.client(&Program { token, replica: program.replica.clone() }));
+    let calls = (0..400).map(|_| {
+        let mut stranger = stranger.clone();
+        async move { stranger.get_quota(GetQuotaRequest::default()).await.map(drop) }
+    });
+    for outcome in tokio::time::timeout(SOON, futures::future::join_all(calls)).await.unwrap() {
+        assert_eq!(outcome.unwrap_err().code(), Code::Unauthenticated);
+    }
+    call(&served, &program).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_revocation_is_known_within_five_seconds() {
     let served = Served::new("revoked").await;
     let database = &served.stage.database;

@@ -124,7 +124,12 @@ impl Shop {
         let program = Caller::new(made.token).for_tenant(tenant);
         let staff = program.as_staff(&staff_key, staff_id);
         let (account, webhook_key) = add_account(stage, &operator, &card).await?;
-        Ok(Self { tenant, account, card, webhook_key, program, staff, staff_id, staff_key })
+        let shop = Self { tenant, account, card, webhook_key, program, staff, staff_id, staff_key };
+        // Messaging hears of the program and of its staff by events.
+        let mut conversations = shop.conversations(stage)?;
+        until(SHOWN_WITHIN, async || conversations.list_conversations(ListConversationsRequest::default()).await)
+            .await?;
+        Ok(shop)
     }
 
     /// Somebody with a LINE account who is not the shop's friend yet.

@@ -104,8 +104,7 @@ impl Opened {
 async fn add_account(stage: &Stage, shop: &Shop) -> anyhow::Result<AccountCard> {
     let card = stage.line.add_account(&shop.card.provider, AccountSpec::default()).await?;
     let mut accounts = AccountServiceClient::new(shop.program.connect(&stage.identity)?);
-    // The shop's token is young: the service has to hear of it first.
-    let listed = until(KNOWN_WITHIN, async || accounts.list_providers(ListProvidersRequest::default()).await).await?;
+    let listed = accounts.list_providers(ListProvidersRequest::default()).await?;
     let provider = listed.into_inner().providers.into_iter().next().context("the shop has no provider")?;
     let credential = ChannelCredentialInput { kind: Some(Credential::LongLivedToken(card.access_token.clone())) };
     let request = CreateOfficialAccountRequest {

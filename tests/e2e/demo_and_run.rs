@@ -1,0 +1,64 @@
+//! `tsunagi demo` played to its end, and Ctrl-C in the middle of it and of `tsunagi run`.
+
+use std::time::Duration;
+
+use testkit::nats::Private;
+use testkit::postgres::{Cluster, Database};
+use testkit::process::{Process, binary};
+
+const STARTED: Duration = Duration::from_mins(1);
+/// Shorter than any wait of the story: it is left off, not played to its end on a platform that is gone.
+const AT_ONCE: Duration = Duration::from_secs(15);
+
+const PLAYED: Duration = Duration::from_mins(3);
+
+/// `tsunagi {command}`, with the servers it runs on.
+struct Command {
+    process: Process,
+    _database: Database,
+    _nats: Private,
+}
+
+impl Command {
+    async fn start(command: &str) -> anyhow::Result<Self> {
+        let database = Cluster::shared().fresh_database(command).await?;
+        let nats = Private::start().await?;
+        let process = Process::of(binary("tsunagi"))
+            .arg(command)
+            .env("TSUNAGI_DATABASE_URL", database.admin_url())
+            .env("TSUNAGI_NATS_URL", nats.url())
+            .start()?;
+        Ok(Self { process, _database: database, _nats: nats })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_ends_well_with_every_step_as_it_must_be() -> anyhow::Result<()> {
+    let mut demo = Command::start("demo").await?;
+    let status = demo.process.exit(PLAYED).await?;
+    let lines = demo.process.lines();
+    let right = lines.iter().filter(|line| line.contains('✔')).count();
+    anyhow::ensure!(status.code() == Some(0) && right >= 10, "{status}, {right} steps: {lines:#?}");
+    Ok(())
+}
+
+async fn interrupted(command: &str, shown: &str) -> anyhow::Result<Option<i32>> {
+    let Command { mut process, _database, _nats } = Command::start(command).await?;
+    process.line(STARTED, |line| line.contains(shown)).await?;
+    process.sigint()?;
+    let status = process.exit(AT_ONCE).await?;
+    anyhow::ensure!(!process.lines().iter().any(|line| line.contains('✘')), "the story went on: {:?}", process.lines());
+    Ok(status.code())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_leaves_the_demo_off_and_stops_the_platform() -> anyhow::Result<()> {
+    assert_eq!(interrupted("demo", "friend-add").await?, Some(1));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_is_how_a_running_platform_is_stopped() -> anyhow::Result<()> {
+    assert_eq!(interrupted("run", "Tsunagi is running").await?, Some(0));
+    Ok(())
+}
