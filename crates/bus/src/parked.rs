@@ -133,6 +133,8 @@ pub(crate) struct Claimed {
 }
 
 /// Due messages of a consumer, about `limit` together, of up to 32 tenants from `from` on, as many of each.
+///
+/// Locked rows are changed by their place, which no statistics can turn into a join that reads the whole backlog.
 pub(crate) async fn claim(database: &Database, consumer: &str, from: Uuid, limit: i64) -> Result<Claimed, sqlx::Error> {
     let rows: Vec<(Uuid, Option<Uuid>, Option<i64>)> = sqlx::query_as(AssertSqlSafe(format!(
         "WITH RECURSIVE found AS (
@@ -144,8 +146,8 @@ pub(crate) async fn claim(database: &Database, consumer: &str, from: Uuid, limit
                     ORDER BY p.tenant_id LIMIT 1), f.place + 1
             FROM found f WHERE f.tenant_id IS NOT NULL AND f.place < $3
          ), due AS (
-            SELECT p.tenant_id, p.message_id FROM found f CROSS JOIN LATERAL (
-                SELECT q.tenant_id, q.message_id FROM {schema}.parked_message q
+            SELECT p.place FROM found f CROSS JOIN LATERAL (
+                SELECT q.ctid AS place FROM {schema}.parked_message q
                 WHERE q.consumer = $1 AND q.tenant_id = f.tenant_id AND q.due_at <= now()
                 ORDER BY q.due_at, q.sequence
                 LIMIT (SELECT greatest(4, $4 / greatest(1, count(tenant_id))) FROM found)
@@ -153,7 +155,7 @@ pub(crate) async fn claim(database: &Database, consumer: &str, from: Uuid, limit
             ) p WHERE f.tenant_id IS NOT NULL
          ), claimed AS (
             UPDATE {schema}.parked_message p SET due_at = now() + $5 * interval '1 ms', attempts = p.attempts + 1
-            FROM due WHERE p.tenant_id = due.tenant_id AND p.message_id = due.message_id
+            WHERE p.ctid = ANY (ARRAY(SELECT place FROM due))
             RETURNING p.tenant_id, p.message_id, p.order_key, p.sequence
          )
          SELECT f.tenant_id, c.message_id, c.order_key FROM found f LEFT JOIN claimed c USING (tenant_id)
@@ -291,12 +293,14 @@ pub(crate) async fn put_back(
     Ok(())
 }
 
-/// How many messages of a consumer wait for a try, and how many are given up and wait for somebody's decision; 100,000 at most.
+/// How many messages of a consumer wait for a try, and how many are given up and wait for somebody's decision; 100,000 of each
+/// at most.
 pub(crate) async fn count(database: &Database, consumer: &str) -> Result<(i64, i64), sqlx::Error> {
     sqlx::query_as(AssertSqlSafe(format!(
-        "SELECT count(*) FILTER (WHERE state <> 'waiting'), count(*) FILTER (WHERE state = 'waiting') FROM (
-            SELECT state FROM {schema}.parked_message
-            WHERE consumer = $1 AND state IN ('due', 'waiting', 'replaying') LIMIT 100000) p",
+        "SELECT (SELECT count(*) FROM (SELECT FROM {schema}.parked_message
+                 WHERE consumer = $1 AND due_at IS NOT NULL LIMIT 100000) d),
+            (SELECT count(*) FROM (SELECT FROM {schema}.parked_message
+             WHERE consumer = $1 AND state = 'waiting' AND gave_up_at IS NOT NULL LIMIT 100000) w)",
         schema = database.schema()
     )))
     .bind(consumer)

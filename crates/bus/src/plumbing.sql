@@ -107,7 +107,7 @@ CREATE INDEX parked_message_given_up ON {schema}.parked_message (tenant_id, gave
 CREATE INDEX parked_message_settled ON {schema}.parked_message (settled_at) WHERE settled_at IS NOT NULL;
 SELECT {schema}.isolate('{schema}.parked_message');
 SELECT {schema}.isolate_queue('{schema}.parked_message',
-    'SELECT (tenant_id, message_id, consumer, sequence, state, created_at, due_at, attempts, order_key, gave_up_at,
+    'SELECT (ctid, tenant_id, message_id, consumer, sequence, state, created_at, due_at, attempts, order_key, gave_up_at,
     settled_at), INSERT, UPDATE (due_at, attempts), DELETE');
 
 -- Which replicas of other services' data were filled from a snapshot, and when.

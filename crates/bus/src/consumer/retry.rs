@@ -29,6 +29,7 @@ impl<H: Handler> Consumer<H> {
     pub(super) async fn retry(self: Arc<Self>) -> anyhow::Result<()> {
         let mut from = Uuid::nil();
         let mut figures = None::<Instant>;
+        let mut told = false;
         while !self.stopping.is_cancelled() {
             if figures.is_none_or(|at| at.elapsed() > FIGURES_EVERY) {
                 figures = Some(Instant::now());
@@ -39,6 +40,7 @@ impl<H: Handler> Consumer<H> {
             let limit = i64::try_from(room.min(CLAIM)).unwrap_or(i64::MAX);
             match parked::claim(&self.database, self.spec.name, from, limit).await {
                 Ok(claimed) => {
+                    told = false;
                     let complete = from.is_nil() && claimed.next.is_nil();
                     from = claimed.next;
                     let idle = claimed.claims.is_empty() && complete;
@@ -47,9 +49,11 @@ impl<H: Handler> Consumer<H> {
                         continue;
                     }
                 }
-                Err(error) => {
-                    tracing::debug!(consumer = self.spec.name, error = %error, "due messages cannot be looked for");
+                Err(error) if !told => {
+                    tracing::warn!(consumer = self.spec.name, error = %error, "due messages cannot be looked for now");
+                    told = true;
                 }
+                Err(_) => {}
             }
             self.stopping.run_until_cancelled(self.dispatch.until_due(LOOKS_EVERY)).await;
         }

@@ -35,6 +35,53 @@ async fn a_tenant_whose_events_pile_up_is_put_aside_and_another_is_heard_at_once
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_large_backlog_is_worked_off_without_reading_it_over_and_over() {
+    const BACKLOG: i64 = 60_000;
+    const READ: &str = "SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables
+        WHERE schemaname = 'messaging' AND relname = 'parked_message'";
+    let world = World::new("large").await;
+    let side = world.side().await;
+    for owner in [1, 2] {
+        publish(&side, &outbound(tenant(owner), &format!("first-{owner}"), "a", "away")).await;
+    }
+    let recorder = Recorder::default();
+    side.consume(spec(), recorder.clone());
+    world.until("SELECT count(*) FROM messaging.parked_message", 2).await;
+    side.stop().await;
+
+    let mut admin = world.admin().await;
+    let many = "INSERT INTO messaging.parked_message (tenant_id, message_id, consumer, state, due_at, order_key, event_key,
+            event_id, subject, headers, payload)
+        SELECT tenant_id, gen_random_uuid(), consumer, state, now(), n, gen_random_uuid(), event_id, subject, headers, payload
+        FROM messaging.parked_message CROSS JOIN generate_series(1, $1) n
+        WHERE tenant_id = '00000000-0000-0000-0000-000000000001'";
+    sqlx::query(many).bind(BACKLOG).execute(&mut admin).await.unwrap();
+    sqlx::query("ANALYZE messaging.parked_message").execute(&mut admin).await.unwrap();
+    let before = world.number(READ).await;
+    recorder.cure("away");
+    let side = world.side().await;
+    side.consume(ConsumerSpec { batch: 32, ..spec() }, recorder);
+    let others = "SELECT count(*) FROM messaging.effect WHERE tenant_id <> '00000000-0000-0000-0000-000000000001'";
+    world.until(others, 1).await;
+    let early = world.number(EFFECT_COUNT).await;
+    assert!(early < BACKLOG / 10, "{early} of the backlog were handled before the other tenant's");
+    let enough = "SELECT (count(*) >= 5000)::int::bigint FROM messaging.effect";
+    world.until(enough, 1).await;
+    // What a connection has read is told when it ends.
+    side.stop().await;
+    let handled = world.number(EFFECT_COUNT).await;
+    world
+        .until(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename LIKE 'messaging%'",
+            0,
+        )
+        .await;
+    let read = world.number(READ).await - before;
+    // The figures count the whole backlog, once in ten seconds.
+    assert!(read < 2 * BACKLOG + 20 * handled, "{read} rows were read for {handled} that were handled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_effect_lies_with_the_tenant_whose_event_it_was() {
     let world = World::new("tenants").await;
     let side = world.side().await;

@@ -100,6 +100,8 @@ fn pool(role: &str, connections: u32, config: &PostgresConfig) -> Result<PgPool,
     let milliseconds = |timeout: Duration| timeout.as_millis().to_string();
     let mut options: PgConnectOptions = config.url.as_str().parse()?;
     options = options.username(role).application_name(role).options([
+        // Every statement is short. One whose cost was overestimated would be compiled for longer than it runs.
+        ("jit", "off".to_owned()),
         ("statement_timeout", milliseconds(config.statement_timeout)),
         ("idle_in_transaction_session_timeout", milliseconds(config.statement_timeout * 2)),
         ("lock_timeout", milliseconds(config.statement_timeout / 2)),

@@ -32,7 +32,8 @@ const CLAIMED_OF_ONE: i64 = 8;
 const AT_ONCE: usize = 8;
 
 /// Claims due rows of several tenants, those behind `$1` first, a few of each: a tenant with a million rows takes its turn
-/// like one with a single row. Finds the tenants by leaping over the index.
+/// like one with a single row. Finds the tenants by leaping over the index, and changes locked rows by their place, which no
+/// statistics can turn into a join that reads the whole backlog.
 const CLAIM_ROWS: &str = "
 WITH RECURSIVE tenant AS (
     (SELECT tenant_id FROM ingest.publication WHERE tenant_id > $1 ORDER BY tenant_id LIMIT 1)
@@ -40,16 +41,16 @@ WITH RECURSIVE tenant AS (
     SELECT (SELECT p.tenant_id FROM ingest.publication p WHERE p.tenant_id > tenant.tenant_id ORDER BY p.tenant_id LIMIT 1)
     FROM tenant WHERE tenant.tenant_id IS NOT NULL
 ), claimed AS (
-    SELECT due.tenant_id, due.batch_id
+    SELECT due.place
     FROM tenant CROSS JOIN LATERAL (
-        SELECT p.tenant_id, p.batch_id FROM ingest.publication p
+        SELECT p.ctid AS place FROM ingest.publication p
         WHERE p.tenant_id = tenant.tenant_id AND p.due_at <= now()
         ORDER BY p.batch_id LIMIT $2 FOR UPDATE SKIP LOCKED
     ) AS due
     LIMIT $3
 )
 UPDATE ingest.publication p SET due_at = now() + make_interval(secs => $4)
-FROM claimed WHERE p.tenant_id = claimed.tenant_id AND p.batch_id = claimed.batch_id
+WHERE p.ctid = ANY (ARRAY(SELECT place FROM claimed))
 RETURNING p.tenant_id, p.batch_id, p.body_ids, p.due_at";
 
 /// Gives claimed rows back that could not be published.
