@@ -5,6 +5,7 @@ use std::time::Duration;
 use testkit::nats::Private;
 use testkit::postgres::{Cluster, Database};
 use testkit::process::{Process, binary};
+use tsunagi::stage::until;
 
 const STARTED: Duration = Duration::from_mins(1);
 /// Shorter than any wait of the story: it is left off, not played to its end on a platform that is gone.
@@ -54,6 +55,36 @@ async fn interrupted(command: &str, shown: &str) -> anyhow::Result<Option<i32>> 
 #[tokio::test(flavor = "multi_thread")]
 async fn ctrl_c_leaves_the_demo_off_and_stops_the_platform() -> anyhow::Result<()> {
     assert_eq!(interrupted("demo", "friend-add").await?, Some(1));
+    Ok(())
+}
+
+/// What stands behind `heading`, as somebody would paste it into a shell.
+fn told(lines: &[String], heading: &str) -> String {
+    let behind = lines.iter().skip_while(|line| !line.contains(heading)).skip(1);
+    let commands: Vec<&str> =
+        behind.skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty()).map(String::as_str).collect();
+    commands.join("\n")
+}
+
+async fn pasted(commands: &str) -> anyhow::Result<String> {
+    let output = tokio::process::Command::new("bash").args(["-euo", "pipefail", "-c", commands]).output().await?;
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    anyhow::ensure!(output.status.success(), "{}: {printed}{}", output.status, String::from_utf8_lossy(&output.stderr));
+    Ok(printed)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_running_platform_says_to_try_works_as_it_is_printed() -> anyhow::Result<()> {
+    let mut run = Command::start("run").await?;
+    run.process.line(STARTED, |line| line.contains("message send")).await?;
+    let lines = run.process.lines();
+    let written = pasted(&told(&lines, "A customer writes")).await?;
+    anyhow::ensure!(written.contains("webhook_event_id"), "{written}");
+    let answer = told(&lines, "The shop reads it, and answers");
+    let answered = until(STARTED, async || pasted(&answer).await).await?;
+    anyhow::ensure!(answered.contains("こんにちは") && answered.contains("いらっしゃいませ"), "{answered}");
+    run.process.sigint()?;
+    assert_eq!(run.process.exit(AT_ONCE).await?.code(), Some(0));
     Ok(())
 }
 

@@ -72,7 +72,7 @@ async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     }
 }
 
-/// Prints where the platform can be reached, and a first thing to try.
+/// Prints where the platform can be reached, and a first thing to try: a customer writes, the shop reads it and answers.
 #[expect(clippy::print_stdout, reason = "the addresses are what was asked for")]
 fn tell(platform: &Local, shop: &Shop) {
     let stage = platform.stage();
@@ -95,6 +95,15 @@ fn tell(platform: &Local, shop: &Shop) {
     );
     println!("  curl -s {line}/control/accounts/{account}/people/$person/acts -H 'content-type: application/json' \\");
     println!("    -d '{{\"act\":\"write\",\"type\":\"text\",\"text\":\"こんにちは\"}}'\n");
+    let program = std::env::current_exe().map_or_else(|_| "tsunagi".to_owned(), |path| path.display().to_string());
+    println!("The shop reads it, and answers:\n");
+    println!("  export TSUNAGI_MESSAGING_URL={} TSUNAGI_TOKEN={}", stage.messaging, shop.program.token());
+    println!("  conversation=$({program} conversation list \\");
+    println!(
+        "    | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"conversations\"][0][\"conversation_id\"])')"
+    );
+    println!("  {program} conversation messages --conversation-id $conversation");
+    println!("  {program} message send --conversation-id $conversation --text 'いらっしゃいませ'\n");
 }
 
 fn failed(problem: &anyhow::Error) -> ExitCode {

@@ -100,6 +100,20 @@ class Bench:
         """The platform's own name of a stream."""
         return f"{self.stage.told['nats_prefix']}_{name}"
 
+    def is_handled(self) -> bool:
+        """Whether the consumers have nothing left to do: nothing in the streams, and nothing they put aside."""
+        streams = ("LINE_WEBHOOK", "IDENTITY", "MESSAGING")
+        if any(self.broker.pending(self.stream(name)) for name in streams):
+            return False
+        schemas = ("identity", "messaging")
+        parked = " union all ".join(f"select 1 from {schema}.parked_message where due_at is not null" for schema in schemas)
+        return self.stage.number(f"select count(*) from (select from ({parked}) p limit 1) one") == 0
+
+    def rest(self, within: float = 900.0) -> None:
+        """Waits until nothing of the figures before is left to be handled."""
+        if until(within, self.is_handled, every=0.2) >= within:
+            raise TimeoutError(f"what came before is not handled after {within:.0f} s")
+
     @contextmanager
     def disk(self):
         """Notes how fast the disk syncs before and after."""

@@ -6,6 +6,7 @@ from harness.webhooks import ALL
 
 def measure(bench: Bench, per_second: int = 200, seconds: int = 20) -> None:
     bench.stage.only(*ALL)
+    bench.rest()
     for _ in range(bench.plan.runs):
         with bench.disk() as disk:
             meter = Meter(bench, bench.roots(*ALL))

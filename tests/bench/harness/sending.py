@@ -4,6 +4,7 @@ import json
 import time
 
 from harness.bench import Bench, Meter, until
+from harness.webhooks import ALL
 
 MESSAGING = "messaging-outbox"
 WITHIN = 300
@@ -15,13 +16,15 @@ class Unsound(Exception):
 
 def prepare(bench: Bench) -> dict:
     """Accounts, friends, and a conversation with each."""
-    bench.stage.only("identity-linking", "webhook-ingest", MESSAGING)
+    bench.stage.only(*ALL)
+    bench.rest()
     plan = bench.plan
     return bench.stage.ask("lanes", tenants=plan.tenants, accounts=plan.accounts, friends=plan.friends)
 
 
 def measure(bench: Bench) -> None:
     lanes = prepare(bench)
+    bench.rest()
     bench.stage.only(MESSAGING)
     # Once unmeasured: every account gets its lane, every connection is made.
     bench.stage.ask("books")
