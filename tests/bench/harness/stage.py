@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,7 +15,8 @@ class Stage:
     """A running platform with one shop, everything on its own servers."""
 
     def __init__(self, program: Path, environment: dict[str, str], logs: Path) -> None:
-        logs.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(logs, ignore_errors=True)
+        logs.mkdir(parents=True)
         self.process = subprocess.Popen(
             [program],
             stdin=subprocess.PIPE,

@@ -1,6 +1,7 @@
 //! A platform to play on: where its services are, who operates it, and the simulator's side of LINE. The demo plays its
 //! story here, and the tests that cross services play theirs.
 
+mod account;
 mod caller;
 mod shop;
 
@@ -12,6 +13,9 @@ use line_simulator::Control;
 pub use caller::{Caller, Connection, StaffKey};
 pub(crate) use shop::says;
 pub use shop::{Person, Shop};
+
+/// How long the platform may take to show what happened.
+const SHOWN_WITHIN: Duration = Duration::from_secs(20);
 
 /// A running platform, seen from outside.
 #[derive(Clone, Debug)]

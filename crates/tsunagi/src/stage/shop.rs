@@ -1,18 +1,12 @@
 //! A tenant as its people see it: the shop's staff on one side, its customers' LINE accounts on the other.
 
-use std::time::Duration;
-
 use contracts::access_proto::v1::Right;
 use contracts::events::v1::AssertionKey;
-use contracts::identity::v1::account_service_client::AccountServiceClient;
-use contracts::identity::v1::channel_credential_input::Kind as Credential;
 use contracts::identity::v1::principal_service_client::PrincipalServiceClient;
 use contracts::identity::v1::staff_service_client::StaffServiceClient;
 use contracts::identity::v1::tenant_service_client::TenantServiceClient;
 use contracts::identity::v1::{
-    ChannelCredentialInput, ConnectOfficialAccountRequest, CreateOfficialAccountRequest, CreatePrincipalRequest,
-    CreateProviderRequest, CreateStaffMemberRequest, CreateTenantRequest, OfficialAccount, Provider,
-    RegisterAssertionKeyRequest, StaffMember,
+    CreatePrincipalRequest, CreateStaffMemberRequest, CreateTenantRequest, RegisterAssertionKeyRequest, StaffMember,
 };
 use contracts::messaging::v1::conversation_service_client::ConversationServiceClient;
 use contracts::messaging::v1::message_content::Kind as Content;
@@ -21,16 +15,12 @@ use contracts::messaging::v1::{
     Conversation, GetMessageRequest, ListConversationsRequest, ListMessagesRequest, Message, MessageContent,
     MessageState, SendMessageRequest, TextContent,
 };
-use kernel::{AccountId, StaffId, TenantId};
+use kernel::{AccountId, ProviderId, StaffId, TenantId};
 use line_simulator::{AccountCard, AccountSpec, PersonId, PersonSpec, UserId};
-use line_types::signature::{ChannelSecret, sign};
 use tonic::Status;
 
 use super::caller::{Caller, Connection, StaffKey};
-use super::{Stage, until};
-
-/// How long the platform may take to show what happened.
-const SHOWN_WITHIN: Duration = Duration::from_secs(20);
+use super::{SHOWN_WITHIN, Stage, account, until};
 
 /// Somebody with a LINE account.
 #[derive(Clone, Debug)]
@@ -48,6 +38,8 @@ pub struct Person {
 pub struct Shop {
     /// The tenant.
     pub tenant: TenantId,
+    /// The provider of its official accounts.
+    pub provider: ProviderId,
     /// The official account.
     pub account: AccountId,
     /// The account on LINE's side.
@@ -123,13 +115,21 @@ impl Shop {
             .parse()?;
         let program = Caller::new(made.token).for_tenant(tenant);
         let staff = program.as_staff(&staff_key, staff_id);
-        let (account, webhook_key) = add_account(stage, &operator, &card).await?;
-        let shop = Self { tenant, account, card, webhook_key, program, staff, staff_id, staff_key };
+        let provider = account::create_provider(stage, &operator, name).await?;
+        let (account, webhook_key) = account::connect(stage, &operator, &provider, &card).await?;
+        let shop = Self { tenant, provider, account, card, webhook_key, program, staff, staff_id, staff_key };
         // Messaging hears of the program and of its staff by events.
         let mut conversations = shop.conversations(stage)?;
         until(SHOWN_WITHIN, async || conversations.list_conversations(ListConversationsRequest::default()).await)
             .await?;
         Ok(shop)
+    }
+
+    /// Opens one more official account of the shop on LINE's side and with us, connects it, and returns it as LINE sees it.
+    pub async fn add_account(&self, stage: &Stage) -> anyhow::Result<AccountCard> {
+        let card = stage.line.add_account(&self.card.provider, AccountSpec::default()).await?;
+        account::connect(stage, &self.program, &self.provider, &card).await?;
+        Ok(card)
     }
 
     /// Somebody with a LINE account who is not the shop's friend yet.
@@ -216,55 +216,4 @@ const EVERY_TENANT_RIGHT: [Right; 15] = [
 
 pub(crate) fn says(message: &Message, wanted: &str) -> bool {
     matches!(&message.content, Some(MessageContent { kind: Some(Content::Text(said)) }) if said.text == wanted)
-}
-
-/// Registers an account of LINE's side with us, points LINE to our webhook address and connects it.
-async fn add_account(stage: &Stage, operator: &Caller, card: &AccountCard) -> anyhow::Result<(AccountId, String)> {
-    let mut accounts = AccountServiceClient::new(operator.connect(&stage.identity)?);
-    let provider = accounts
-        .create_provider(CreateProviderRequest {
-            provider: Some(Provider { display_name: "provider".to_owned(), ..Default::default() }),
-            ..Default::default()
-        })
-        .await?
-        .into_inner()
-        .provider
-        .unwrap_or_default();
-    let made = accounts
-        .create_official_account(CreateOfficialAccountRequest {
-            account: Some(OfficialAccount {
-                provider_id: provider.provider_id,
-                channel_id: card.channel_id.to_string(),
-                ..Default::default()
-            }),
-            channel_secret: card.channel_secret.clone(),
-            credential: Some(ChannelCredentialInput {
-                kind: Some(Credential::LongLivedToken(card.access_token.clone())),
-            }),
-            ..Default::default()
-        })
-        .await?
-        .into_inner();
-    let account_id = made.account.unwrap_or_default().account_id;
-    stage.line.set_webhook_url(&card.channel_id, &stage.webhook_url(&made.webhook_key)).await?;
-    // Messaging hears of the account by an event; until then it cannot ask LINE on its behalf.
-    until(SHOWN_WITHIN, async || {
-        let request = ConnectOfficialAccountRequest { account_id: account_id.clone(), ..Default::default() };
-        accounts.connect_official_account(request).await
-    })
-    .await?;
-    // And webhook-ingest hears of it by an event too: until then it knows no such webhook key.
-    let empty = format!(r#"{{"destination":"{}","events":[]}}"#, card.bot_user_id.as_str());
-    let secret = ChannelSecret::parse(&card.channel_secret)?;
-    let (url, http) = (stage.webhook_url(&made.webhook_key), reqwest::Client::new());
-    until(SHOWN_WITHIN, async || {
-        let request = http.post(&url).header("x-line-signature", sign(&secret, empty.as_bytes())).body(empty.clone());
-        match request.send().await {
-            Ok(answer) if answer.status().is_success() => Ok(()),
-            Ok(answer) => Err(answer.status().to_string()),
-            Err(problem) => Err(problem.to_string()),
-        }
-    })
-    .await?;
-    Ok((account_id.parse()?, made.webhook_key))
 }

@@ -4,18 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
-use contracts::identity::v1::account_service_client::AccountServiceClient;
-use contracts::identity::v1::channel_credential_input::Kind as Credential;
-use contracts::identity::v1::{
-    ChannelCredentialInput, ConnectOfficialAccountRequest, CreateOfficialAccountRequest, ListProvidersRequest,
-    OfficialAccount,
-};
+use anyhow::ensure;
 use contracts::messaging::v1::message_content::Kind as Content;
 use contracts::messaging::v1::message_service_client::MessageServiceClient;
 use contracts::messaging::v1::{ListConversationsRequest, MessageContent, SendMessageRequest, SendPolicy, TextContent};
 use futures::future::try_join_all;
-use line_simulator::{AccountCard, AccountSpec};
+use line_simulator::AccountCard;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tsunagi::stage::{Connection, Shop, Stage, until};
@@ -88,7 +82,7 @@ impl Opened {
         let shop = Shop::open(stage, &format!("店舗{number}"), "鈴木 一郎").await?;
         let mut cards = vec![shop.card.clone()];
         for _ in 1..accounts {
-            cards.push(add_account(stage, &shop).await?);
+            cards.push(shop.add_account(stage).await?);
         }
         let mut opened = Vec::new();
         for card in cards {
@@ -98,34 +92,6 @@ impl Opened {
         let conversations = conversations(stage, &shop, accounts * friends).await?;
         Ok(Self { shop, accounts: opened, conversations })
     }
-}
-
-/// One more account of the shop, connected.
-async fn add_account(stage: &Stage, shop: &Shop) -> anyhow::Result<AccountCard> {
-    let card = stage.line.add_account(&shop.card.provider, AccountSpec::default()).await?;
-    let mut accounts = AccountServiceClient::new(shop.program.connect(&stage.identity)?);
-    let listed = accounts.list_providers(ListProvidersRequest::default()).await?;
-    let provider = listed.into_inner().providers.into_iter().next().context("the shop has no provider")?;
-    let credential = ChannelCredentialInput { kind: Some(Credential::LongLivedToken(card.access_token.clone())) };
-    let request = CreateOfficialAccountRequest {
-        account: Some(OfficialAccount {
-            provider_id: provider.provider_id,
-            channel_id: card.channel_id.to_string(),
-            ..Default::default()
-        }),
-        channel_secret: card.channel_secret.clone(),
-        credential: Some(credential),
-        ..Default::default()
-    };
-    let made = accounts.create_official_account(request).await?.into_inner();
-    let account_id = made.account.unwrap_or_default().account_id;
-    stage.line.set_webhook_url(&card.channel_id, &stage.webhook_url(&made.webhook_key)).await?;
-    until(KNOWN_WITHIN, async || {
-        let request = ConnectOfficialAccountRequest { account_id: account_id.clone(), ..Default::default() };
-        accounts.connect_official_account(request).await
-    })
-    .await?;
-    Ok(card)
 }
 
 /// The shop's conversations, once there are `count`.
