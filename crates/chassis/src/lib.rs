@@ -3,6 +3,7 @@
 //!
 //! - [`main()`] and [`Program`]: the whole of a service's `main.rs`; [`Host`] and [`config`]: life and settings;
 //! - [`postgres`]: pools, tenant transactions, migrations; [`PLUMBING`]: the tables this crate needs in every schema;
+//!   [`work_queue`]: jobs that wait in a table, tenants in turn;
 //! - [`grpc`], [`auth`], [`page`]: serving and calling; [`idempotency`], [`audit`]: rows beside each change;
 //! - [`seal`], [`envelope`]: secrets on their way and at rest; [`trace`], [`failpoint`].
 
@@ -21,6 +22,7 @@ mod program;
 mod quiet;
 pub mod seal;
 pub mod trace;
+pub mod work_queue;
 
 pub use host::{Gate, Host, HostConfig, HostError, Readiness};
 pub use postgres::MigrationText;

@@ -1,27 +1,21 @@
 //! When to ask LINE again for a profile that could not be had.
 
-use chrono::TimeDelta;
+use std::time::Duration;
 
 /// Tries before a profile is given up; with the pauses below that takes about a day.
-const MAX_TRIES: u32 = 32;
-const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(2);
-const LONGEST_PAUSE: TimeDelta = TimeDelta::hours(1);
+const MAX_TRIES: u16 = 32;
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
 /// The pause after the `tries`-th try (counted from 1) failed: doubling from 2 seconds to 1 hour, spread by `chance` (0 to 1)
 /// over its second half, so that many users' profiles are not asked for at once. None: given up until the next follow.
-pub fn pause_after(tries: u32, chance: f64) -> Option<TimeDelta> {
+pub fn pause_after(tries: u16, chance: f64) -> Option<Duration> {
     if tries >= MAX_TRIES {
         return None;
     }
-    let doubled = FIRST_PAUSE.num_milliseconds() << tries.saturating_sub(1).min(20);
-    let whole = doubled.min(LONGEST_PAUSE.num_milliseconds());
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_precision_loss,
-        reason = "at most an hour, in milliseconds"
-    )]
-    let spread = (chance.clamp(0.0, 1.0) * (whole / 2) as f64) as i64;
-    Some(TimeDelta::milliseconds(whole / 2 + spread))
+    let doubled = FIRST_PAUSE * (1 << tries.saturating_sub(1).min(20));
+    let whole = doubled.min(LONGEST_PAUSE);
+    Some(whole / 2 + (whole / 2).mul_f64(chance.clamp(0.0, 1.0)))
 }
 
 #[cfg(test)]
@@ -39,7 +33,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_pause_is_never_nothing_and_never_over_an_hour(tries in 1u32..32, chance: f64) {
+        fn a_pause_is_never_nothing_and_never_over_an_hour(tries in 1u16..32, chance: f64) {
             let pause = pause_after(tries, chance).unwrap();
             prop_assert!(pause >= FIRST_PAUSE / 2 && pause <= LONGEST_PAUSE);
         }

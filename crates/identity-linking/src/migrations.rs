@@ -22,4 +22,5 @@ migrations! {
     1006 "customer",
     1007 "provider_version",
     1008 "friend_tally",
+    1009 "profile_turns",
 }

@@ -1,45 +1,39 @@
 //! Reading the profiles of LINE users, one request at a time, again until LINE answers. Nothing waits for it.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::Host;
-use chrono::TimeDelta;
+use chassis::work_queue::{Crew, Job};
 use contracts::events::v1::identity_event::Body;
-use futures::StreamExt;
-use futures::stream;
+use futures::StreamExt as _;
 use identity_linking_core::account::AccountState;
 use identity_linking_core::profile::pause_after;
-use tokio_util::sync::CancellationToken;
+use kernel::FriendId;
 
 use crate::change::{self, ChangeError, Subject};
 use crate::gateway::Gateway;
 use crate::postgres::friend::ShownProfile;
-use crate::postgres::profile_request::{self, Claim};
-use crate::postgres::{account, friend};
+use crate::postgres::{account, friend, profile_request};
 use crate::registry::Registry;
 use crate::replica;
 
-/// Requests taken at once.
-const BATCH: i64 = 64;
-/// Requests under way at once.
-const AT_ONCE: usize = 8;
-/// How long a request is taken for; longer than LINE may take for a whole batch.
-const LEASE: TimeDelta = TimeDelta::minutes(2);
-/// How often due requests are looked for.
-const EVERY: Duration = Duration::from_millis(500);
+/// How requests are worked on. LINE may take half a minute for one.
+const CREW: Crew = Crew {
+    queue: profile_request::JOBS,
+    at_once: NonZeroUsize::new(8).unwrap(),
+    lease: Duration::from_mins(2),
+    look_every: Duration::from_millis(500),
+};
 
 /// Reads profiles under `host` until it stops.
 pub(crate) fn spawn(host: &Host, registry: Registry, gateway: Arc<Gateway>) {
-    let stopping = host.stopping();
-    host.spawn("identity.profiles", async move {
-        let reader = Reader { registry, gateway };
-        while !stopping.is_cancelled() {
-            if !reader.batch(&stopping).await {
-                stopping.run_until_cancelled(tokio::time::sleep(EVERY)).await;
-            }
-        }
-        Ok(())
+    let database = registry.database.clone();
+    let reader = Arc::new(Reader { registry, gateway });
+    CREW.spawn(host, "identity.profiles", &database, futures::stream::pending().boxed(), move |job| {
+        let reader = Arc::clone(&reader);
+        async move { reader.read(&job).await }
     });
 }
 
@@ -64,65 +58,49 @@ enum Outcome {
 }
 
 impl Reader {
-    /// Works on the requests that are due; whether there may be more.
-    async fn batch(&self, stopping: &CancellationToken) -> bool {
-        let claims = match profile_request::claim(&self.registry.database, BATCH, LEASE).await {
-            Ok(claims) => claims,
-            Err(error) => {
-                tracing::warn!(error = %error, "profile requests wait for the database");
-                return false;
+    async fn read(&self, job: &Job) {
+        let friend = FriendId::from(job.subject);
+        match self.work(job, friend).await {
+            Ok(outcome) => {
+                let label = format!("{outcome:?}").to_ascii_lowercase();
+                metrics::counter!("tsunagi_identity_profile_requests_total", "outcome" => label).increment(1);
             }
-        };
-        let full = i64::try_from(claims.len()).is_ok_and(|taken| taken == BATCH);
-        stream::iter(claims)
-            .take_until(stopping.cancelled())
-            .for_each_concurrent(AT_ONCE, |claim| async move {
-                match self.work(&claim).await {
-                    Ok(outcome) => {
-                        let label = format!("{outcome:?}").to_ascii_lowercase();
-                        metrics::counter!("tsunagi_identity_profile_requests_total", "outcome" => label).increment(1);
-                    }
-                    // The lease brings the request back.
-                    Err(error) => tracing::warn!(
-                        error = %error, tenant = %claim.tenant, friend = %claim.friend, "a profile request failed"
-                    ),
-                }
-            })
-            .await;
-        full
+            // The lease brings the request back.
+            Err(error) => tracing::warn!(error = %error, tenant = %job.tenant, %friend, "a profile request failed"),
+        }
     }
 
-    async fn work(&self, claim: &Claim) -> Result<Outcome, ChangeError> {
-        let mut tx = self.registry.database.tenant(claim.tenant).await?;
-        let state = account::find(&mut tx, claim.account).await?.map(|account| account.stored.value.state);
+    async fn work(&self, job: &Job, friend: FriendId) -> Result<Outcome, ChangeError> {
+        let mut tx = self.registry.database.tenant(job.tenant).await?;
+        let state = account::find(&mut tx, job.account).await?.map(|account| account.stored.value.state);
         if state != Some(AccountState::Connected) {
-            profile_request::put_off(&mut tx, claim, None).await?;
+            CREW.queue.postpone(&mut *tx, job, None).await?;
             tx.commit().await?;
             return Ok(Outcome::Parked);
         }
-        let user = friend::find(&mut tx, claim.friend).await?.ok_or(sqlx::Error::RowNotFound)?;
+        let user = friend::find(&mut tx, friend).await?.ok_or(sqlx::Error::RowNotFound)?;
         // LINE is asked outside of any transaction.
         tx.rollback().await?;
         chassis::failpoint::reached("identity.profile.before_line");
-        let shown = self.gateway.profile(claim.tenant, claim.account, &user.line_user_id).await;
+        let shown = self.gateway.profile(job.tenant, job.account, &user.line_user_id).await;
         chassis::failpoint::reached("identity.profile.after_line");
-        let mut tx = self.registry.database.tenant(claim.tenant).await?;
+        let mut tx = self.registry.database.tenant(job.tenant).await?;
         let outcome = match shown {
             Ok(shown) => {
                 let outcome = if shown.is_some() { Outcome::Read } else { Outcome::Hidden };
                 if let Some(shown) = shown {
-                    self.keep(&mut tx, claim, shown).await?;
+                    self.keep(&mut tx, friend, shown).await?;
                 }
-                profile_request::finish(&mut tx, claim).await?;
+                CREW.queue.finish(&mut *tx, job).await?;
                 outcome
             }
             Err(status) => {
-                tracing::debug!(code = ?status.code(), friend = %claim.friend, "a profile cannot be read now");
-                if let Some(pause) = pause_after(claim.tries, rand::random()) {
-                    profile_request::put_off(&mut tx, claim, Some(pause)).await?;
+                tracing::debug!(code = ?status.code(), %friend, "a profile cannot be read now");
+                if let Some(pause) = pause_after(job.attempts, rand::random()) {
+                    CREW.queue.postpone(&mut *tx, job, Some(pause)).await?;
                     Outcome::Again
                 } else {
-                    profile_request::finish(&mut tx, claim).await?;
+                    CREW.queue.finish(&mut *tx, job).await?;
                     Outcome::GivenUp
                 }
             }
@@ -135,11 +113,11 @@ impl Reader {
     async fn keep(
         &self,
         tx: &mut chassis::postgres::TenantTx,
-        claim: &Claim,
+        friend: FriendId,
         shown: ShownProfile,
     ) -> Result<(), ChangeError> {
         let now = self.registry.now();
-        let mut user = friend::lock(tx, claim.friend).await?.ok_or(sqlx::Error::RowNotFound)?;
+        let mut user = friend::lock(tx, friend).await?.ok_or(sqlx::Error::RowNotFound)?;
         if user.profile == shown {
             return Ok(());
         }

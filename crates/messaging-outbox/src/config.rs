@@ -1,5 +1,6 @@
 //! The service's settings.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use bus::BusConfig;
@@ -14,6 +15,8 @@ use url::Url;
 
 use crate::content::ContentConfig;
 use crate::sender::SenderConfig;
+
+const CONTENTS_AT_ONCE: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 
 /// Everything the service needs to know.
 #[derive(Debug)]
@@ -61,8 +64,8 @@ impl Config {
             content: ContentConfig {
                 at_once: settings.or(
                     "TSUNAGI_MESSAGING_CONTENTS_AT_ONCE",
-                    4,
-                    "Contents of media messages fetched at once.",
+                    CONTENTS_AT_ONCE,
+                    "Contents of media messages fetched at once, three quarters of them of one tenant at most.",
                 ),
                 most_bytes: settings.or(
                     "TSUNAGI_MESSAGING_CONTENT_MOST_BYTES",

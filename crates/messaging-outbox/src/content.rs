@@ -1,21 +1,24 @@
 //! Fetches contents of media messages from LINE and keeps them. LINE deletes them after a time it does not tell, so this begins
 //! as soon as the message is here (<https://developers.line.biz/en/reference/messaging-api/#get-content>).
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::Host;
 use chassis::failpoint;
-use futures::StreamExt as _;
+use chassis::postgres::TenantTx;
+use chassis::work_queue::{Crew, Job};
+use futures::{Stream, StreamExt as _};
+use kernel::{MessageId, TenantId};
 use line_client::{Content, ContentAnswer, ContentError, FailureKind};
 use line_types::id::MessageId as LineMessageId;
 use messaging_outbox_core::media::{self, AfterFetch, ContentState, Fetched};
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::broadcast::error::RecvError;
 
 use crate::access_token::TokenTrouble;
 use crate::postgres::account;
-use crate::postgres::content::{self, Job};
+use crate::postgres::content;
 use crate::postgres::lane::LaneKey;
 use crate::sender::Tools;
 use crate::wake::Wake;
@@ -33,81 +36,69 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug)]
 pub struct ContentConfig {
     /// Contents fetched at once.
-    pub at_once: usize,
+    pub at_once: NonZeroUsize,
     /// The largest content that is kept, in bytes.
     pub most_bytes: u64,
 }
 
 /// Starts the fetcher under `host`.
 pub(crate) fn spawn(host: &Host, tools: Arc<Tools>, config: ContentConfig) {
-    host.spawn("messaging.content", run(tools, config, host.stopping()));
+    let crew = Crew { queue: content::JOBS, at_once: config.at_once, lease: LEASE, look_every: LOOK_EVERY };
+    let database = tools.database.clone();
+    crew.spawn(host, "messaging.content", &database, wakes(&tools).boxed(), move |job| {
+        let tools = Arc::clone(&tools);
+        async move { fetch(&tools, config, job).await }
+    });
 }
 
-async fn run(tools: Arc<Tools>, config: ContentConfig, stopping: CancellationToken) -> anyhow::Result<()> {
-    let mut wakes = tools.wakes.subscribe();
-    let mut fetches: JoinSet<()> = JoinSet::new();
-    loop {
-        let room = config.at_once.saturating_sub(fetches.len());
-        if room > 0 {
-            let room = i64::try_from(room).unwrap_or(1);
-            match content::claim(tools.database.worker(), room, LEASE).await {
-                Ok(jobs) => {
-                    for job in jobs {
-                        let (tools, stopping) = (Arc::clone(&tools), stopping.clone());
-                        fetches.spawn(async move {
-                            stopping.run_until_cancelled(fetch(&tools, config, job)).await;
-                        });
-                    }
-                }
-                Err(error) => tracing::warn!(error = %error, "contents cannot be looked for now"),
-            }
-        }
-        let full = fetches.len() >= config.at_once;
-        let look = tokio::time::sleep(LOOK_EVERY);
-        tokio::pin!(look);
+/// Somebody says that a content waits.
+fn wakes(tools: &Tools) -> impl Stream<Item = ()> + use<> {
+    futures::stream::unfold(tools.wakes.subscribe(), |mut wakes| async {
         loop {
-            tokio::select! {
-                () = stopping.cancelled() => {
-                    fetches.shutdown().await;
-                    return Ok(());
-                }
-                Some(_) = fetches.join_next() => if full { break },
-                woken = wakes.recv() => if matches!(woken, Ok(Wake::Content)) && !full { break },
-                () = &mut look => break,
+            match wakes.recv().await {
+                Ok(Wake::Content) | Err(RecvError::Lagged(_)) => return Some(((), wakes)),
+                Ok(Wake::Change(_) | Wake::Queue(_) | Wake::Look) => {}
+                Err(RecvError::Closed) => return None,
             }
         }
-    }
+    })
 }
 
 async fn fetch(tools: &Tools, config: ContentConfig, job: Job) {
     failpoint::reached("messaging.before_content");
-    let outcome = match try_fetch(tools, config, &job).await {
+    let message = MessageId::from(job.subject);
+    let outcome = match try_fetch(tools, config, &job, message).await {
         Ok(None) => return,
         Ok(Some(fetched)) => fetched,
         Err(error) => {
-            tracing::warn!(message.id = %job.message, error = format!("{error:#}"), "a content cannot be kept now");
+            tracing::warn!(message.id = %message, error = format!("{error:#}"), "a content cannot be kept now");
             Fetched::Trouble
         }
     };
     metrics::counter!("tsunagi_messaging_contents_total", "outcome" => format!("{outcome:?}")).increment(1);
     let done = match media::after_fetch(outcome, job.attempts, job.age, rand::random()) {
         AfterFetch::Settled(ContentState::Stored) => Ok(()),
-        AfterFetch::Settled(state) => settle(tools, &job, state).await,
-        AfterFetch::Again(wait) => content::postpone(tools.database.worker(), &job, wait).await,
+        AfterFetch::Settled(state) => settle(tools, job.tenant, message, state).await,
+        AfterFetch::Again(wait) => content::JOBS.postpone(tools.database.worker(), &job, Some(wait)).await,
     };
     if let Err(error) = done {
         // The job's lease runs out, and it is tried again.
-        tracing::warn!(message.id = %job.message, error = %error, "a content's outcome cannot be written now");
+        tracing::warn!(message.id = %message, error = %error, "a content's outcome cannot be written now");
     }
 }
 
 /// Fetches a content and keeps it; none when it is not wanted any more.
-async fn try_fetch(tools: &Tools, config: ContentConfig, job: &Job) -> anyhow::Result<Option<Fetched>> {
+async fn try_fetch(
+    tools: &Tools,
+    config: ContentConfig,
+    job: &Job,
+    message: MessageId,
+) -> anyhow::Result<Option<Fetched>> {
     let mut tx = tools.database.tenant(job.tenant).await?;
-    let wanted = content::wanted(&mut tx, job.message, false).await?;
+    let wanted = content::wanted(&mut tx, message, false).await?;
     let account = account::read(&mut tx, job.account).await?;
     let Some(line_message) = wanted.and_then(|id| LineMessageId::parse(&id).ok()) else {
-        content::settle(&mut tx, job.message, ContentState::Gone, "", 0).await?;
+        content::settle(&mut tx, message, ContentState::Gone, "", 0).await?;
         tx.commit().await?;
         return Ok(None);
     };
@@ -117,7 +108,7 @@ async fn try_fetch(tools: &Tools, config: ContentConfig, job: &Job) -> anyhow::R
     let Ok(mut access) = tools.tokens.get(key, &account).await else { return Ok(Some(Fetched::Trouble)) };
     for renewed in [false, true] {
         match tools.line.content(&access, &line_message, config.most_bytes, DEADLINE).await {
-            Ok(ContentAnswer::Ready(content)) => return keep(tools, job, content).await.map(Some),
+            Ok(ContentAnswer::Ready(content)) => return keep(tools, job.tenant, message, content).await.map(Some),
             Ok(ContentAnswer::NotReady) => return Ok(Some(Fetched::Preparing)),
             Ok(ContentAnswer::Gone) => return Ok(Some(Fetched::Gone)),
             Err(failure) if failure.kind == FailureKind::Unauthorized && !renewed => {
@@ -141,9 +132,9 @@ async fn try_fetch(tools: &Tools, config: ContentConfig, job: &Job) -> anyhow::R
 }
 
 /// Keeps the bytes as they come, piece by piece, all in one transaction: a content is there whole or not at all.
-async fn keep(tools: &Tools, job: &Job, content: Content) -> anyhow::Result<Fetched> {
+async fn keep(tools: &Tools, tenant: TenantId, message: MessageId, content: Content) -> anyhow::Result<Fetched> {
     let mut stream = content.into_stream();
-    let mut tx = tools.database.tenant(job.tenant).await?;
+    let mut tx = tools.database.tenant(tenant).await?;
     let (mut buffer, mut part, mut size, mut kind) = (Vec::with_capacity(CHUNK), 0, 0i64, None);
     loop {
         let next = match stream.next().await {
@@ -161,7 +152,7 @@ async fn keep(tools: &Tools, job: &Job, content: Content) -> anyhow::Result<Fetc
                 break;
             }
             kind.get_or_insert_with(|| media::sniff(&buffer));
-            content::put_chunk(&mut tx, job.message, part, &buffer).await?;
+            content::put_chunk(&mut tx, message, part, &buffer).await?;
             part += 1;
             size += i64::try_from(buffer.len()).unwrap_or(0);
             buffer.clear();
@@ -170,32 +161,37 @@ async fn keep(tools: &Tools, job: &Job, content: Content) -> anyhow::Result<Fetc
             break;
         }
     }
-    if content::wanted(&mut tx, job.message, true).await?.is_none() {
+    if content::wanted(&mut tx, message, true).await?.is_none() {
         tx.rollback().await?;
         return Ok(Fetched::Gone);
     }
     let kind = kind.unwrap_or("application/octet-stream");
-    content::settle(&mut tx, job.message, ContentState::Stored, kind, size).await?;
-    announce(tools, &mut tx, job).await?;
+    content::settle(&mut tx, message, ContentState::Stored, kind, size).await?;
+    announce(tools, &mut tx, message).await?;
     tx.commit().await?;
     Ok(Fetched::Whole)
 }
 
-async fn settle(tools: &Tools, job: &Job, state: ContentState) -> Result<(), sqlx::Error> {
-    let mut tx = tools.database.tenant(job.tenant).await?;
-    content::settle(&mut tx, job.message, state, "", 0).await?;
-    announce(tools, &mut tx, job).await?;
+async fn settle(
+    tools: &Tools,
+    tenant: TenantId,
+    message: MessageId,
+    state: ContentState,
+) -> Result<(), sqlx::Error> {
+    let mut tx = tools.database.tenant(tenant).await?;
+    content::settle(&mut tx, message, state, "", 0).await?;
+    announce(tools, &mut tx, message).await?;
     tx.commit().await
 }
 
 /// Watchers see that the content is there, or that it never will be.
-async fn announce(tools: &Tools, tx: &mut chassis::postgres::TenantTx, job: &Job) -> Result<(), sqlx::Error> {
+async fn announce(tools: &Tools, tx: &mut TenantTx, message: MessageId) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO messaging.conversation_change (tenant_id, conversation_id, message_id)
          SELECT tenant_id, conversation_id, message_id FROM messaging.message WHERE tenant_id = $1 AND message_id = $2",
     )
     .bind(tx.tenant().uuid())
-    .bind(job.message.uuid())
+    .bind(message.uuid())
     .execute(&mut **tx)
     .await?;
     let tenant = tx.tenant();

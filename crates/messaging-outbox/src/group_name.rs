@@ -1,75 +1,66 @@
 //! Asks LINE for the names of group chats (<https://developers.line.biz/en/reference/messaging-api/#get-group-summary>): with a
 //! group's first event, and again with an event a day later. Rooms have no name.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::Host;
+use chassis::work_queue::{Crew, Job};
 use futures::StreamExt as _;
+use kernel::ConversationId;
 use line_client::FailureKind;
 use line_types::id::GroupId;
 use messaging_outbox_core::backoff;
 
 use crate::postgres::account;
-use crate::postgres::group_name::{self as rows, Job};
+use crate::postgres::group_name as rows;
 use crate::postgres::lane::LaneKey;
 use crate::sender::Tools;
 use crate::wake::Wake;
 
-/// How often due jobs are looked for.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Names asked for at once.
-const AT_ONCE: usize = 4;
+/// How names are asked for.
+const CREW: Crew = Crew {
+    queue: rows::JOBS,
+    at_once: NonZeroUsize::new(4).unwrap(),
+    lease: Duration::from_mins(1),
+    look_every: Duration::from_secs(1),
+};
 /// How long LINE may take to answer.
 const DEADLINE: Duration = Duration::from_secs(3);
-/// A job whose process died is due again after this.
-const LEASE: Duration = Duration::from_mins(1);
 /// How often a name is asked for before it stays unknown for a day.
 const MOST_ATTEMPTS: u16 = 12;
 
 /// Starts asking under `host`.
 pub(crate) fn spawn(host: &Host, tools: Arc<Tools>) {
-    let stopping = host.stopping();
-    host.spawn("messaging.group_name", async move {
-        stopping.run_until_cancelled(keep_asking(&tools)).await;
-        Ok(())
+    let database = tools.database.clone();
+    CREW.spawn(host, "messaging.group_name", &database, futures::stream::pending().boxed(), move |job| {
+        let tools = Arc::clone(&tools);
+        async move { ask(&tools, job).await }
     });
 }
 
-async fn keep_asking(tools: &Tools) {
-    let mut interval = tokio::time::interval(LOOK_EVERY);
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        interval.tick().await;
-        match rows::claim(tools.database.worker(), 64, LEASE).await {
-            Ok(jobs) => {
-                futures::stream::iter(jobs).for_each_concurrent(AT_ONCE, |job| ask(tools, job)).await;
-            }
-            Err(error) => tracing::warn!(error = %error, "names of groups cannot be looked for now"),
-        }
-    }
-}
-
 async fn ask(tools: &Tools, job: Job) {
-    let done = match name(tools, &job).await {
-        Ok(Some(name)) => settle(tools, &job, &name).await,
-        Ok(None) if job.attempts >= MOST_ATTEMPTS => settle(tools, &job, "").await,
+    let conversation = ConversationId::from(job.subject);
+    let done = match name(tools, &job, conversation).await {
+        Ok(Some(name)) => settle(tools, &job, conversation, &name).await,
+        Ok(None) if job.attempts >= MOST_ATTEMPTS => settle(tools, &job, conversation, "").await,
         Ok(None) => {
             let wait = backoff::delay(job.attempts, rand::random());
-            rows::postpone(tools.database.worker(), &job, wait).await
+            CREW.queue.postpone(tools.database.worker(), &job, Some(wait)).await
         }
         Err(error) => Err(error),
     };
     if let Err(error) = done {
         // The job's lease runs out, and it is tried again.
-        tracing::warn!(conversation.id = %job.conversation, error = %error, "a group's name cannot be kept now");
+        tracing::warn!(conversation.id = %conversation, error = %error, "a group's name cannot be kept now");
     }
 }
 
 /// The group's name, empty where LINE does not tell it; none: it cannot be asked for now.
-async fn name(tools: &Tools, job: &Job) -> Result<Option<String>, sqlx::Error> {
+async fn name(tools: &Tools, job: &Job, conversation: ConversationId) -> Result<Option<String>, sqlx::Error> {
     let mut tx = tools.database.tenant(job.tenant).await?;
-    let key = rows::key(&mut tx, job.conversation).await?;
+    let key = rows::key(&mut tx, conversation).await?;
     let account = account::read(&mut tx, job.account).await?;
     tx.rollback().await?;
     let Some(group) = key.and_then(|key| GroupId::parse(&key).ok()) else { return Ok(Some(String::new())) };
@@ -88,9 +79,9 @@ async fn name(tools: &Tools, job: &Job) -> Result<Option<String>, sqlx::Error> {
     }
 }
 
-async fn settle(tools: &Tools, job: &Job, name: &str) -> Result<(), sqlx::Error> {
+async fn settle(tools: &Tools, job: &Job, conversation: ConversationId, name: &str) -> Result<(), sqlx::Error> {
     let mut tx = tools.database.tenant(job.tenant).await?;
-    rows::settle(&mut tx, job.conversation, name).await?;
+    rows::settle(&mut tx, conversation, name).await?;
     tools.wakes.after(&mut tx, Wake::Change(job.tenant));
     tx.commit().await
 }

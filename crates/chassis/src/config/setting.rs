@@ -1,6 +1,7 @@
 //! The types a setting can have.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use url::Url;
@@ -43,6 +44,7 @@ parsed_settings! {
     u32, "a whole number", 0;
     u64, "a whole number", 0;
     usize, "a whole number", 0;
+    NonZeroUsize, "a whole number, 1 or more", NonZeroUsize::MIN;
     f64, "a number", 0.0;
     bool, "`true` or `false`", false;
     SocketAddr, "an address such as 127.0.0.1:8080", SocketAddr::from(([127, 0, 0, 1], 0));

@@ -14,3 +14,4 @@ mod stage;
 mod telemetry;
 mod tenancy;
 mod tls;
+mod work_queue;

@@ -22,8 +22,10 @@ pub(crate) const NOTES: &[MigrationText] = &[MigrationText {
               tenant_id uuid NOT NULL, note_id uuid NOT NULL, text text NOT NULL, PRIMARY KEY (tenant_id, note_id));
           SELECT {schema}.isolate('{schema}.note');
           CREATE TABLE {schema}.job (
-              tenant_id uuid NOT NULL, job_id uuid NOT NULL, due_at timestamptz NOT NULL,
-              PRIMARY KEY (tenant_id, job_id));
+              tenant_id uuid NOT NULL, job_id uuid NOT NULL, account_id uuid NOT NULL DEFAULT gen_random_uuid(),
+              due_at timestamptz NOT NULL, attempts smallint NOT NULL DEFAULT 0,
+              create_time timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (tenant_id, job_id));
+          CREATE INDEX job_turn ON {schema}.job (tenant_id, due_at) WHERE due_at < 'infinity';
           SELECT {schema}.isolate('{schema}.job');
           SELECT {schema}.isolate_queue('{schema}.job', 'SELECT, INSERT, UPDATE');",
 }];

@@ -1,22 +1,12 @@
 //! Whose profile LINE is to be asked for. Due times go by the database's clock.
 
-use chassis::postgres::{Database, TenantTx};
-use chrono::TimeDelta;
-use kernel::{AccountId, FriendId, TenantId};
-use uuid::Uuid;
+use chassis::postgres::TenantTx;
+use chassis::work_queue::WorkQueue;
+use kernel::{AccountId, FriendId};
 
-/// A profile request that a worker has taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Claim {
-    /// The tenant.
-    pub(crate) tenant: TenantId,
-    /// The LINE user.
-    pub(crate) friend: FriendId,
-    /// The account to ask through.
-    pub(crate) account: AccountId,
-    /// Which try this is, from 1.
-    pub(crate) tries: u32,
-}
+/// The requests; a job is about a LINE user. One whose account is not connected is due at the end of time.
+pub(crate) const JOBS: WorkQueue =
+    WorkQueue { table: "identity.profile_request", subject: "friend_id", due: "due_time", attempts: "tries" };
 
 /// Has LINE asked for the user's profile, through this account, as soon as it can be.
 pub(crate) async fn put(tx: &mut TenantTx, friend: FriendId, account: AccountId) -> Result<(), sqlx::Error> {
@@ -28,64 +18,6 @@ pub(crate) async fn put(tx: &mut TenantTx, friend: FriendId, account: AccountId)
     .bind(tx.tenant().uuid())
     .bind(friend.uuid())
     .bind(account.uuid())
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-/// Takes at most `size` due requests for `lease`; when nobody finishes one by then, it is taken again. Tenants take turns, so
-/// that one with many requests does not keep the others waiting.
-pub(crate) async fn claim(database: &Database, size: i64, lease: TimeDelta) -> Result<Vec<Claim>, sqlx::Error> {
-    let rows: Vec<(Uuid, Uuid, Uuid, i32)> = sqlx::query_as(
-        "UPDATE identity.profile_request r
-         SET due_time = now() + $2 * interval '1 second', tries = r.tries + 1
-         FROM (SELECT q.tenant_id, q.friend_id
-               FROM (SELECT tenant_id, friend_id, row_number() OVER (PARTITION BY tenant_id ORDER BY due_time) AS turn
-                     FROM (SELECT tenant_id, friend_id, due_time FROM identity.profile_request
-                           WHERE due_time <= now() ORDER BY due_time LIMIT $1 * 50) waiting) taken
-               JOIN identity.profile_request q USING (tenant_id, friend_id)
-               WHERE q.due_time <= now()
-               ORDER BY taken.turn LIMIT $1 FOR UPDATE OF q SKIP LOCKED) due
-         WHERE r.tenant_id = due.tenant_id AND r.friend_id = due.friend_id
-         RETURNING r.tenant_id, r.friend_id, r.account_id, r.tries",
-    )
-    .bind(size)
-    .bind(lease.as_seconds_f64())
-    .fetch_all(database.worker())
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(tenant, friend, account, tries)| Claim {
-            tenant: tenant.into(),
-            friend: friend.into(),
-            account: account.into(),
-            tries: tries.unsigned_abs(),
-        })
-        .collect())
-}
-
-/// Forgets a request that was answered or given up. One that was put again meanwhile stays.
-pub(crate) async fn finish(tx: &mut TenantTx, claim: &Claim) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM identity.profile_request WHERE tenant_id = $1 AND friend_id = $2 AND tries = $3")
-        .bind(claim.tenant.uuid())
-        .bind(claim.friend.uuid())
-        .bind(i64::from(claim.tries))
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
-}
-
-/// Puts a request off: by `pause`, or, without one, until its account is connected.
-pub(crate) async fn put_off(tx: &mut TenantTx, claim: &Claim, pause: Option<TimeDelta>) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "UPDATE identity.profile_request
-         SET due_time = COALESCE(now() + $4::double precision * interval '1 second', 'infinity')
-         WHERE tenant_id = $1 AND friend_id = $2 AND tries = $3",
-    )
-    .bind(claim.tenant.uuid())
-    .bind(claim.friend.uuid())
-    .bind(i64::from(claim.tries))
-    .bind(pause.map(TimeDelta::as_seconds_f64))
     .execute(&mut **tx)
     .await?;
     Ok(())

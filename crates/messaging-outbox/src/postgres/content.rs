@@ -1,11 +1,10 @@
 //! Contents of media messages.
 
 use chassis::postgres::TenantTx;
-use kernel::{AccountId, MessageId, TenantId, Timestamp};
+use chassis::work_queue::WorkQueue;
+use kernel::{AccountId, MessageId, Timestamp};
 use messaging_outbox_core::media::ContentState;
-use sqlx::{PgPool, Row as _};
-use std::time::Duration;
-use uuid::Uuid;
+use sqlx::Row as _;
 
 /// Notes that LINE keeps bytes for a message, and has them fetched.
 pub(crate) async fn expect(tx: &mut TenantTx, account: AccountId, message: MessageId) -> Result<(), sqlx::Error> {
@@ -23,48 +22,9 @@ pub(crate) async fn expect(tx: &mut TenantTx, account: AccountId, message: Messa
     Ok(())
 }
 
-/// A content to be fetched, claimed for a while.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Job {
-    pub(crate) tenant: TenantId,
-    pub(crate) message: MessageId,
-    pub(crate) account: AccountId,
-    pub(crate) attempts: u16,
-    pub(crate) age: Duration,
-}
-
-/// Claims up to `room` due jobs over all tenants, `lease` long: a job whose fetcher dies is due again after it.
-pub(crate) async fn claim(worker: &PgPool, room: i64, lease: Duration) -> Result<Vec<Job>, sqlx::Error> {
-    let rows = sqlx::query(
-        "WITH due AS (
-             SELECT tenant_id, message_id FROM messaging.content_job WHERE due <= now()
-             ORDER BY due LIMIT $1 FOR UPDATE SKIP LOCKED)
-         UPDATE messaging.content_job j
-         SET due = now() + make_interval(secs => $2), attempts = least(j.attempts + 1, 30000)
-         FROM due WHERE (j.tenant_id, j.message_id) = (due.tenant_id, due.message_id)
-         RETURNING j.tenant_id, j.message_id, j.account_id, j.attempts,
-             extract(epoch FROM now() - j.create_time)::float8 AS age",
-    )
-    .bind(room)
-    .bind(lease.as_secs_f64())
-    .fetch_all(worker)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            let (tenant, message, account): (Uuid, Uuid, Uuid) =
-                (row.try_get("tenant_id")?, row.try_get("message_id")?, row.try_get("account_id")?);
-            let attempts: i16 = row.try_get("attempts")?;
-            let age: f64 = row.try_get("age")?;
-            Ok(Job {
-                tenant: tenant.into(),
-                message: message.into(),
-                account: account.into(),
-                attempts: attempts.unsigned_abs(),
-                age: Duration::from_secs_f64(age.max(0.0)),
-            })
-        })
-        .collect()
-}
+/// Contents to be fetched; a job is about a message.
+pub(crate) const JOBS: WorkQueue =
+    WorkQueue { table: "messaging.content_job", subject: "message_id", due: "due", attempts: "attempts" };
 
 /// LINE's ID of a message whose content is still to be fetched; none when it was unsent meanwhile. With `lock`, the message
 /// cannot be unsent before the transaction ends.
@@ -118,19 +78,6 @@ pub(crate) async fn settle(
     .bind(content_type)
     .bind(size)
     .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-/// The job is due again after `wait`.
-pub(crate) async fn postpone(worker: &PgPool, job: &Job, wait: Duration) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "UPDATE messaging.content_job SET due = now() + make_interval(secs => $3) WHERE tenant_id = $1 AND message_id = $2",
-    )
-    .bind(job.tenant.uuid())
-    .bind(job.message.uuid())
-    .bind(wait.as_secs_f64())
-    .execute(worker)
     .await?;
     Ok(())
 }

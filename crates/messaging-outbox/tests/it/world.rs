@@ -1,5 +1,6 @@
 //! A tenant with an official account at a simulated LINE, and messaging-outbox beside it.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -110,7 +111,7 @@ impl World {
                 lanes: 100,
                 quota_waits: QuotaWaits::default(),
             },
-            content: ContentConfig { at_once: 2, most_bytes: 1024 * 1024 },
+            content: ContentConfig { at_once: NonZeroUsize::new(2).unwrap(), most_bytes: 1024 * 1024 },
             inbound_transactions: 4,
         };
         change(&mut config);

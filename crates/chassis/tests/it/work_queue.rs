@@ -1,0 +1,141 @@
+//! Jobs that wait in a table: tenants in turn, whatever waits of one of them.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chassis::work_queue::{Claimed, Crew, Job, Want, WorkQueue};
+use futures::StreamExt as _;
+use kernel::TenantId;
+use sqlx::{AssertSqlSafe, PgConnection};
+use testkit::eventually;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::stage::{SOON, Stage, host, tenant};
+
+const QUEUE: WorkQueue =
+    WorkQueue { table: "messaging.job", subject: "job_id", due: "due_at", attempts: "attempts" };
+const LEASE: Duration = Duration::from_mins(1);
+
+/// Puts `count` jobs of a tenant in, due `since` seconds ago.
+async fn put(stage: &Stage, number: u128, count: i32, since: i32) {
+    let put = "INSERT INTO messaging.job (tenant_id, job_id, due_at)
+               SELECT $1, gen_random_uuid(), now() - make_interval(secs => $3) FROM generate_series(1, $2)";
+    let put = sqlx::query(put).bind(Uuid::from_u128(number)).bind(count).bind(since);
+    put.execute(stage.database.worker()).await.unwrap();
+}
+
+async fn claim(stage: &Stage, from: Uuid, room: usize, in_hand: &[(TenantId, usize)]) -> Claimed {
+    let want = Want { from, room, share: room, in_hand, lease: LEASE };
+    QUEUE.claim(stage.database.worker(), &want).await.unwrap()
+}
+
+fn tenants(jobs: &[Job]) -> BTreeSet<TenantId> {
+    jobs.iter().map(|job| job.tenant).collect()
+}
+
+/// Rows of the queue that this transaction has read so far.
+async fn rows_read(connection: &mut PgConnection) -> i64 {
+    let read = "SELECT (seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_xact_user_tables
+                WHERE schemaname = 'messaging' AND relname = 'job'";
+    sqlx::query_scalar(read).fetch_one(connection).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_job_is_claimed_at_once_behind_another_tenants_thirty_thousand_and_a_claim_reads_few_of_them() {
+    let stage = Stage::new("fair_claim").await;
+    put(&stage, 1, 30_000, 3_600).await;
+    put(&stage, 2, 1, 0).await;
+    for (analyzed, plan) in [(false, "auto"), (true, "force_custom_plan"), (true, "force_generic_plan")] {
+        if analyzed {
+            sqlx::query("ANALYZE messaging.job").execute(&mut stage.admin().await).await.unwrap();
+        }
+        let mut tx = stage.database.worker().begin().await.unwrap();
+        let set = AssertSqlSafe(format!("SET LOCAL plan_cache_mode = {plan}"));
+        sqlx::query(set).execute(&mut *tx).await.unwrap();
+        let want = Want { from: Uuid::nil(), room: 4, share: 4, in_hand: &[], lease: LEASE };
+        let claimed = QUEUE.claim(&mut *tx, &want).await.unwrap();
+        assert_eq!(tenants(&claimed.jobs), BTreeSet::from([tenant(1), tenant(2)]), "{plan}");
+        assert_eq!(claimed.jobs.len(), 3, "two of the one, and the only one of the other");
+        let read = rows_read(&mut tx).await;
+        assert!(read <= 30, "{read} rows were read under {plan}, analyzed: {analyzed}");
+        tx.rollback().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn every_tenant_has_its_turn_and_one_with_its_share_in_hand_is_passed_over() {
+    let stage = Stage::new("turns").await;
+    for number in 1..=3 {
+        put(&stage, number, 10, 60).await;
+    }
+    let first = claim(&stage, Uuid::nil(), 2, &[]).await;
+    assert_eq!((tenants(&first.jobs), first.jobs.len()), (BTreeSet::from([tenant(1), tenant(2)]), 2));
+    let second = claim(&stage, first.next, 2, &[]).await;
+    assert_eq!(tenants(&second.jobs), BTreeSet::from([tenant(3)]));
+    assert_eq!(second.next, Uuid::nil());
+    let others = claim(&stage, second.next, 6, &[(tenant(1), 6), (tenant(2), 5)]).await;
+    let of = |number| others.jobs.iter().filter(|job| job.tenant == tenant(number)).count();
+    assert_eq!((of(1), of(2), of(3)), (0, 1, 3));
+    assert!(others.jobs.iter().all(|job| job.attempts == 1 && job.age < SOON));
+}
+
+#[tokio::test]
+async fn a_claimed_job_is_nobody_elses_until_it_is_put_off_or_done() {
+    let stage = Stage::new("put_off").await;
+    put(&stage, 1, 1, 60).await;
+    let job = claim(&stage, Uuid::nil(), 4, &[]).await.jobs[0];
+    assert!(claim(&stage, Uuid::nil(), 4, &[]).await.jobs.is_empty());
+    QUEUE.postpone(stage.database.worker(), &job, Some(Duration::ZERO)).await.unwrap();
+    let again = claim(&stage, Uuid::nil(), 4, &[]).await.jobs[0];
+    assert_eq!((again.subject, again.attempts), (job.subject, 2));
+    // Whoever held the first claim is too late.
+    QUEUE.postpone(stage.database.worker(), &job, Some(Duration::ZERO)).await.unwrap();
+    assert!(claim(&stage, Uuid::nil(), 4, &[]).await.jobs.is_empty());
+    QUEUE.postpone(stage.database.worker(), &again, None).await.unwrap();
+    let parked = "SELECT count(*) FROM messaging.job WHERE due_at = 'infinity'";
+    let parked: i64 = sqlx::query_scalar(parked).fetch_one(stage.database.worker()).await.unwrap();
+    assert_eq!(parked, 1);
+    let mut tx = stage.database.tenant(tenant(1)).await.unwrap();
+    for (job, left) in [(job, 1i64), (again, 0)] {
+        QUEUE.finish(&mut *tx, &job).await.unwrap();
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM messaging.job").fetch_one(&mut *tx).await.unwrap();
+        assert_eq!(count, left);
+    }
+}
+
+#[tokio::test]
+async fn a_crew_whose_hands_are_full_of_one_tenants_jobs_still_has_one_free_for_another() {
+    let stage = Stage::new("crew").await;
+    put(&stage, 1, 100, 60).await;
+    let host = host();
+    let crew = Crew {
+        queue: QUEUE,
+        at_once: NonZeroUsize::new(4).unwrap(),
+        lease: LEASE,
+        look_every: Duration::from_millis(50),
+    };
+    let begun = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&begun);
+    let never = Arc::new(Notify::new());
+    crew.spawn(&host, "test.crew", &stage.database, futures::stream::pending().boxed(), move |job| {
+        seen.lock().unwrap().push(job.tenant);
+        let never = Arc::clone(&never);
+        async move { never.notified().await }
+    });
+    let until = async |wanted: &[TenantId]| {
+        eventually(SOON, || {
+            let seen = begun.lock().unwrap().clone();
+            std::future::ready(if seen == wanted { Ok(()) } else { Err(seen) })
+        })
+        .await
+        .unwrap();
+    };
+    until(&[tenant(1); 3]).await;
+    put(&stage, 2, 1, 0).await;
+    until(&[tenant(1), tenant(1), tenant(1), tenant(2)]).await;
+    host.stop();
+    host.wait().await.unwrap();
+}
