@@ -102,11 +102,8 @@ impl WorkQueue {
         if let Some(row) = rows.first() {
             (looked_at, last) = (row.try_get::<i64, _>("looked_at")?, row.try_get::<Option<Uuid>, _>("last")?);
         }
-        let last = if served.len() >= want.room {
-            served.last().copied()
-        } else {
-            last.filter(|_| looked_at >= LOOKED_AT)
-        };
+        let last =
+            if served.len() >= want.room { served.last().copied() } else { last.filter(|_| looked_at >= LOOKED_AT) };
         let next = last.map_or(Uuid::nil(), |last| Uuid::from_u128(last.as_u128().wrapping_add(1)));
         Ok(Claimed { jobs, next })
     }

@@ -14,3 +14,4 @@ pub mod reply_window;
 pub mod route;
 pub mod send_gate;
 pub mod state;
+pub mod token_renewal;

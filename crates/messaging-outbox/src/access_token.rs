@@ -3,10 +3,11 @@
 //!
 //! Of the tokens got by assertion (v2.1) LINE lets an account have 30 at once, for up to 30 days each. So that restarts and
 //! replicas do not use them up, the token in use is kept in the database, too. Should LINE refuse to issue another all the
-//! same, a stateless one serves: those have no limit.
+//! same, a stateless one serves: those have no limit. A token that LINE refuses as soon as it was issued is not replaced again
+//! and again (see `token_renewal`): what is to be sent fails as unauthorized meanwhile.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::envelope::Envelope;
@@ -19,11 +20,12 @@ use line_client::{AssertionKey, ChannelAccessToken, Failure, FailureKind, LineCl
 use line_types::api::TokenResponse;
 use line_types::id::ChannelId;
 use line_types::signature::ChannelSecret;
+use messaging_outbox_core::token_renewal::{self, Renewals};
+use quick_cache::sync::Cache;
 use uuid::Uuid;
 
 use crate::postgres::access_token::{self as rows, Shared};
-use crate::postgres::account::Account;
-use crate::postgres::lane::LaneKey;
+use crate::postgres::account::{Account, AccountKey};
 
 /// How long asking LINE for a token may take.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -33,7 +35,9 @@ const ASSERTION_LIFE: Duration = Duration::from_mins(5);
 const RENEW_AT: i32 = 5;
 /// A credential LINE refused is not tried again sooner, unless it is changed.
 const REFUSED_FOR: TimeDelta = TimeDelta::seconds(10);
-/// Tokens kept at most; beyond that all are forgotten and got anew.
+/// A token of the kind without limit is not got sooner where LINE refuses one after another.
+const UNLIMITED_REFUSED_FOR: TimeDelta = TimeDelta::minutes(10);
+/// Tokens kept at most; those longest unused are forgotten first.
 const KEPT: usize = 20_000;
 
 /// Why there is no token.
@@ -60,14 +64,19 @@ pub(crate) struct AccessTokens {
     clock: Arc<dyn Clock>,
     database: Database,
     envelope: Arc<Envelope>,
-    kept: Mutex<HashMap<LaneKey, Arc<tokio::sync::Mutex<Option<Kept>>>>>,
+    kept: Cache<AccountKey, Slot>,
 }
 
+type Slot = Arc<tokio::sync::Mutex<Option<Kept>>>;
+
+#[derive(Clone)]
 struct Kept {
     /// With which credential it was got.
     credential: Uuid,
     token: Result<ChannelAccessToken, TokenTrouble>,
     renew_time: Option<Timestamp>,
+    /// How often LINE refused tokens of this credential.
+    renewals: Option<Renewals>,
 }
 
 /// A token fresh from LINE.
@@ -87,11 +96,11 @@ impl AccessTokens {
         database: Database,
         envelope: Arc<Envelope>,
     ) -> Self {
-        Self { line, key, clock, database, envelope, kept: Mutex::default() }
+        Self { line, key, clock, database, envelope, kept: Cache::new(KEPT) }
     }
 
     /// The token of an account, got from LINE when there is none that still lives.
-    pub(crate) async fn get(&self, key: LaneKey, account: &Account) -> Result<ChannelAccessToken, TokenTrouble> {
+    pub(crate) async fn get(&self, key: AccountKey, account: &Account) -> Result<ChannelAccessToken, TokenTrouble> {
         let slot = self.slot(key);
         let mut slot = slot.lock().await;
         let (now, credential) = (self.clock.now(), fingerprint(account));
@@ -101,66 +110,76 @@ impl AccessTokens {
         {
             return kept.token.clone();
         }
-        let fresh = match self.shared(key, account, credential, now).await {
-            Some(shared) => shared,
-            None => self.issue(key, account, credential, now).await,
+        let held = slot.as_ref().filter(|kept| kept.credential == credential);
+        let fresh = if let Some(shared) = self.shared(key, account, credential, now).await {
+            shared
+        } else {
+            self.issue(key, account, credential, held.and_then(|kept| kept.renewals), now).await
         };
         // A token that still lives serves on when LINE cannot be asked for the next.
-        if let (Err(TokenTrouble::Unavailable), Some(kept)) = (&fresh.token, slot.as_ref())
-            && kept.credential == credential
+        if let (Err(TokenTrouble::Unavailable), Some(kept)) = (&fresh.token, held)
             && kept.token.is_ok()
         {
             return kept.token.clone();
         }
         let token = fresh.token.clone();
-        *slot = (token != Err(TokenTrouble::Unavailable)).then_some(fresh);
+        if token != Err(TokenTrouble::Unavailable) {
+            *slot = Some(fresh);
+        }
         token
     }
 
     /// Another token than `refused`, which LINE did not take. Whoever comes later with the same one gets what the first got.
     pub(crate) async fn renew(
         &self,
-        key: LaneKey,
+        key: AccountKey,
         account: &Account,
         refused: &ChannelAccessToken,
     ) -> Result<ChannelAccessToken, TokenTrouble> {
         let slot = self.slot(key);
         let mut slot = slot.lock().await;
-        match slot.as_ref().map(|kept| &kept.token) {
+        let (now, credential) = (self.clock.now(), fingerprint(account));
+        let held = slot.as_ref().filter(|kept| kept.credential == credential);
+        match held.map(|kept| &kept.token) {
             Some(Ok(token)) if token != refused => return Ok(token.clone()),
             _ if account.credential == ChannelCredentialKind::LongLivedToken => return Err(TokenTrouble::Refused),
             _ => {}
         }
-        let (now, credential) = (self.clock.now(), fingerprint(account));
         // Another replica may have got a new one already.
         let shared = self.shared(key, account, credential, now).await;
-        let other = shared.filter(|shared| shared.token.as_ref().is_ok_and(|token| token != refused));
-        let fresh = match other {
-            Some(other) => other,
-            None => self.issue(key, account, credential, now).await,
+        let renewals = shared.as_ref().or(held).and_then(|kept| kept.renewals);
+        let renewed = token_renewal::renew(renewals, now);
+        let other = shared.clone().filter(|shared| shared.token.as_ref().is_ok_and(|token| token != refused));
+        let fresh = match (other, renewed) {
+            (Some(other), _) => other,
+            (None, Ok(renewals)) => self.issue(key, account, credential, Some(renewals), now).await,
+            (None, Err(allowed_from)) => {
+                tracing::error!(account = %account.id, "LINE refuses channel access tokens as soon as they are issued");
+                // LINE may take the one there is by then; where none is shared, another of the unlimited kind.
+                let again = if shared.is_some() { REFUSED_FOR } else { UNLIMITED_REFUSED_FOR };
+                let again = allowed_from.min(now + again);
+                Kept { credential, token: Err(TokenTrouble::Refused), renew_time: Some(again), renewals }
+            }
         };
         let token = fresh.token.clone();
-        *slot = (token != Err(TokenTrouble::Unavailable)).then_some(fresh);
+        if token != Err(TokenTrouble::Unavailable) {
+            *slot = Some(fresh);
+        }
         token
     }
 
-    fn slot(&self, key: LaneKey) -> Arc<tokio::sync::Mutex<Option<Kept>>> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= KEPT {
-            kept.clear();
-        }
-        Arc::clone(kept.entry(key).or_default())
+    fn slot(&self, key: AccountKey) -> Slot {
+        let Ok(slot) = self.kept.get_or_insert_with(&key, || Ok::<_, Infallible>(Slot::default()));
+        slot
     }
 
     /// The token that this or another replica got before, where it is of a kind that is shared.
-    async fn shared(&self, key: LaneKey, account: &Account, credential: Uuid, now: Timestamp) -> Option<Kept> {
+    async fn shared(&self, key: AccountKey, account: &Account, credential: Uuid, now: Timestamp) -> Option<Kept> {
         if account.credential != ChannelCredentialKind::AssertionKey {
             return None;
         }
         match self.read_shared(key, credential).await {
-            Ok(Some((token, renew_time))) if now < renew_time => {
-                Some(Kept { credential, token: Ok(token), renew_time: Some(renew_time) })
-            }
+            Ok(Some(kept)) if kept.renew_time.is_some_and(|time| now < time) => Some(kept),
             Ok(_) => None,
             Err(error) => {
                 tracing::warn!(account = %account.id, error = format!("{error:#}"), "the channel access token kept cannot be read");
@@ -169,46 +188,51 @@ impl AccessTokens {
         }
     }
 
-    async fn read_shared(
-        &self,
-        key: LaneKey,
-        credential: Uuid,
-    ) -> anyhow::Result<Option<(ChannelAccessToken, Timestamp)>> {
+    async fn read_shared(&self, key: AccountKey, credential: Uuid) -> anyhow::Result<Option<Kept>> {
         let mut tx = self.database.tenant(key.tenant).await?;
         let Some(kept) = rows::read(&mut tx, key.account, credential).await? else { return Ok(None) };
         let token = self.envelope.decrypt(&mut tx, &purpose(key), &kept.ciphertext).await?;
         tx.rollback().await?;
-        Ok(Some((ChannelAccessToken::new(std::str::from_utf8(&token)?), kept.renew_time)))
+        let token = Ok(ChannelAccessToken::new(std::str::from_utf8(&token)?));
+        Ok(Some(Kept { credential, token, renew_time: Some(kept.renew_time), renewals: kept.renewals }))
     }
 
     async fn share(
         &self,
-        key: LaneKey,
+        key: AccountKey,
         credential: Uuid,
         token: &ChannelAccessToken,
         renew_time: Timestamp,
+        renewals: Option<Renewals>,
     ) -> anyhow::Result<()> {
         let mut tx = self.database.tenant(key.tenant).await?;
         let ciphertext = self.envelope.encrypt(&mut tx, &purpose(key), token.expose().as_bytes()).await?;
-        rows::keep(&mut tx, key.account, credential, &Shared { renew_time, ciphertext }).await?;
+        rows::keep(&mut tx, key.account, credential, &Shared { renew_time, ciphertext, renewals }).await?;
         tx.commit().await?;
         Ok(())
     }
 
-    async fn issue(&self, key: LaneKey, account: &Account, credential: Uuid, now: Timestamp) -> Kept {
+    async fn issue(
+        &self,
+        key: AccountKey,
+        account: &Account,
+        credential: Uuid,
+        renewals: Option<Renewals>,
+        now: Timestamp,
+    ) -> Kept {
         match self.issued(account, now).await {
             Ok(Issued { token, life, scarce }) => {
                 let renew_time = life.map(|life| now + life - life / RENEW_AT);
                 if let Some(renew_time) = renew_time.filter(|_| scarce)
-                    && let Err(error) = self.share(key, credential, &token, renew_time).await
+                    && let Err(error) = self.share(key, credential, &token, renew_time, renewals).await
                 {
                     tracing::warn!(account = %account.id, error = format!("{error:#}"), "a channel access token is not kept");
                 }
-                Kept { credential, token: Ok(token), renew_time }
+                Kept { credential, token: Ok(token), renew_time, renewals }
             }
             Err(trouble) => {
                 tracing::warn!(account = %account.id, error = %trouble, "no channel access token");
-                Kept { credential, token: Err(trouble), renew_time: Some(now + REFUSED_FOR) }
+                Kept { credential, token: Err(trouble), renew_time: Some(now + REFUSED_FOR), renewals }
             }
         }
     }
@@ -240,7 +264,7 @@ impl AccessTokens {
 }
 
 /// What a shared token is encrypted for.
-fn purpose(key: LaneKey) -> String {
+fn purpose(key: AccountKey) -> String {
     format!("access_token/{}", key.account)
 }
 

@@ -17,9 +17,8 @@ use messaging_outbox_core::media::{self, AfterFetch, ContentState, Fetched};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::access_token::TokenTrouble;
-use crate::postgres::account;
+use crate::postgres::account::{self, AccountKey};
 use crate::postgres::content;
-use crate::postgres::lane::LaneKey;
 use crate::sender::Tools;
 use crate::wake::Wake;
 
@@ -104,7 +103,7 @@ async fn try_fetch(
     };
     tx.rollback().await?;
     let Some(account) = account else { return Ok(Some(Fetched::Trouble)) };
-    let key = LaneKey { tenant: job.tenant, account: job.account };
+    let key = AccountKey { tenant: job.tenant, account: job.account };
     let Ok(mut access) = tools.tokens.get(key, &account).await else { return Ok(Some(Fetched::Trouble)) };
     for renewed in [false, true] {
         match tools.line.content(&access, &line_message, config.most_bytes, DEADLINE).await {
@@ -172,12 +171,7 @@ async fn keep(tools: &Tools, tenant: TenantId, message: MessageId, content: Cont
     Ok(Fetched::Whole)
 }
 
-async fn settle(
-    tools: &Tools,
-    tenant: TenantId,
-    message: MessageId,
-    state: ContentState,
-) -> Result<(), sqlx::Error> {
+async fn settle(tools: &Tools, tenant: TenantId, message: MessageId, state: ContentState) -> Result<(), sqlx::Error> {
     let mut tx = tools.database.tenant(tenant).await?;
     content::settle(&mut tx, message, state, "", 0).await?;
     announce(tools, &mut tx, message).await?;

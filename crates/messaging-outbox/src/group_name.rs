@@ -13,9 +13,8 @@ use line_client::FailureKind;
 use line_types::id::GroupId;
 use messaging_outbox_core::backoff;
 
-use crate::postgres::account;
+use crate::postgres::account::{self, AccountKey};
 use crate::postgres::group_name as rows;
-use crate::postgres::lane::LaneKey;
 use crate::sender::Tools;
 use crate::wake::Wake;
 
@@ -60,19 +59,19 @@ async fn ask(tools: &Tools, job: Job) {
 /// The group's name, empty where LINE does not tell it; none: it cannot be asked for now.
 async fn name(tools: &Tools, job: &Job, conversation: ConversationId) -> Result<Option<String>, sqlx::Error> {
     let mut tx = tools.database.tenant(job.tenant).await?;
-    let key = rows::key(&mut tx, conversation).await?;
+    let chat = rows::key(&mut tx, conversation).await?;
     let account = account::read(&mut tx, job.account).await?;
     tx.rollback().await?;
-    let Some(group) = key.and_then(|key| GroupId::parse(&key).ok()) else { return Ok(Some(String::new())) };
+    let Some(group) = chat.and_then(|chat| GroupId::parse(&chat).ok()) else { return Ok(Some(String::new())) };
     let Some(account) = account else { return Ok(None) };
-    let lane = LaneKey { tenant: job.tenant, account: job.account };
-    let Ok(token) = tools.tokens.get(lane, &account).await else { return Ok(None) };
+    let key = AccountKey { tenant: job.tenant, account: job.account };
+    let Ok(token) = tools.tokens.get(key, &account).await else { return Ok(None) };
     match tools.line.group_summary(&token, &group, DEADLINE).await {
         Ok(summary) => Ok(Some(summary.group_name)),
         Err(failure) if failure.kind == FailureKind::Refused => Ok(Some(String::new())),
         Err(failure) if failure.kind == FailureKind::Unauthorized => {
             // The next try uses the new token.
-            let _ = tools.tokens.renew(lane, &account, &token).await;
+            let _ = tools.tokens.renew(key, &account, &token).await;
             Ok(None)
         }
         Err(_) => Ok(None),

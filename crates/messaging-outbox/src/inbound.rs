@@ -15,7 +15,7 @@ use messaging_outbox_core::reply_window;
 use uuid::Uuid;
 
 use crate::change::{self, Changed};
-use crate::postgres::lane::LaneKey;
+use crate::postgres::account::AccountKey;
 use crate::postgres::{content, group_name, inbound as rows, reply_token};
 use crate::trouble;
 use crate::wake::{Wake, Wakes};
@@ -120,7 +120,7 @@ impl Reception {
         let ciphertext = self.envelope.encrypt(tx, &purpose(id), token.as_bytes()).await?;
         let put_back = reply_token::keep(tx, event.account, changed.conversation, id, until, &ciphertext).await?;
         if put_back > 0 {
-            let key = LaneKey { tenant: tx.tenant(), account: event.account };
+            let key = AccountKey { tenant: tx.tenant(), account: event.account };
             self.wakes.after(tx, Wake::Queue(key));
         }
         Ok(())

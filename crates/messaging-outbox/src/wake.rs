@@ -9,7 +9,7 @@ use kernel::TenantId;
 use tokio::sync::{broadcast, mpsc};
 use uuid::Uuid;
 
-use crate::postgres::lane::LaneKey;
+use crate::postgres::account::AccountKey;
 
 /// Between replicas: a conversation of this tenant changed.
 const CHANGES: &str = "signal.v1.messaging.changes";
@@ -24,7 +24,7 @@ pub(crate) enum Wake {
     /// A conversation of this tenant changed.
     Change(TenantId),
     /// A message of this account waits in the send queue.
-    Queue(LaneKey),
+    Queue(AccountKey),
     /// An account, a tenant or a suspension changed: any queue may have been set in motion.
     Look,
     /// A content waits to be fetched.
@@ -111,10 +111,10 @@ fn work(bytes: &[u8]) -> Option<Wake> {
     match bytes {
         b"look" => Some(Wake::Look),
         b"content" => Some(Wake::Content),
-        lane => {
-            let (tenant, account) = lane.split_at_checked(16)?;
+        key => {
+            let (tenant, account) = key.split_at_checked(16)?;
             let id = |bytes: &[u8]| Uuid::from_slice(bytes).ok();
-            Some(Wake::Queue(LaneKey { tenant: id(tenant)?.into(), account: id(account)?.into() }))
+            Some(Wake::Queue(AccountKey { tenant: id(tenant)?.into(), account: id(account)?.into() }))
         }
     }
 }

@@ -15,8 +15,7 @@ use uuid::Uuid;
 
 use crate::stage::{SOON, Stage, host, tenant};
 
-const QUEUE: WorkQueue =
-    WorkQueue { table: "messaging.job", subject: "job_id", due: "due_at", attempts: "attempts" };
+const QUEUE: WorkQueue = WorkQueue { table: "messaging.job", subject: "job_id", due: "due_at", attempts: "attempts" };
 const LEASE: Duration = Duration::from_mins(1);
 
 /// Puts `count` jobs of a tenant in, due `since` seconds ago.

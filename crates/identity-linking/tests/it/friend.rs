@@ -302,3 +302,32 @@ async fn what_the_tenant_recorded_of_a_friend_touches_no_customer() {
     let list = ListFriendsRequest { page_size: -1, state: 99, ..ListFriendsRequest::default() };
     assert_eq!(fields(at.friends().list_friends(list).await), ["account_id", "page_size", "state"]);
 }
+
+#[tokio::test]
+async fn a_profile_is_read_at_once_behind_another_tenants_thirty_thousand() {
+    let house = House::open("friend_fair").await;
+    let (many, tenant) = (house.tenant().await, house.tenant().await);
+    let (_, account) = house.account(tenant, BOT).await;
+    let admin = house.admin().await;
+    sqlx::query(
+        "INSERT INTO identity.profile_request (tenant_id, friend_id, account_id, due_time, tries)
+         SELECT $1, gen_random_uuid(), gen_random_uuid(), now() - interval '1 hour', 0 FROM generate_series(1, 30000)",
+    )
+    .bind(many.uuid())
+    .execute(&admin)
+    .await
+    .unwrap();
+    house.messaging.name(&user(1), "はなこ");
+    house.webhooks(tenant, account, &[event("message", &user(1), 1_000)]).await;
+    eventually(SOON, || async {
+        let shown = friends(&house, tenant, account).await.pop().map(|friend| friend.display_name);
+        if shown.as_deref() == Some("はなこ") { Ok(()) } else { Err(shown) }
+    })
+    .await
+    .unwrap();
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM identity.profile_request WHERE due_time <= now()")
+        .fetch_one(&admin)
+        .await
+        .unwrap();
+    assert!(left > 10_000, "{left} of the others' were not begun");
+}

@@ -16,8 +16,7 @@ use url::Url;
 
 use super::{Desk, field};
 use crate::access_token::TokenTrouble;
-use crate::postgres::account::{self, Account};
-use crate::postgres::lane::LaneKey;
+use crate::postgres::account::{self, Account, AccountKey};
 
 /// How long LINE may take to answer.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -178,7 +177,7 @@ impl Desk {
         let id: AccountId = field::id("account_id", account)?;
         let tenant = caller.tenant();
         let account = self.account(tenant, id).await?;
-        let key = LaneKey { tenant, account: id };
+        let key = AccountKey { tenant, account: id };
         let (tokens, line) = (&self.tools.tokens, &self.tools.line);
         let token = tokens.get(key, &account).await.map_err(no_token)?;
         match call(line.clone(), token.clone()).await {

@@ -20,7 +20,7 @@ use super::content::ContentStream;
 use super::wire as to_wire;
 use super::{Desk, field, outgoing};
 use crate::change;
-use crate::postgres::lane::LaneKey;
+use crate::postgres::account::AccountKey;
 use crate::postgres::message::{Message, Outbound};
 use crate::postgres::send_queue::Entry;
 use crate::postgres::settle::{Settled, TakenBack};
@@ -244,7 +244,7 @@ impl Desk {
         audit::record(tx, &Actor::of(caller), "message.send", &format!("message/{message}"), detail)
             .await
             .map_err(refuse::database)?;
-        let key = LaneKey { tenant: tx.tenant(), account: to.account };
+        let key = AccountKey { tenant: tx.tenant(), account: to.account };
         self.tools.wakes.after(tx, Wake::Queue(key));
         Ok(message)
     }

@@ -2,9 +2,16 @@
 
 use chassis::postgres::TenantTx;
 use contracts::events::v1::{AccountState, ChannelCredentialKind};
-use kernel::AccountId;
+use kernel::{AccountId, TenantId};
 use sqlx::Row as _;
 use uuid::Uuid;
+
+/// An account of a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct AccountKey {
+    pub(crate) tenant: TenantId,
+    pub(crate) account: AccountId,
+}
 
 /// An account and how to get channel access tokens for it. The material is sealed.
 #[derive(Clone)]

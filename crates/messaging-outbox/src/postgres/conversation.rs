@@ -9,6 +9,7 @@ use messaging_outbox_core::send_gate::{SendBarrier, SendGate};
 use sqlx::Row as _;
 use uuid::Uuid;
 
+use super::replica;
 use super::settle::Settled;
 use crate::change::Changed;
 
@@ -40,7 +41,7 @@ macro_rules! select_conversation {
         concat!(
             "SELECT c.conversation_id, c.account_id, c.kind, c.chat_key, c.standby, c.unread_count, c.last_message_id,
                  c.last_message_time, c.activity_time, c.version, coalesce(u.display_name, g.display_name, '') AS display_name,
-                 coalesce(f.state = 3, false) AS blocked, coalesce(a.state = 2, false) AS connected,
+                 f.state AS friendship, a.state AS account_state,
                  coalesce(t.suspended, false) AS suspended,
                  (SELECT max(r.usable_until) FROM messaging.reply_token r
                   WHERE r.tenant_id = c.tenant_id AND r.conversation_id = c.conversation_id AND NOT r.used
@@ -117,8 +118,8 @@ fn conversation(row: &sqlx::postgres::PgRow) -> Result<Conversation, sqlx::Error
     let reply_until: Option<Timestamp> = row.try_get("reply_until")?;
     let gate = SendGate {
         tenant_suspended: row.try_get("suspended")?,
-        account_connected: row.try_get("connected")?,
-        friend_blocked: row.try_get("blocked")?,
+        account_connected: replica::is_connected(row.try_get("account_state")?),
+        friend_blocked: replica::is_blocked(row.try_get("friendship")?),
         standby: row.try_get("standby")?,
         has_recipient: chat.recipient().is_some(),
         has_reply_token: reply_until.is_some(),

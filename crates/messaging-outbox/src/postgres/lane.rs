@@ -2,30 +2,24 @@
 
 use std::time::Duration;
 
-use kernel::{AccountId, TenantId};
 use sqlx::{PgPool, Row as _};
 use uuid::Uuid;
 
-/// An account of a tenant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct LaneKey {
-    pub(crate) tenant: TenantId,
-    pub(crate) account: AccountId,
-}
+use super::account::AccountKey;
 
 /// A lane this replica holds now.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Acquired {
-    pub(crate) key: LaneKey,
+    pub(crate) key: AccountKey,
     /// Rises with every holder; claims carry it.
     pub(crate) epoch: i64,
     /// The last holder's lease ran out: something of it may still be on its way.
     pub(crate) taken_over: bool,
 }
 
-/// The accounts that have something to send now, and those whose holder's lease ran out: it may have left rows in hand. Jumps from account to account through the queue's primary key, so it costs
-/// by accounts and not by messages.
-pub(crate) async fn with_work(worker: &PgPool, most: i64) -> Result<Vec<LaneKey>, sqlx::Error> {
+/// The accounts that have something to send now, and those whose holder's lease ran out: it may have left rows in
+/// hand. Jumps from account to account through the queue's primary key, so it costs by accounts and not by messages.
+pub(crate) async fn with_work(worker: &PgPool, most: i64) -> Result<Vec<AccountKey>, sqlx::Error> {
     let rows = sqlx::query(
         "WITH RECURSIVE jump AS (
              (SELECT tenant_id, account_id FROM messaging.send ORDER BY tenant_id, account_id LIMIT 1)
@@ -53,7 +47,7 @@ pub(crate) async fn with_work(worker: &PgPool, most: i64) -> Result<Vec<LaneKey>
 pub(crate) async fn acquire(
     worker: &PgPool,
     holder: Uuid,
-    lanes: &[LaneKey],
+    lanes: &[AccountKey],
     lease: Duration,
 ) -> Result<Vec<Acquired>, sqlx::Error> {
     let (tenants, accounts) = split(lanes);
@@ -93,9 +87,9 @@ pub(crate) async fn acquire(
 pub(crate) async fn renew(
     worker: &PgPool,
     holder: Uuid,
-    lanes: &[(LaneKey, i64)],
+    lanes: &[(AccountKey, i64)],
     lease: Duration,
-) -> Result<Vec<(LaneKey, i64)>, sqlx::Error> {
+) -> Result<Vec<(AccountKey, i64)>, sqlx::Error> {
     let (tenants, accounts, epochs) = split_held(lanes);
     let rows = sqlx::query(
         "UPDATE messaging.lane l SET lease_until = now() + make_interval(secs => $5)
@@ -115,7 +109,7 @@ pub(crate) async fn renew(
 }
 
 /// Gives lanes back. Nothing of them may be on its way.
-pub(crate) async fn release(worker: &PgPool, lanes: &[(LaneKey, i64)]) -> Result<(), sqlx::Error> {
+pub(crate) async fn release(worker: &PgPool, lanes: &[(AccountKey, i64)]) -> Result<(), sqlx::Error> {
     let (tenants, accounts, epochs) = split_held(lanes);
     sqlx::query(
         "UPDATE messaging.lane l SET holder = NULL
@@ -130,17 +124,17 @@ pub(crate) async fn release(worker: &PgPool, lanes: &[(LaneKey, i64)]) -> Result
     Ok(())
 }
 
-fn split(lanes: &[LaneKey]) -> (Vec<Uuid>, Vec<Uuid>) {
+fn split(lanes: &[AccountKey]) -> (Vec<Uuid>, Vec<Uuid>) {
     lanes.iter().map(|lane| (lane.tenant.uuid(), lane.account.uuid())).unzip()
 }
 
-fn split_held(lanes: &[(LaneKey, i64)]) -> (Vec<Uuid>, Vec<Uuid>, Vec<i64>) {
-    let keys: Vec<LaneKey> = lanes.iter().map(|(key, _)| *key).collect();
+fn split_held(lanes: &[(AccountKey, i64)]) -> (Vec<Uuid>, Vec<Uuid>, Vec<i64>) {
+    let keys: Vec<AccountKey> = lanes.iter().map(|(key, _)| *key).collect();
     let (tenants, accounts) = split(&keys);
     (tenants, accounts, lanes.iter().map(|(_, epoch)| *epoch).collect())
 }
 
-fn key(row: &sqlx::postgres::PgRow) -> Result<LaneKey, sqlx::Error> {
+fn key(row: &sqlx::postgres::PgRow) -> Result<AccountKey, sqlx::Error> {
     let (tenant, account): (Uuid, Uuid) = (row.try_get("tenant_id")?, row.try_get("account_id")?);
-    Ok(LaneKey { tenant: tenant.into(), account: account.into() })
+    Ok(AccountKey { tenant: tenant.into(), account: account.into() })
 }

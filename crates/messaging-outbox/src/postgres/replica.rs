@@ -1,8 +1,20 @@
 //! Replicas of what identity-linking owns: the highest version wins, so order and repetition do not matter.
 
 use chassis::postgres::TenantTx;
-use contracts::events::v1::{AccountReplica, FriendshipReplica, LineUserReplica, TenantReplica};
+use contracts::events::v1::{
+    AccountReplica, AccountState, FriendshipReplica, FriendshipState, LineUserReplica, TenantReplica,
+};
 use uuid::Uuid;
+
+/// Whether the account of this state is connected: not merely registered, not paused.
+pub(crate) fn is_connected(state: Option<i16>) -> bool {
+    state.is_some_and(|state| AccountState::try_from(i32::from(state)) == Ok(AccountState::Connected))
+}
+
+/// Whether a friendship of this state is one that the LINE user blocked.
+pub(crate) fn is_blocked(state: Option<i16>) -> bool {
+    state.is_some_and(|state| FriendshipState::try_from(i32::from(state)) == Ok(FriendshipState::Blocked))
+}
 
 pub(crate) async fn put_tenant(tx: &mut TenantTx, replica: &TenantReplica) -> Result<(), sqlx::Error> {
     sqlx::query(

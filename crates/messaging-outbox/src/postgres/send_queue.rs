@@ -8,7 +8,8 @@ use serde_json::Value;
 use sqlx::{PgPool, Row as _};
 use uuid::Uuid;
 
-use super::lane::LaneKey;
+use super::account::AccountKey;
+use super::replica;
 
 /// A message that is to leave, checked against LINE's limits.
 #[derive(Clone)]
@@ -89,7 +90,7 @@ async fn insert_messages(
 /// How much a lane's holder takes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Want {
-    pub(crate) key: LaneKey,
+    pub(crate) key: AccountKey,
     pub(crate) epoch: i64,
     /// At most so many messages.
     pub(crate) room: i32,
@@ -100,7 +101,7 @@ pub(crate) struct Want {
 /// A message in the hands of its lane's holder.
 #[derive(Clone, Debug)]
 pub(crate) struct Claimed {
-    pub(crate) key: LaneKey,
+    pub(crate) key: AccountKey,
     pub(crate) class: i16,
     pub(crate) message: MessageId,
     pub(crate) conversation: ConversationId,
@@ -166,7 +167,7 @@ fn claimed(row: &sqlx::postgres::PgRow) -> Result<Claimed, sqlx::Error> {
     let (policy, attempts): (i16, i16) = (row.try_get("policy")?, row.try_get("attempts")?);
     let method: Option<i16> = row.try_get("send_method")?;
     Ok(Claimed {
-        key: LaneKey { tenant: id("tenant_id")?.into(), account: id("account_id")?.into() },
+        key: AccountKey { tenant: id("tenant_id")?.into(), account: id("account_id")?.into() },
         class: row.try_get("class")?,
         message: id("message_id")?.into(),
         conversation: id("conversation_id")?.into(),
@@ -189,7 +190,8 @@ pub(crate) struct Body {
     pub(crate) kind: i16,
     pub(crate) chat_key: String,
     pub(crate) standby: bool,
-    pub(crate) friendship: Option<i16>,
+    /// The LINE user blocked the account.
+    pub(crate) friend_blocked: bool,
 }
 
 /// Reads what messages say and to whom.
@@ -214,7 +216,7 @@ pub(crate) async fn bodies(tx: &mut TenantTx, messages: &[Uuid]) -> Result<Vec<B
                 kind: row.try_get("kind")?,
                 chat_key: row.try_get("chat_key")?,
                 standby: row.try_get("standby")?,
-                friendship: row.try_get("friendship")?,
+                friend_blocked: replica::is_blocked(row.try_get("friendship")?),
             })
         })
         .collect()

@@ -1,15 +1,14 @@
 //! The rate limiters of the lanes this replica holds.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use line_types::rate::Endpoint;
 use messaging_outbox_core::limiter::Limiter;
 use messaging_outbox_core::route::SendMethod;
+use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
-use crate::postgres::lane::LaneKey;
+use crate::postgres::account::AccountKey;
 
 /// The two limiters of a lane, and since when their time counts.
 #[derive(Clone)]
@@ -52,23 +51,42 @@ impl Limiters {
 }
 
 /// What limiters had learnt when their lane was given back, for when this replica holds it again.
-#[derive(Default)]
-pub(super) struct LimiterBook(Mutex<HashMap<LaneKey, Limiters>>);
+pub(super) struct LimiterBook(Cache<AccountKey, Limiters>);
 
-/// Lanes remembered at most.
+/// Lanes remembered at most; those longest unused are forgotten first.
 const KEPT: usize = 20_000;
 
+impl Default for LimiterBook {
+    fn default() -> Self {
+        Self(Cache::new(KEPT))
+    }
+}
+
 impl LimiterBook {
-    pub(super) fn open(&self, key: LaneKey) -> Limiters {
-        let mut book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        book.remove(&key).unwrap_or_else(Limiters::new)
+    pub(super) fn open(&self, key: AccountKey) -> Limiters {
+        self.0.remove(&key).map_or_else(Limiters::new, |(_, learnt)| learnt)
     }
 
-    pub(super) fn close(&self, key: LaneKey, limiters: Limiters) {
-        let mut book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if book.len() >= KEPT {
-            book.clear();
-        }
-        book.insert(key, limiters);
+    pub(super) fn close(&self, key: AccountKey, limiters: Limiters) {
+        self.0.insert(key, limiters);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kernel::{AccountId, TenantId};
+    use uuid::Uuid;
+
+    #[test]
+    fn one_lane_more_than_are_remembered_makes_few_of_the_others_forgotten() {
+        let key = |number: usize| AccountKey {
+            tenant: TenantId::from(Uuid::nil()),
+            account: AccountId::from(Uuid::from_u128(number as u128)),
+        };
+        let book = LimiterBook::default();
+        (0..=KEPT).for_each(|number| book.close(key(number), Limiters::new()));
+        let remembered = (0..=KEPT).filter(|number| book.0.get(&key(*number)).is_some()).count();
+        assert!(remembered <= KEPT && remembered > KEPT * 9 / 10, "{remembered}");
     }
 }

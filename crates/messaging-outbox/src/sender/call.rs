@@ -19,14 +19,13 @@ use super::Sender;
 use super::quota::Limit;
 use super::request::Request;
 use crate::access_token::TokenTrouble;
-use crate::postgres::account::Account;
-use crate::postgres::lane::LaneKey;
+use crate::postgres::account::{Account, AccountKey};
 use crate::postgres::send_queue::{self, Frozen};
 
 /// A lane as its holder's calls need it.
 #[derive(Clone)]
 pub(super) struct Hold {
-    pub(super) key: LaneKey,
+    pub(super) key: AccountKey,
     pub(super) epoch: i64,
     /// When the lease was last renewed.
     pub(super) renewed: watch::Receiver<Instant>,
@@ -172,7 +171,7 @@ async fn send(sender: &Sender, request: &Request, access: &ChannelAccessToken) -
     }
 }
 
-async fn judge(sender: &Sender, key: LaneKey, access: ChannelAccessToken, failure: Failure) -> Called {
+async fn judge(sender: &Sender, key: AccountKey, access: ChannelAccessToken, failure: Failure) -> Called {
     let mut verdict = None;
     let outcome = match failure.kind {
         FailureKind::Retry => Outcome::NotSent,

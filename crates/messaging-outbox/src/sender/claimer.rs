@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::failpoint;
-use futures::StreamExt as _;
 use kernel::TenantId;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinSet;
 
 use super::Sender;
 use super::planner::{self, Planned};
@@ -53,9 +53,11 @@ impl Claims {
     }
 }
 
-/// Claims until every lane has ended.
+/// Claims until every lane has ended. What was claimed is planned beside the next claim, tenant by tenant, so that a tenant
+/// whose rows are locked holds up nobody else's lanes.
 pub(super) async fn run(sender: Arc<Sender>, mut queue: ClaimQueue) -> anyhow::Result<()> {
-    let mut asked = Vec::new();
+    let (mut asked, mut plans) = (Vec::new(), JoinSet::new());
+    let turns = Arc::new(Semaphore::new(TENANTS_AT_ONCE));
     loop {
         let count = tokio::select! {
             count = queue.0.recv_many(&mut asked, LANES_AT_ONCE) => count,
@@ -64,13 +66,17 @@ pub(super) async fn run(sender: Arc<Sender>, mut queue: ClaimQueue) -> anyhow::R
         if count == 0 {
             return Ok(());
         }
+        while plans.try_join_next().is_some() {}
         let asked = std::mem::take(&mut asked);
         let wants: Vec<Want> = asked.iter().map(|asked| asked.want).collect();
         failpoint::reached("messaging.before_claim");
         match send_queue::claim(sender.tools.database.worker(), sender.holder, &wants).await {
             Ok(claimed) => {
                 failpoint::reached("messaging.after_claim");
-                hand_out(&sender, asked, claimed).await;
+                metrics::counter!("tsunagi_messaging_claimed_total").increment(claimed.len() as u64);
+                for (tenant, (asked, claimed)) in by_tenant(asked, claimed) {
+                    plans.spawn(hand_out(Arc::clone(&sender), Arc::clone(&turns), tenant, asked, claimed));
+                }
             }
             Err(error) => {
                 tracing::warn!(error = %error, "messages cannot be claimed now");
@@ -83,9 +89,7 @@ pub(super) async fn run(sender: Arc<Sender>, mut queue: ClaimQueue) -> anyhow::R
     }
 }
 
-/// Plans tenant by tenant, several at a time, and answers every lane.
-async fn hand_out(sender: &Sender, asked: Vec<Asked>, claimed: Vec<Claimed>) {
-    metrics::counter!("tsunagi_messaging_claimed_total").increment(claimed.len() as u64);
+fn by_tenant(asked: Vec<Asked>, claimed: Vec<Claimed>) -> BTreeMap<TenantId, (Vec<Asked>, Vec<Claimed>)> {
     let mut by_tenant: BTreeMap<TenantId, (Vec<Asked>, Vec<Claimed>)> = BTreeMap::new();
     for asked in asked {
         by_tenant.entry(asked.want.key.tenant).or_default().0.push(asked);
@@ -93,13 +97,21 @@ async fn hand_out(sender: &Sender, asked: Vec<Asked>, claimed: Vec<Claimed>) {
     for row in claimed {
         by_tenant.entry(row.key.tenant).or_default().1.push(row);
     }
-    futures::stream::iter(by_tenant)
-        .for_each_concurrent(TENANTS_AT_ONCE, |(tenant, (asked, claimed))| async move {
-            let mut planned =
-                planner::plan(sender, tenant, claimed, &asked.iter().map(|a| a.want).collect::<Vec<_>>()).await;
-            for asked in asked {
-                let _ = asked.answer.send(Claim::Planned(planned.remove(&asked.want.key).unwrap_or_default()));
-            }
-        })
-        .await;
+    by_tenant
+}
+
+/// Plans what one tenant's lanes got, and answers every lane.
+async fn hand_out(
+    sender: Arc<Sender>,
+    turns: Arc<Semaphore>,
+    tenant: TenantId,
+    asked: Vec<Asked>,
+    claimed: Vec<Claimed>,
+) {
+    let _turn = turns.acquire().await;
+    let wants: Vec<Want> = asked.iter().map(|asked| asked.want).collect();
+    let mut planned = planner::plan(&sender, tenant, claimed, &wants).await;
+    for asked in asked {
+        let _ = asked.answer.send(Claim::Planned(planned.remove(&asked.want.key).unwrap_or_default()));
+    }
 }

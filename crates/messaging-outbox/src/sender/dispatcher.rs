@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::call::Hold;
 use super::lane::{self, Ending, Handles};
 use super::{LOOK_EVERY, Sender};
-use crate::postgres::lane::{self as rows, Acquired, LaneKey};
+use crate::postgres::account::AccountKey;
+use crate::postgres::lane::{self as rows, Acquired};
 use crate::wake::Wake;
 
 /// How long a lane whose account may not send is left alone.
@@ -28,9 +29,9 @@ struct Held {
 
 struct Dispatcher {
     sender: Arc<Sender>,
-    held: HashMap<LaneKey, Held>,
-    halted: HashMap<LaneKey, Instant>,
-    lanes: JoinSet<(LaneKey, i64, Ending)>,
+    held: HashMap<AccountKey, Held>,
+    halted: HashMap<AccountKey, Instant>,
+    lanes: JoinSet<(AccountKey, i64, Ending)>,
     stop: CancellationToken,
 }
 
@@ -104,7 +105,7 @@ impl Dispatcher {
         }
     }
 
-    async fn offer(&mut self, keys: &[LaneKey]) {
+    async fn offer(&mut self, keys: &[AccountKey]) {
         let room = self.sender.config.lanes.saturating_sub(self.held.len());
         let mut wanted = Vec::new();
         for key in keys {
@@ -153,10 +154,10 @@ impl Dispatcher {
         }
         let asked_at = Instant::now();
         let times = self.sender.config.times;
-        let lanes: Vec<(LaneKey, i64)> = self.held.iter().map(|(key, held)| (*key, held.epoch)).collect();
+        let lanes: Vec<(AccountKey, i64)> = self.held.iter().map(|(key, held)| (*key, held.epoch)).collect();
         match rows::renew(self.sender.tools.database.worker(), self.sender.holder, &lanes, times.lease).await {
             Ok(renewed) => {
-                let renewed: HashMap<LaneKey, i64> = renewed.into_iter().collect();
+                let renewed: HashMap<AccountKey, i64> = renewed.into_iter().collect();
                 for (key, held) in &self.held {
                     if renewed.get(key) == Some(&held.epoch) {
                         held.renewed.send_replace(asked_at);
@@ -174,7 +175,7 @@ impl Dispatcher {
         }
     }
 
-    async fn ended(&mut self, ended: Result<(LaneKey, i64, Ending), tokio::task::JoinError>) {
+    async fn ended(&mut self, ended: Result<(AccountKey, i64, Ending), tokio::task::JoinError>) {
         let (key, epoch, ending) = match ended {
             Ok(ended) => ended,
             Err(error) => {

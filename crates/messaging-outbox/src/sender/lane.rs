@@ -33,6 +33,8 @@ use crate::postgres::send_queue::Want;
 const IDLE_FOR: Duration = Duration::from_secs(2);
 /// Requests that wait longer than this go back into the queue.
 const LONGEST_IN_HAND: Duration = Duration::from_secs(20);
+/// While the outcomes of more requests than this wait to be written, the lane takes nothing new.
+const MOST_UNWRITTEN: usize = 2_048;
 /// Messages of the most urgent class only.
 const URGENT: i16 = 0;
 /// Messages of every class.
@@ -136,7 +138,7 @@ impl Lane {
 
     /// Asks for more when there is room; for urgent messages also when there is none for others.
     fn ask_for_more(&mut self) {
-        if self.claiming.is_some() || !(self.more || self.woken) {
+        if self.claiming.is_some() || !(self.more || self.woken) || self.settlements.len() > MOST_UNWRITTEN {
             return;
         }
         let most = self.sender.config.calls_of_lane;

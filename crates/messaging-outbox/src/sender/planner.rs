@@ -19,13 +19,10 @@ use super::request::{Part, Request, Token};
 use super::settler::{Settlement, Unsent};
 use super::{Sender, Tools};
 use crate::inbound;
-use crate::postgres::account::{self, Account};
-use crate::postgres::lane::LaneKey;
+use crate::postgres::account::{self, Account, AccountKey};
 use crate::postgres::reply_token::{self, Held};
 use crate::postgres::send_queue::{self, Body, Claimed, Frozen, Want};
 
-/// `FriendshipState::Blocked`, as the replica keeps it.
-const BLOCKED: i16 = 3;
 /// How long messages of an account that may not send now are left alone.
 const HALTED_FOR: Duration = Duration::from_secs(5);
 
@@ -46,7 +43,7 @@ pub(super) async fn plan(
     tenant: TenantId,
     claimed: Vec<Claimed>,
     wants: &[Want],
-) -> HashMap<LaneKey, Planned> {
+) -> HashMap<AccountKey, Planned> {
     match try_plan(sender, tenant, claimed, wants).await {
         Ok(planned) => planned,
         Err(error) => {
@@ -61,8 +58,8 @@ async fn try_plan(
     tenant: TenantId,
     mut claimed: Vec<Claimed>,
     wants: &[Want],
-) -> anyhow::Result<HashMap<LaneKey, Planned>> {
-    let mut planned: HashMap<LaneKey, Planned> = HashMap::new();
+) -> anyhow::Result<HashMap<AccountKey, Planned>> {
+    let mut planned: HashMap<AccountKey, Planned> = HashMap::new();
     let mut tx = sender.tools.database.tenant(tenant).await?;
     for want in wants {
         let account = account::read(&mut tx, want.key.account).await?.map(Arc::new);
@@ -123,7 +120,7 @@ async fn missing_parts(tx: &mut TenantTx, want: &Want, claimed: &[Claimed]) -> R
 }
 
 /// The claimed messages, conversation by conversation and class by class, in their order.
-fn conversations(claimed: Vec<Claimed>) -> BTreeMap<(LaneKey, i16, ConversationId), Vec<Claimed>> {
+fn conversations(claimed: Vec<Claimed>) -> BTreeMap<(AccountKey, i16, ConversationId), Vec<Claimed>> {
     let mut groups: BTreeMap<_, Vec<Claimed>> = BTreeMap::new();
     for row in claimed {
         groups.entry((row.key, row.class, row.conversation)).or_default().push(row);
@@ -179,7 +176,7 @@ async fn open(tx: &mut TenantTx, tools: &Tools, held: Held) -> Option<Token> {
 
 struct Plan {
     now: Timestamp,
-    epochs: HashMap<LaneKey, i64>,
+    epochs: HashMap<AccountKey, i64>,
     bodies: HashMap<MessageId, Body>,
     fresh: HashMap<ConversationId, VecDeque<Token>>,
     kept: HashMap<Uuid, Token>,
@@ -190,7 +187,7 @@ struct Plan {
 
 impl Plan {
     /// The requests of one conversation and class.
-    fn conversation(&mut self, key: LaneKey, rows: Vec<Claimed>) -> Vec<Request> {
+    fn conversation(&mut self, key: AccountKey, rows: Vec<Claimed>) -> Vec<Request> {
         let mut requests = Vec::new();
         let mut rest: VecDeque<Claimed> = rows.into();
         while let Some(first) = rest.front() {
@@ -219,7 +216,7 @@ impl Plan {
     }
 
     /// A request whose outcome is unknown, exactly as it was.
-    fn repeat(&mut self, key: LaneKey, rows: &[Claimed]) -> Option<Request> {
+    fn repeat(&mut self, key: AccountKey, rows: &[Claimed]) -> Option<Request> {
         let first = rows.first()?;
         let method = first.method.unwrap_or(SendMethod::Push);
         let token = first.reply_token.and_then(|id| self.kept.get(&id).cloned());
@@ -230,14 +227,14 @@ impl Plan {
     }
 
     /// A request that nobody has made yet.
-    fn fresh(&mut self, key: LaneKey, rows: &[Claimed]) -> Option<Request> {
+    fn fresh(&mut self, key: AccountKey, rows: &[Claimed]) -> Option<Request> {
         let first = rows.first()?.clone();
         let body = self.bodies.get(&first.message)?;
         let chat = Chat::new(ConversationKind::from_code(body.kind).unwrap_or(ConversationKind::User), &body.chat_key);
         let gate = SendGate {
             tenant_suspended: false,
             account_connected: true,
-            friend_blocked: body.friendship == Some(BLOCKED),
+            friend_blocked: body.friend_blocked,
             standby: body.standby,
             has_recipient: true,
             has_reply_token: true,
@@ -268,7 +265,13 @@ impl Plan {
         }
     }
 
-    fn freeze(&mut self, key: LaneKey, rows: &[Claimed], method: SendMethod, token: Option<Token>) -> Option<Request> {
+    fn freeze(
+        &mut self,
+        key: AccountKey,
+        rows: &[Claimed],
+        method: SendMethod,
+        token: Option<Token>,
+    ) -> Option<Request> {
         // A single message is its own key. A pack gets a new one each time it is frozen: what was definitely refused under
         // another key may have been another pack.
         let pack = if let [row] = rows { row.message.uuid() } else { Uuid::new_v4() };
@@ -291,7 +294,7 @@ impl Plan {
     /// A request of `rows`; none, and the rows given up, where a content is gone.
     fn request(
         &mut self,
-        key: LaneKey,
+        key: AccountKey,
         rows: &[Claimed],
         method: SendMethod,
         retry_key: Uuid,
@@ -331,7 +334,7 @@ impl Plan {
         })
     }
 
-    fn give_up(&mut self, key: LaneKey, rows: &[Claimed], unsent: Unsent) {
+    fn give_up(&mut self, key: AccountKey, rows: &[Claimed], unsent: Unsent) {
         let epoch = self.epochs.get(&key).copied().unwrap_or_default();
         let attempts = rows.iter().map(|row| row.attempts.saturating_sub(1)).max().unwrap_or_default();
         self.settled.push(Settlement::given_up(
@@ -344,7 +347,7 @@ impl Plan {
     }
 
     /// Puts a message of an account that may not send now back.
-    fn halt(&mut self, key: LaneKey, row: &Claimed) {
+    fn halt(&mut self, key: AccountKey, row: &Claimed) {
         let epoch = self.epochs.get(&key).copied().unwrap_or_default();
         self.settled.push(Settlement::put_back(key, epoch, row, HALTED_FOR));
     }

@@ -1,28 +1,32 @@
 //! What a refusal for the month's limit means: LINE's numbers are asked for, kept, and remembered for a few seconds.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use line_client::{ChannelAccessToken, Failure, FailureKind, resolve_limit};
 use line_types::api::{Consumption, Quota};
 use messaging_outbox_core::quota::{QuotaMonth, QuotaVerdict};
+use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
 use super::Tools;
-use crate::postgres::lane::LaneKey;
+use crate::postgres::account::AccountKey;
 use crate::postgres::quota;
 
 /// How long LINE's numbers serve for further refusals.
 const FRESH_FOR: Duration = Duration::from_secs(5);
 /// How long asking may take.
 const DEADLINE: Duration = Duration::from_secs(3);
-/// Accounts remembered at most.
+/// Accounts remembered at most; those longest unused are forgotten first.
 const KEPT: usize = 20_000;
 
 /// What LINE last told of each account.
-#[derive(Default)]
-pub(super) struct Quotas(Mutex<HashMap<LaneKey, (Instant, Quota, Consumption)>>);
+pub(super) struct Quotas(Cache<AccountKey, (Instant, Quota, Consumption)>);
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self(Cache::new(KEPT))
+    }
+}
 
 /// What a 429 means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +43,7 @@ impl Quotas {
     pub(super) async fn judge(
         &self,
         tools: &Tools,
-        key: LaneKey,
+        key: AccountKey,
         token: &ChannelAccessToken,
         kind: FailureKind,
     ) -> Limit {
@@ -56,24 +60,18 @@ impl Quotas {
     async fn told(
         &self,
         tools: &Tools,
-        key: LaneKey,
+        key: AccountKey,
         token: &ChannelAccessToken,
     ) -> Result<(Quota, Consumption), Failure> {
-        if let Some((time, told, consumption)) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key)
+        if let Some((time, told, consumption)) = self.0.get(&key)
             && time.elapsed() < FRESH_FOR
         {
-            return Ok((told.clone(), *consumption));
+            return Ok((told, consumption));
         }
         let (told, consumption) =
             tokio::try_join!(tools.line.quota(token, DEADLINE), tools.line.consumption(token, DEADLINE))?;
         let now = tools.clock.now();
-        {
-            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if kept.len() >= KEPT {
-                kept.clear();
-            }
-            kept.insert(key, (Instant::now(), told.clone(), consumption));
-        }
+        self.0.insert(key, (Instant::now(), told.clone(), consumption));
         let keep = async {
             let mut tx = tools.database.tenant(key.tenant).await?;
             let (month, used) = (QuotaMonth::of(now), consumption.total_usage);

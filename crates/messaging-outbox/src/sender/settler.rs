@@ -1,12 +1,14 @@
 //! Writes what became of requests, for many lanes together. What was written is the state, the queue's row, the figures of the
-//! month, and what watchers and other services hear of it: one transaction for each tenant and batch.
+//! month, and what watchers and other services hear of it: one transaction for each tenant and batch, at most one of each at a
+//! time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::failpoint;
 use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use kernel::{AccountId, MessageId, TenantId};
 use line_client::{Accepted as LineAccepted, Failure as LineFailure};
 use messaging_outbox_core::attempt::FailureKind;
@@ -14,7 +16,7 @@ use messaging_outbox_core::quota::{QuotaMonth, QuotaVerdict};
 use messaging_outbox_core::route::SendMethod;
 use messaging_outbox_core::send_gate::SendBarrier;
 use messaging_outbox_core::state::MessageState;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use uuid::Uuid;
@@ -22,12 +24,12 @@ use uuid::Uuid;
 use super::Tools;
 use super::request::Request;
 use crate::change;
-use crate::postgres::lane::LaneKey;
+use crate::postgres::account::AccountKey;
 use crate::postgres::send_queue::Claimed;
 use crate::postgres::settle::{self, Accepted, Failure, GivenUp, PutBack, Settled};
 use crate::postgres::{conversation, quota};
 
-/// Outcomes written in one transaction at most.
+/// Requests whose outcomes are written in one transaction at most.
 const AT_ONCE: usize = 1024;
 /// Tenants written at once.
 const TENANTS_AT_ONCE: usize = 6;
@@ -106,7 +108,7 @@ impl Settlement {
     }
 
     /// LINE accepted it.
-    pub(super) fn accepted(key: LaneKey, request: &Request, answer: &LineAccepted) -> Self {
+    pub(super) fn accepted(key: AccountKey, request: &Request, answer: &LineAccepted) -> Self {
         let line_request = answer.accepted_request_id.clone().or_else(|| answer.request_id.clone());
         let accepted = request.parts.iter().enumerate().map(|(place, part)| {
             let sent = answer.sent.get(place);
@@ -126,7 +128,7 @@ impl Settlement {
 
     /// It is given up.
     pub(super) fn given_up(
-        key: LaneKey,
+        key: AccountKey,
         epoch: i64,
         messages: impl Iterator<Item = (i16, MessageId)>,
         unsent: Unsent,
@@ -140,7 +142,7 @@ impl Settlement {
     }
 
     /// One message goes back as it was claimed.
-    pub(super) fn put_back(key: LaneKey, epoch: i64, row: &Claimed, wait: Duration) -> Self {
+    pub(super) fn put_back(key: AccountKey, epoch: i64, row: &Claimed, wait: Duration) -> Self {
         let back = PutBack {
             account: key.account,
             class: row.class,
@@ -157,7 +159,7 @@ impl Settlement {
 
     /// A request goes back for a while. `short`: for want of quota.
     pub(super) fn request_put_back(
-        key: LaneKey,
+        key: AccountKey,
         epoch: i64,
         request: &Request,
         wait: Duration,
@@ -200,43 +202,92 @@ impl Settlements {
     }
 }
 
-/// Writes until every lane has ended.
+/// Writes until every lane has ended. Each tenant's outcomes are written by themselves, one transaction after another: what
+/// holds up one tenant's holds up nobody else's.
 pub(super) async fn run(
     tools: Arc<Tools>,
     mut queue: SettlementQueue,
     stopping: CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut batch = Vec::new();
-    while queue.0.recv_many(&mut batch, AT_ONCE).await > 0 {
-        let mut by_tenant: BTreeMap<TenantId, Settlement> = BTreeMap::new();
-        let mut tokens = Vec::new();
-        for (settlement, token) in batch.drain(..) {
-            tokens.extend(token);
-            let Some(tenant) = settlement.tenant else { continue };
-            let all = by_tenant.entry(tenant).or_default();
-            all.accepted.extend(settlement.accepted);
-            all.given_up.extend(settlement.given_up);
-            all.put_back.extend(settlement.put_back);
+    let turns = Semaphore::new(TENANTS_AT_ONCE);
+    let (mut waiting, mut open) = (Waiting::default(), true);
+    let (mut batch, mut writing) = (Vec::new(), FuturesUnordered::new());
+    while open || !writing.is_empty() {
+        tokio::select! {
+            count = queue.0.recv_many(&mut batch, AT_ONCE), if open => {
+                open = count > 0;
+                batch.drain(..).for_each(|queued| waiting.add(queued));
+            }
+            Some(tenant) = writing.next() => waiting.written(tenant),
         }
-        failpoint::reached("messaging.before_settle");
-        futures::stream::iter(by_tenant)
-            .for_each_concurrent(TENANTS_AT_ONCE, |(tenant, all)| {
-                let (tools, stopping) = (&tools, &stopping);
-                async move { persist(tools, tenant, &all, stopping).await }
-            })
-            .await;
-        failpoint::reached("messaging.after_settle");
+        while let Some((tenant, all, tokens)) = waiting.next() {
+            let (tools, turns, stopping) = (&tools, &turns, &stopping);
+            writing.push(async move {
+                persist(tools, turns, tenant, &all, stopping).await;
+                drop(tokens);
+                tenant
+            });
+        }
     }
     Ok(())
 }
 
-async fn persist(tools: &Tools, tenant: TenantId, all: &Settlement, stopping: &CancellationToken) {
+/// Outcomes that wait, tenant by tenant, and the tenants whose outcomes are being written.
+#[derive(Default)]
+struct Waiting {
+    by_tenant: BTreeMap<TenantId, VecDeque<Queued>>,
+    writing: HashSet<TenantId>,
+    /// Tenants that have something to write and nothing being written, each once.
+    free: VecDeque<TenantId>,
+}
+
+impl Waiting {
+    fn add(&mut self, (settlement, token): Queued) {
+        let Some(tenant) = settlement.tenant else { return };
+        let queue = self.by_tenant.entry(tenant).or_default();
+        if queue.is_empty() && !self.writing.contains(&tenant) {
+            self.free.push_back(tenant);
+        }
+        queue.push_back((settlement, token));
+    }
+
+    /// What is to be written next, of a tenant nothing of which is being written.
+    fn next(&mut self) -> Option<(TenantId, Settlement, Vec<TaskTrackerToken>)> {
+        let tenant = self.free.pop_front()?;
+        let mut queue = self.by_tenant.remove(&tenant)?;
+        let (mut all, mut tokens) = (Settlement::default(), Vec::new());
+        for (settlement, token) in queue.drain(..queue.len().min(AT_ONCE)) {
+            tokens.extend(token);
+            all.accepted.extend(settlement.accepted);
+            all.given_up.extend(settlement.given_up);
+            all.put_back.extend(settlement.put_back);
+        }
+        if !queue.is_empty() {
+            self.by_tenant.insert(tenant, queue);
+        }
+        self.writing.insert(tenant);
+        Some((tenant, all, tokens))
+    }
+
+    fn written(&mut self, tenant: TenantId) {
+        self.writing.remove(&tenant);
+        if self.by_tenant.contains_key(&tenant) {
+            self.free.push_back(tenant);
+        }
+    }
+}
+
+async fn persist(tools: &Tools, turns: &Semaphore, tenant: TenantId, all: &Settlement, stopping: &CancellationToken) {
     let mut give_up_at = None;
     loop {
+        let turn = turns.acquire().await;
+        failpoint::reached("messaging.before_settle");
         match write(tools, tenant, all).await {
-            Ok(()) => return,
+            Ok(()) => break,
             Err(error) => tracing::warn!(%tenant, error = format!("{error:#}"), "outcomes cannot be written now"),
         }
+        // Others write while this waits.
+        drop(turn);
         if stopping.is_cancelled() {
             let end = *give_up_at.get_or_insert_with(|| tokio::time::Instant::now() + AFTER_STOP);
             if tokio::time::Instant::now() > end {
@@ -245,6 +296,7 @@ async fn persist(tools: &Tools, tenant: TenantId, all: &Settlement, stopping: &C
         }
         tokio::time::sleep(AGAIN_AFTER).await;
     }
+    failpoint::reached("messaging.after_settle");
 }
 
 async fn write(tools: &Tools, tenant: TenantId, all: &Settlement) -> anyhow::Result<()> {

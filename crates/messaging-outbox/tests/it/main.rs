@@ -10,6 +10,7 @@ mod groups;
 mod house;
 mod isolation;
 mod killing;
+mod neighbours;
 mod quota;
 mod receiver;
 mod restarts;

@@ -95,6 +95,48 @@ async fn an_account_that_has_all_the_tokens_line_allows_goes_on_with_stateless_o
 }
 
 #[tokio::test]
+async fn tokens_that_line_refuses_as_soon_as_they_are_issued_are_not_got_again_and_again() {
+    let world = World::new("refused_tokens").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    let (_, conversation) = house.conversing(&world, &tenant).await;
+    by_assertion(&world, &tenant).await;
+    let refused = Effect::Refuse { status: 401, message: "Authentication failed".to_owned() };
+    world.control.add_fault(&Fault::times(refused, 1_000).at(PUSH)).await.unwrap();
+    let fail = async |house: &House| {
+        let sent = house.send(&tenant, &conversation.conversation_id, "refused", wire::SendPolicy::PushOnly).await;
+        let failure = house.until(&tenant, &sent, MessageState::Refused).await.failure.unwrap();
+        assert_eq!(failure.kind, wire::FailureKind::Unauthorized as i32);
+    };
+    for _ in 0..3 {
+        fail(&house).await;
+    }
+    assert_eq!(world.asked(ISSUE).await, 2, "one, and one in its place");
+    house.close().await;
+    // Neither a restart nor a replica gets another.
+    let (house, other) = (world.open().await, world.open().await);
+    for _ in 0..3 {
+        fail(&other).await;
+    }
+    assert_eq!(world.asked(ISSUE).await, 2);
+    // As soon as LINE takes it, the token there is serves.
+    world.control.clear_faults().await.unwrap();
+    testkit::eventually(crate::world::SOON, || async {
+        let sent = house.send(&tenant, &conversation.conversation_id, "taken", wire::SendPolicy::PushOnly).await;
+        let settled = house.once(&tenant, &sent, |message| {
+            [MessageState::Accepted, MessageState::Refused].iter().any(|state| i32::from(state.code()) == message.state)
+        });
+        let state = settled.await.state;
+        if state == i32::from(MessageState::Accepted.code()) { Ok(()) } else { Err(state) }
+    })
+    .await
+    .unwrap();
+    assert_eq!(world.asked(ISSUE).await, 2);
+    house.close().await;
+    other.close().await;
+}
+
+#[tokio::test]
 async fn a_revoked_long_lived_token_is_told_of_and_a_new_one_is_used_at_once() {
     let world = World::new("long_lived").await;
     let house = world.open().await;
