@@ -51,6 +51,19 @@ pub trait Handler: Send + Sync + 'static {
         tx: &mut TenantTx,
         event: &Incoming<Self::Body>,
     ) -> impl Future<Output = Result<Handled, Trouble>> + Send;
+
+    /// Whether what the event says must not be kept, so that it is dropped where it would be put aside after a try that
+    /// failed. Asked in the transaction that puts it aside, in which it may lock what decides.
+    ///
+    /// # Errors
+    /// When the database refuses or is away.
+    fn must_forget(
+        &self,
+        _tx: &mut TenantTx,
+        _event: &Incoming<Self::Body>,
+    ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send {
+        std::future::ready(Ok(false))
+    }
 }
 
 /// A consumer: what it is called, what it wants and how it works.

@@ -22,6 +22,8 @@ pub enum Fact {
         kept_by_line: bool,
         /// The message it quotes.
         quotes: Option<MessageId>,
+        /// LINE's ID of the member of a group or room who wrote it, where LINE tells it.
+        writer: Option<String>,
     },
     /// It was edited.
     Edited {
@@ -31,6 +33,8 @@ pub enum Fact {
         event: String,
         /// LINE's message object.
         object: Value,
+        /// The member who wrote it.
+        writer: Option<String>,
     },
     /// It was taken back: its content must be nowhere any more.
     Unsent {
@@ -40,10 +44,11 @@ pub enum Fact {
 }
 
 impl Fact {
-    /// Whether a message that was written before changes: it is where it was kept then.
-    #[must_use]
-    pub const fn is_about_an_earlier_one(&self) -> bool {
-        !matches!(self, Self::Written { .. })
+    fn writer(&self) -> Option<&String> {
+        match self {
+            Self::Written { writer, .. } | Self::Edited { writer, .. } => writer.as_ref(),
+            Self::Unsent { .. } => None,
+        }
     }
 }
 
@@ -72,6 +77,8 @@ pub struct Folded {
     pub kept_by_line: bool,
     /// The message it quotes.
     pub quotes: Option<MessageId>,
+    /// LINE's ID of the member of a group or room who wrote it, as soon as one of its events tells it.
+    pub writer: Option<String>,
 }
 
 impl fmt::Debug for Folded {
@@ -84,8 +91,9 @@ impl Folded {
     /// The message after one more fact.
     #[must_use]
     pub fn with(mut self, fact: &Fact) -> Self {
+        self.writer = self.writer.or_else(|| fact.writer().cloned());
         match fact {
-            Fact::Written { time, object, kept_by_line, quotes } if self.written.is_none() => {
+            Fact::Written { time, object, kept_by_line, quotes, .. } if self.written.is_none() => {
                 self.written = Some(*time);
                 self.quotes = *quotes;
                 if self.unsent.is_none() {
@@ -95,7 +103,7 @@ impl Folded {
                     }
                 }
             }
-            Fact::Edited { time, event, object } => {
+            Fact::Edited { time, event, object, .. } => {
                 let edit = (*time, event.clone());
                 if self.edited.as_ref().is_none_or(|known| *known < edit) {
                     self.edited = Some(edit);
@@ -144,13 +152,21 @@ mod tests {
 
     fn written() -> Fact {
         let object = Value::from("original");
-        Fact::Written { time: at(0), object, kept_by_line: true, quotes: Some(MessageId::from(uuid::Uuid::nil())) }
+        Fact::Written {
+            time: at(0),
+            object,
+            kept_by_line: true,
+            quotes: Some(MessageId::from(uuid::Uuid::nil())),
+            writer: None,
+        }
     }
 
     fn edited(seconds: i64) -> Fact {
         // Two edits of one moment differ by their event's ID, and so by their content.
         let event = format!("event {seconds}");
-        Fact::Edited { time: at(seconds / 2), event, object: Value::from(seconds) }
+        // LINE may tell who wrote it with one of them alone.
+        let writer = (seconds % 2 == 0).then(|| "member".to_owned());
+        Fact::Edited { time: at(seconds / 2), event, object: Value::from(seconds), writer }
     }
 
     fn fold(facts: &[Fact]) -> Folded {

@@ -2,7 +2,7 @@
 
 use kernel::{AccountId, MessageId, Timestamp};
 use line_types::id::MessageId as LineMessageId;
-use line_types::webhook::{Event, EventKind, MessageContent, Mode};
+use line_types::webhook::{Event, EventKind, MessageContent, Mode, Source};
 use serde_json::Value;
 
 use crate::chat::Chat;
@@ -32,6 +32,40 @@ pub struct About {
     pub fact: Fact,
 }
 
+/// Where an event is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In this chat.
+    In(Chat),
+    /// In this chat, and the message with it, which an edit that came first had put into another.
+    Moved {
+        /// The other.
+        from: Chat,
+        /// This one.
+        to: Chat,
+    },
+    /// In none: a message that nobody has heard of was taken back by somebody LINE does not name.
+    Nowhere,
+}
+
+impl Inbound {
+    /// Where the event is kept, given the chat that holds its message. LINE names a sender by consent, which may be given or
+    /// taken between a message and its edit or unsend, so that they name different chats: the one the message itself came
+    /// from holds them all, whichever is heard first.
+    #[must_use]
+    pub fn place(&self, home: Option<Chat>) -> Place {
+        let fact = self.about.as_ref().map(|about| &about.fact);
+        match (fact, home) {
+            (Some(Fact::Written { .. }), Some(from)) if from != self.chat => {
+                Place::Moved { from, to: self.chat.clone() }
+            }
+            (Some(Fact::Edited { .. } | Fact::Unsent { .. }), Some(home)) => Place::In(home),
+            (Some(Fact::Unsent { .. }), None) if self.chat.recipient().is_none() => Place::Nowhere,
+            _ => Place::In(self.chat.clone()),
+        }
+    }
+}
+
 /// Our ID of a message a LINE user wrote: it follows from the account and LINE's ID, so that every event about the message
 /// finds it without a search.
 #[must_use]
@@ -49,12 +83,18 @@ pub fn read(account: AccountId, event_id: &str, occur_time: Timestamp, event: &E
         object: object(event),
         kept_by_line: content.content.is_kept_by_line(),
         quotes: content.quoted_message_id.as_ref().map(|quoted| message_id(account, quoted)),
+        writer: writer(event),
     };
     let (line_message, fact) = match &event.kind {
         EventKind::Message(content) => (Some(&content.id), Some(original(content))),
         EventKind::MessageEdited(content) => (
             Some(&content.id),
-            Some(Fact::Edited { time: occur_time, event: event_id.to_owned(), object: object(event) }),
+            Some(Fact::Edited {
+                time: occur_time,
+                event: event_id.to_owned(),
+                object: object(event),
+                writer: writer(event),
+            }),
         ),
         EventKind::Unsend(message) => (Some(message), Some(Fact::Unsent { time: occur_time })),
         _ => (None, None),
@@ -69,6 +109,14 @@ pub fn read(account: AccountId, event_id: &str, occur_time: Timestamp, event: &E
         fact,
     });
     Some(Inbound { chat, about, standby, reply_token: event.reply_token.clone().filter(|_| !standby) })
+}
+
+/// The member of a group or room who acted, where LINE tells.
+fn writer(event: &Event) -> Option<String> {
+    match event.source.as_ref()? {
+        Source::Group { user_id, .. } | Source::Room { user_id, .. } => Some(user_id.as_ref()?.as_str().to_owned()),
+        Source::User { .. } | Source::Other { .. } => None,
+    }
 }
 
 /// LINE's own message object, whole, also of types and properties this version does not know.
@@ -104,6 +152,54 @@ mod tests {
         assert!(ids.iter().all(|id| *id == ids[0]));
         assert_eq!(written.reply_token.as_deref(), Some("t"));
         assert_eq!(written.chat.recipient(), Some(USER));
+    }
+
+    #[test]
+    fn a_message_is_kept_where_it_came_from_whichever_of_its_events_comes_first_and_names_its_sender() {
+        let of = |kind: &str, named: bool| {
+            let source =
+                if named { format!(r#"{{"type":"user","userId":"{USER}"}}"#) } else { r#"{"type":"user"}"#.into() };
+            let rest = if kind == "unsend" {
+                r#""unsend":{"messageId":"12"}"#
+            } else {
+                r#""message":{"id":"12","type":"text","text":"x"}"#
+            };
+            read_json(&format!(r#"{{"type":"{kind}","mode":"active","timestamp":1,"source":{source},{rest}}}"#))
+                .unwrap()
+        };
+        for named in [[true, false, false], [false, true, true], [true, false, true], [false, false, true]] {
+            let events = [of("message", named[0]), of("messageEdited", named[1]), of("unsend", named[2])];
+            for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+                let mut home = None;
+                for event in order.map(|place| &events[place]) {
+                    home = match event.place(home.clone()) {
+                        Place::In(chat) | Place::Moved { to: chat, .. }
+                            if event.about.as_ref().unwrap().fact != (Fact::Unsent { time: Timestamp::UNIX_EPOCH }) =>
+                        {
+                            Some(chat)
+                        }
+                        Place::In(_) | Place::Moved { .. } | Place::Nowhere => home,
+                    };
+                }
+                assert_eq!(home.as_ref(), Some(&events[0].chat), "{named:?} {order:?}");
+            }
+        }
+        assert_eq!(of("unsend", false).place(None), Place::Nowhere);
+    }
+
+    #[test]
+    fn who_wrote_is_told_of_groups_and_rooms_alone() {
+        let of = |source: &str| {
+            let read = read_json(&format!(
+                r#"{{"type":"message","mode":"active","timestamp":1,"source":{source},"message":{{"id":"5","type":"text","text":"x"}}}}"#
+            ));
+            let Fact::Written { writer, .. } = read.unwrap().about.unwrap().fact else { panic!("not written") };
+            writer
+        };
+        let group = "C4af4980629aaaabbbbccccddddeeee00";
+        assert_eq!(of(&format!(r#"{{"type":"group","groupId":"{group}","userId":"{USER}"}}"#)).as_deref(), Some(USER));
+        assert_eq!(of(&format!(r#"{{"type":"group","groupId":"{group}"}}"#)), None);
+        assert_eq!(of(&format!(r#"{{"type":"user","userId":"{USER}"}}"#)), None);
     }
 
     #[test]

@@ -10,7 +10,8 @@ use contracts::events::v1::LineWebhookEvent;
 use kernel::{AccountId, Clock, Timestamp};
 use line_types::webhook::Event;
 use messaging_outbox_core::chat::ConversationKind;
-use messaging_outbox_core::inbound::{self, About, Inbound};
+use messaging_outbox_core::fold::Fact;
+use messaging_outbox_core::inbound::{self, About, Inbound, Place};
 use messaging_outbox_core::reply_window;
 use uuid::Uuid;
 
@@ -55,6 +56,15 @@ impl Handler for Reception {
         failpoint::reached("messaging.after_inbound");
         Ok(Handled::Done)
     }
+
+    /// A late copy of a message that was taken back says its text still.
+    async fn must_forget(&self, tx: &mut TenantTx, event: &Incoming<LineWebhookEvent>) -> Result<bool, sqlx::Error> {
+        let Ok(account) = event.body.account_id.parse::<AccountId>() else { return Ok(false) };
+        let Some(line_message) = trouble::says(&event.body) else { return Ok(false) };
+        let message = inbound::message_id(account, &line_message);
+        rows::lock(tx, message).await?;
+        rows::is_buried(tx, message).await
+    }
 }
 
 struct Heard<'a> {
@@ -67,10 +77,22 @@ struct Heard<'a> {
 
 impl Reception {
     async fn take(&self, tx: &mut TenantTx, event: &Heard<'_>, inbound: &Inbound) -> anyhow::Result<()> {
-        let about = inbound.about.as_ref().map(|about| about.message);
-        let chat = rows::home(tx, inbound).await?;
-        let chat = chat.as_ref().unwrap_or(&inbound.chat);
-        let mut changed = rows::touch(tx, event.account, chat, about, inbound.standby, event.occur_time).await?;
+        let home = match &inbound.about {
+            Some(about) => {
+                rows::lock(tx, about.message).await?;
+                rows::home(tx, about.message).await?
+            }
+            None => None,
+        };
+        let (chat, before) = match inbound.place(home) {
+            Place::In(chat) => (chat, None),
+            Place::Moved { from, to } => (to, Some(from)),
+            Place::Nowhere => return Ok(self.bury(tx, inbound).await?),
+        };
+        let mut changed = rows::touch(tx, event.account, &chat, inbound.standby, event.occur_time).await?;
+        if let (Some(before), Some(about)) = (before, &inbound.about) {
+            rows::bring(tx, about.message, before.conversation(event.account), changed.conversation).await?;
+        }
         if let Some(about) = &inbound.about {
             changed = self.fold(tx, &changed, about).await?;
         }
@@ -83,6 +105,15 @@ impl Reception {
                 group_name::expect(tx, event.account, changed.conversation).await?;
             }
             change::announce(tx, &changed, event.occur_time).await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps in mind that a message nobody has heard of was taken back.
+    async fn bury(&self, tx: &mut TenantTx, inbound: &Inbound) -> Result<(), sqlx::Error> {
+        if let Some(About { message, line_message, fact: Fact::Unsent { time } }) = &inbound.about {
+            rows::bury(tx, *message, *time).await?;
+            trouble::forget_parked(tx, line_message).await?;
         }
         Ok(())
     }

@@ -42,20 +42,20 @@ pub(crate) async fn forget_parked(tx: &mut TenantTx, line_message: &LineMessageI
     .bind(line_message.as_str())
     .fetch_all(&mut **tx)
     .await?;
-    for (event, payload) in parked {
-        if says(&payload, line_message) == Some(true) {
-            dead_letter::erase(tx, &event).await?;
+    for (event_id, payload) in parked {
+        let event = LineWebhookEvent::decode(payload.as_slice()).ok();
+        if event.and_then(|event| says(&event)).is_some_and(|said| said == *line_message) {
+            dead_letter::erase(tx, &event_id).await?;
         }
     }
     Ok(())
 }
 
-/// Whether an event carries the message's text.
-fn says(payload: &[u8], line_message: &LineMessageId) -> Option<bool> {
-    let event = LineWebhookEvent::decode(payload).ok()?;
+/// The message whose text an event carries.
+pub(crate) fn says(event: &LineWebhookEvent) -> Option<LineMessageId> {
     let event = Event::parse(std::str::from_utf8(&event.raw).ok()?).ok()?;
     match event.kind {
-        EventKind::Message(content) | EventKind::MessageEdited(content) => Some(content.id == *line_message),
+        EventKind::Message(content) | EventKind::MessageEdited(content) => Some(content.id),
         _ => None,
     }
 }

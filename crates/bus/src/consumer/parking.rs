@@ -6,8 +6,8 @@ use kernel::DeadLetterId;
 
 use super::job::Fresh;
 use super::{Consumer, Handler};
-use crate::inbox;
 use crate::parked::{self, Aside, Next};
+use crate::{dead_letter, inbox};
 
 /// Why a message is put aside and what happens next.
 #[derive(Debug)]
@@ -54,7 +54,14 @@ impl<H: Handler> Consumer<H> {
             next: why.next,
             reason: &why.reason,
         };
+        let forgotten = match &message.event {
+            Ok(event) => self.handler.must_forget(&mut tx, event).await?,
+            Err(_) => false,
+        };
         parked::insert(&mut tx, &aside).await?;
+        if forgotten {
+            dead_letter::erase(&mut tx, &message.event_id).await?;
+        }
         tx.commit().await
     }
 

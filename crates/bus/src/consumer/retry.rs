@@ -13,6 +13,7 @@ use super::job::Job;
 use super::parking::Why;
 use super::try_out::{Setback, told};
 use super::{Consumer, Handler};
+use crate::dead_letter;
 use crate::fate::Verdict;
 use crate::incoming::Incoming;
 use crate::parked::{self, Claim, Claimed, Next, Opened};
@@ -106,11 +107,11 @@ impl<H: Handler> Consumer<H> {
 
     async fn retry_alone(&self, tenant: TenantId, message: Uuid) {
         let mut away = 0;
-        let mut judged: Option<(Why, bool)> = None;
+        let mut judged: Option<Judged<H::Body>> = None;
         loop {
             let outcome = match &judged {
                 None => self.try_alone(tenant, message).await,
-                Some((why, counted)) => self.put_back(tenant, message, why, *counted).await.map(|()| None),
+                Some(judged) => self.put_back(tenant, message, judged).await.map(|()| None),
             };
             match outcome {
                 Ok(None) => return,
@@ -124,8 +125,8 @@ impl<H: Handler> Consumer<H> {
         }
     }
 
-    /// One try; what is to be written about it when it was not handled, and whether it counts.
-    async fn try_alone(&self, tenant: TenantId, message: Uuid) -> Result<Option<(Why, bool)>, sqlx::Error> {
+    /// One try; what is to be written about it when it was not handled.
+    async fn try_alone(&self, tenant: TenantId, message: Uuid) -> Result<Option<Judged<H::Body>>, sqlx::Error> {
         let mut tx = self.database.tenant(tenant).await?;
         let Some(opened) = parked::open(&mut tx, &[message]).await?.pop() else { return Ok(None) };
         let tried = async {
@@ -137,7 +138,10 @@ impl<H: Handler> Consumer<H> {
         match tried.await {
             Ok(()) => Ok(None),
             Err(Setback::DatabaseAway(error)) => Err(error),
-            Err(setback) => Ok(Some(self.judge(&opened, &setback))),
+            Err(setback) => {
+                let (why, counted) = self.judge(&opened, &setback);
+                Ok(Some(Judged { why, counted, event: opened.raw.decode(opened.attempts).ok() }))
+            }
         }
     }
 
@@ -162,9 +166,16 @@ impl<H: Handler> Consumer<H> {
         }
     }
 
-    async fn put_back(&self, tenant: TenantId, message: Uuid, why: &Why, counted: bool) -> Result<(), sqlx::Error> {
+    async fn put_back(&self, tenant: TenantId, message: Uuid, judged: &Judged<H::Body>) -> Result<(), sqlx::Error> {
+        let Judged { why, counted, event } = judged;
         let mut tx = self.database.tenant(tenant).await?;
-        parked::put_back(&mut tx, message, why.next, counted, &why.reason).await?;
+        if let Some(event) = event
+            && self.handler.must_forget(&mut tx, event).await?
+        {
+            dead_letter::erase(&mut tx, &event.header.id).await?;
+            return tx.commit().await;
+        }
+        parked::put_back(&mut tx, message, why.next, *counted, &why.reason).await?;
         tx.commit().await?;
         self.note_aside(&message.to_string(), why);
         Ok(())
@@ -195,6 +206,15 @@ impl<H: Handler> Consumer<H> {
             Err(error) => tracing::debug!(consumer = self.spec.name, error = %error, "parked messages are not counted"),
         }
     }
+}
+
+/// What came of a try that failed.
+struct Judged<B> {
+    why: Why,
+    /// Whether the try says something about the message.
+    counted: bool,
+    /// None: it cannot be read.
+    event: Option<Incoming<B>>,
 }
 
 fn decode<H: Handler>(message: &Opened) -> Result<Incoming<H::Body>, Setback> {

@@ -10,7 +10,7 @@ use kernel::{ConversationId, MessageId, Timestamp};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::wire as to_wire;
+use super::wire::{self as to_wire, sees_line_user_ids};
 use super::{Desk, field, watch};
 use crate::change;
 use crate::postgres::conversation::{self, Listing};
@@ -87,7 +87,7 @@ impl ConversationService for Desk {
         let last = found.last().filter(|_| full);
         Ok(Response::new(wire::ListMessagesResponse {
             next_page_token: last.map(|one| page::encode(&position(one.time, one.id.uuid()))).unwrap_or_default(),
-            messages: found.iter().map(to_wire::message).collect(),
+            messages: found.iter().map(|message| to_wire::message(message, sees_line_user_ids(&caller))).collect(),
         }))
     }
 
@@ -133,7 +133,7 @@ impl ConversationService for Desk {
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
         field::known_accounts(&mut tx, &field::accounts(&request.account_ids)?).await?;
         tx.rollback().await.map_err(refuse::database)?;
-        let stream = watch::open(&self.hub, caller.tenant(), request).await?;
+        let stream = watch::open(&self.hub, &caller, request).await?;
         Ok(Response::new(stream))
     }
 }

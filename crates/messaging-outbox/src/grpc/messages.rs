@@ -17,7 +17,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::content::ContentStream;
-use super::wire as to_wire;
+use super::wire::{self as to_wire, sees_line_user_ids};
 use super::{Desk, field, outgoing};
 use crate::change;
 use crate::postgres::account::AccountKey;
@@ -56,7 +56,7 @@ impl MessageService for Desk {
         let found = read(&mut tx, id).await?;
         tx.commit().await.map_err(refuse::database)?;
         metrics::counter!("tsunagi_messaging_queued_total").increment(1);
-        Ok(Response::new(wire::SendMessageResponse { message: Some(to_wire::message(&found)) }))
+        Ok(Response::new(wire::SendMessageResponse { message: Some(to_wire::message(&found, false)) }))
     }
 
     async fn get_message(
@@ -68,7 +68,9 @@ impl MessageService for Desk {
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
         let found = read(&mut tx, id).await?;
         tx.rollback().await.map_err(refuse::database)?;
-        Ok(Response::new(wire::GetMessageResponse { message: Some(to_wire::message(&found)) }))
+        Ok(Response::new(wire::GetMessageResponse {
+            message: Some(to_wire::message(&found, sees_line_user_ids(&caller))),
+        }))
     }
 
     async fn list_outbound_messages(
@@ -101,7 +103,7 @@ impl MessageService for Desk {
         let last = found.last().filter(|_| full);
         Ok(Response::new(wire::ListOutboundMessagesResponse {
             next_page_token: last.map(|one| page::encode(&one.id.uuid())).unwrap_or_default(),
-            messages: found.iter().map(to_wire::message).collect(),
+            messages: found.iter().map(|message| to_wire::message(message, false)).collect(),
         }))
     }
 
@@ -127,7 +129,7 @@ impl MessageService for Desk {
         }
         let found = read(&mut tx, id).await?;
         tx.commit().await.map_err(refuse::database)?;
-        Ok(Response::new(wire::CancelMessageResponse { message: Some(to_wire::message(&found)) }))
+        Ok(Response::new(wire::CancelMessageResponse { message: Some(to_wire::message(&found, false)) }))
     }
 
     async fn settle_message(
@@ -165,7 +167,7 @@ impl MessageService for Desk {
         }
         let found = read(&mut tx, id).await?;
         tx.commit().await.map_err(refuse::database)?;
-        Ok(Response::new(wire::SettleMessageResponse { message: Some(to_wire::message(&found)) }))
+        Ok(Response::new(wire::SettleMessageResponse { message: Some(to_wire::message(&found, false)) }))
     }
 
     type FetchContentStream = ContentStream;
@@ -253,7 +255,7 @@ impl Desk {
         let mut tx = self.database().tenant(tenant).await.map_err(refuse::database)?;
         let found = read(&mut tx, id).await?;
         tx.rollback().await.map_err(refuse::database)?;
-        Ok(Response::new(wire::SendMessageResponse { message: Some(to_wire::message(&found)) }))
+        Ok(Response::new(wire::SendMessageResponse { message: Some(to_wire::message(&found, false)) }))
     }
 
     /// Tells watchers and other services that a message changed its state.

@@ -4,18 +4,19 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chassis::auth::Caller;
 use chassis::grpc::refuse;
 use chassis::page;
 use contracts::messaging::v1 as wire;
 use futures::Stream;
-use kernel::TenantId;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::{field, wire as to_wire};
+use super::field;
+use super::wire::{self as to_wire, sees_line_user_ids};
 use crate::watch::{Batch, Cursor, Feed, Hub};
 
 /// Answers that wait for a slow connection.
@@ -28,9 +29,10 @@ pub(super) type WatchStream = Pin<Box<dyn Stream<Item = Result<wire::WatchConver
 /// Opens a watch: the first answer carries the cursor, then everything since then.
 pub(super) async fn open(
     hub: &Hub,
-    tenant: TenantId,
+    caller: &Caller,
     request: wire::WatchConversationsRequest,
 ) -> Result<WatchStream, Status> {
+    let tenant = caller.tenant();
     let accounts = field::accounts(&request.account_ids)?;
     let from = page::decode::<Cursor>(&request.cursor).ok().filter(|cursor| cursor.is_none_or(Cursor::is_possible));
     let from = from.ok_or_else(|| refuse::invalid("cursor", "is not a cursor of this stream"))?;
@@ -45,13 +47,14 @@ pub(super) async fn open(
         }
     };
     let (answers, stream) = mpsc::channel(ANSWERS);
-    let watcher = Watcher { accounts, answers, _feed: feed };
+    let watcher = Watcher { accounts, sees_line_user_ids: sees_line_user_ids(caller), answers, _feed: feed };
     tokio::spawn(watcher.run(start, past, batches));
     Ok(Box::pin(ReceiverStream::new(stream)))
 }
 
 struct Watcher {
     accounts: Vec<Uuid>,
+    sees_line_user_ids: bool,
     answers: mpsc::Sender<Result<wire::WatchConversationsResponse, Status>>,
     /// Keeps the tenant's reader alive.
     _feed: Arc<Feed>,
@@ -111,7 +114,7 @@ impl Watcher {
         let told: Vec<_> = batch.told.iter().filter(|told| wanted(told.conversation.account.uuid())).collect();
         for (place, one) in told.iter().enumerate() {
             let cursor = if place + 1 == told.len() { batch.cursor } else { before };
-            let message = one.message.as_ref().map(to_wire::message);
+            let message = one.message.as_ref().map(|message| to_wire::message(message, self.sees_line_user_ids));
             self.tell(cursor, Some(to_wire::conversation(&one.conversation)), message).await?;
         }
         Ok(!told.is_empty())

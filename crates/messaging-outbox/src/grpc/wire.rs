@@ -1,5 +1,7 @@
 //! Conversations and messages as the wire has them.
 
+use chassis::auth::Caller;
+use contracts::access_proto::v1::Right;
 use contracts::messaging::v1 as wire;
 use contracts::timestamp;
 use kernel::MessageId;
@@ -11,6 +13,11 @@ use serde_json::Value;
 
 use crate::postgres::conversation::Conversation;
 use crate::postgres::message::Message;
+
+/// Whether the caller may see LINE's user IDs (D-8).
+pub(super) fn sees_line_user_ids(caller: &Caller) -> bool {
+    caller.has(Right::LineUserIdRead)
+}
 
 pub(super) fn conversation(of: &Conversation) -> wire::Conversation {
     let barrier = of.may_send().err();
@@ -29,7 +36,8 @@ pub(super) fn conversation(of: &Conversation) -> wire::Conversation {
     }
 }
 
-pub(super) fn message(of: &Message) -> wire::Message {
+/// `sees_line_user_ids`: the caller may see them (D-8).
+pub(super) fn message(of: &Message, sees_line_user_ids: bool) -> wire::Message {
     let staff = of.staff.as_ref();
     let sender = of.outbound.then(|| wire::Sender {
         staff_id: staff.map(|(id, _)| id.to_string()).unwrap_or_default(),
@@ -59,6 +67,11 @@ pub(super) fn message(of: &Message) -> wire::Message {
         accept_time: of.accepted.map(timestamp),
         read: !of.outbound && !of.unread && of.state != MessageState::Unsent,
         quoted_message_id: of.quotes.map(|id| id.to_string()).unwrap_or_default(),
+        writer: of.writer.as_ref().map(|writer| wire::Writer {
+            friend_id: writer.id.to_string(),
+            line_user_id: if sees_line_user_ids { writer.line_user_id.clone() } else { String::new() },
+            display_name: writer.display_name.clone(),
+        }),
     }
 }
 
@@ -170,4 +183,49 @@ fn from_number(number: f64) -> Value {
         return Value::from(whole);
     }
     Value::from(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postgres::message::Writer;
+    use kernel::{AccountId, ConversationId, FriendId, Timestamp};
+    use uuid::Uuid;
+
+    #[test]
+    fn who_wrote_is_told_without_lines_id_to_those_who_may_not_see_it() {
+        let id = Uuid::from_u128(7);
+        let written = Message {
+            id: MessageId::from(id),
+            conversation: ConversationId::from(id),
+            account: AccountId::from(id),
+            class: 0,
+            outbound: false,
+            state: MessageState::Received,
+            time: Timestamp::UNIX_EPOCH,
+            unread: true,
+            method: None,
+            edited: false,
+            unsent: None,
+            accepted: None,
+            staff: None,
+            principal: None,
+            quotes: None,
+            writer: Some(Writer {
+                id: FriendId::from(id),
+                line_user_id: "U4af4980629aaaabbbbccccddddeeee00".to_owned(),
+                display_name: "Hanako".to_owned(),
+            }),
+            line_message: String::new(),
+            quote_token: None,
+            object: None,
+            failure: None,
+            content: None,
+        };
+        let told = |sees| message(&written, sees).writer.unwrap();
+        assert_eq!(told(true).line_user_id, "U4af4980629aaaabbbbccccddddeeee00");
+        let hidden = told(false);
+        assert!(hidden.line_user_id.is_empty());
+        assert_eq!((hidden.friend_id, hidden.display_name), (id.to_string(), "Hanako".to_owned()));
+    }
 }

@@ -4,26 +4,30 @@ use chassis::postgres::TenantTx;
 use kernel::{AccountId, ConversationId, MessageId, Timestamp};
 use messaging_outbox_core::chat::{Chat, ConversationKind};
 use messaging_outbox_core::fold::Folded;
-use messaging_outbox_core::inbound::Inbound;
 use messaging_outbox_core::media::ContentState;
 use messaging_outbox_core::state::MessageState;
 use sqlx::Row as _;
 
 use crate::change::Changed;
 
-/// The chat that holds the message an edit or an unsend is about. LINE names a sender by consent, which may be given or taken
-/// between a message and its unsend, so the later event may name another chat than the one the message is kept in. None: the
-/// event's own chat.
-pub(crate) async fn home(tx: &mut TenantTx, inbound: &Inbound) -> Result<Option<Chat>, sqlx::Error> {
-    let Some(about) = inbound.about.as_ref().filter(|about| about.fact.is_about_an_earlier_one()) else {
-        return Ok(None);
-    };
+/// Locks a message, there or not, until the transaction ends: its events may name different chats, and each must see what the
+/// other did. Comes before any conversation's row.
+pub(crate) async fn lock(tx: &mut TenantTx, message: MessageId) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(message.uuid().as_u64_pair().0.cast_signed())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// The chat that holds a message. The message must be locked.
+pub(crate) async fn home(tx: &mut TenantTx, message: MessageId) -> Result<Option<Chat>, sqlx::Error> {
     let row = sqlx::query(
         "SELECT c.kind, c.chat_key FROM messaging.message m JOIN messaging.conversation c USING (tenant_id, conversation_id)
          WHERE m.tenant_id = $1 AND m.message_id = $2",
     )
     .bind(tx.tenant().uuid())
-    .bind(about.message.uuid())
+    .bind(message.uuid())
     .fetch_optional(&mut **tx)
     .await?;
     let Some(row) = row else { return Ok(None) };
@@ -31,14 +35,48 @@ pub(crate) async fn home(tx: &mut TenantTx, inbound: &Inbound) -> Result<Option<
     Ok(Some(Chat::new(ConversationKind::from_code(kind).unwrap_or(ConversationKind::User), &key)))
 }
 
+/// Brings a message from one conversation to another, which is touched already, with the reply tokens it brought. The first
+/// one goes when nothing is left in it.
+pub(crate) async fn bring(
+    tx: &mut TenantTx,
+    message: MessageId,
+    from: ConversationId,
+    to: ConversationId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "WITH moved AS (
+             UPDATE messaging.message SET conversation_id = $4
+             WHERE tenant_id = $1 AND message_id = $2 AND conversation_id = $3 RETURNING unread),
+         token AS (UPDATE messaging.reply_token SET conversation_id = $4 WHERE tenant_id = $1 AND conversation_id = $3)
+         UPDATE messaging.conversation c
+         SET unread_count = unread_count + CASE WHEN c.conversation_id = $4 THEN 1 ELSE -1 END
+         WHERE c.tenant_id = $1 AND c.conversation_id IN ($3, $4) AND (SELECT unread FROM moved)",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(message.uuid())
+    .bind(from.uuid())
+    .bind(to.uuid())
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query(
+        "DELETE FROM messaging.conversation c WHERE c.tenant_id = $1 AND c.conversation_id = $2 AND NOT EXISTS (
+             SELECT FROM messaging.message m WHERE m.tenant_id = c.tenant_id AND m.conversation_id = c.conversation_id)",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(from.uuid())
+    .execute(&mut **tx)
+    .await?;
+    // What staff answered there stays there.
+    recount(tx, from, 0).await?;
+    Ok(())
+}
+
 /// Touches the conversation, which is made when it is not there. The row stays locked until the transaction ends, so that
-/// events of one conversation are folded one after another; so does the message the event is about, for its events may name
-/// different chats.
+/// events of one conversation are folded one after another.
 pub(crate) async fn touch(
     tx: &mut TenantTx,
     account: AccountId,
     chat: &Chat,
-    about: Option<MessageId>,
     standby: bool,
     occur_time: Timestamp,
 ) -> Result<Changed, sqlx::Error> {
@@ -51,8 +89,7 @@ pub(crate) async fn touch(
              standby = CASE WHEN excluded.standby_time >= c.standby_time THEN excluded.standby ELSE c.standby END,
              standby_time = greatest(c.standby_time, excluded.standby_time),
              activity_time = greatest(c.activity_time, excluded.activity_time)
-         RETURNING version, unread_count,
-             CASE WHEN $8::bigint IS NOT NULL THEN pg_advisory_xact_lock($8) IS NULL END AS message_is_locked",
+         RETURNING version, unread_count",
     )
     .bind(tx.tenant().uuid())
     .bind(chat.conversation(account).uuid())
@@ -61,7 +98,6 @@ pub(crate) async fn touch(
     .bind(chat.key())
     .bind(standby)
     .bind(occur_time)
-    .bind(about.map(|message| message.uuid().as_u64_pair().0.cast_signed()))
     .fetch_one(&mut **tx)
     .await?;
     Ok(Changed {
@@ -82,11 +118,11 @@ pub(crate) struct Kept {
     pub(crate) unread: bool,
 }
 
-/// Reads a message and its tombstone. The conversation's row must be locked.
+/// Reads a message and its tombstone. The message must be locked.
 pub(crate) async fn read(tx: &mut TenantTx, message: MessageId) -> Result<Kept, sqlx::Error> {
     let row = sqlx::query(
         "SELECT m.message_time, m.original_seen, m.edit_time, m.edit_event, m.quoted_message_id, m.unread, m.object,
-             coalesce(m.unsend_time, t.unsend_time) AS unsend_time,
+             m.writer_line_user_id, coalesce(m.unsend_time, t.unsend_time) AS unsend_time,
              c.state IS NOT NULL AND c.state <> $3 AS kept_by_line
          FROM (SELECT $1::uuid AS tenant_id, $2::uuid AS message_id) k
          LEFT JOIN messaging.message m USING (tenant_id, message_id)
@@ -110,6 +146,7 @@ pub(crate) async fn read(tx: &mut TenantTx, message: MessageId) -> Result<Kept, 
         object: row.try_get("object")?,
         kept_by_line: row.try_get("kept_by_line")?,
         quotes: quotes.map(MessageId::from),
+        writer: row.try_get("writer_line_user_id")?,
     };
     let unread: Option<bool> = row.try_get("unread")?;
     Ok(Kept { folded, exists: time.is_some(), unread: unread.unwrap_or(false) })
@@ -129,12 +166,14 @@ pub(crate) async fn write(
     let unread = folded.can_be_unread() && (kept.unread || !kept.exists);
     sqlx::query(
         "INSERT INTO messaging.message (tenant_id, message_id, conversation_id, account_id, message_time, direction, state,
-             unread, original_seen, edit_time, edit_event, unsend_time, quoted_message_id, line_message_id, object)
-         VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $10, $11, $12, $13, $14::json)
+             unread, original_seen, edit_time, edit_event, unsend_time, quoted_message_id, line_message_id, object,
+             writer_line_user_id)
+         VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $10, $11, $12, $13, $14::json, $15)
          ON CONFLICT (tenant_id, message_id) DO UPDATE
          SET message_time = excluded.message_time, state = excluded.state, unread = excluded.unread,
              original_seen = excluded.original_seen, edit_time = excluded.edit_time, edit_event = excluded.edit_event,
-             unsend_time = excluded.unsend_time, quoted_message_id = excluded.quoted_message_id, object = excluded.object",
+             unsend_time = excluded.unsend_time, quoted_message_id = excluded.quoted_message_id, object = excluded.object,
+             writer_line_user_id = excluded.writer_line_user_id",
     )
     .bind(tx.tenant().uuid())
     .bind(message.uuid())
@@ -151,11 +190,12 @@ pub(crate) async fn write(
     .bind(line_message)
     // As text: a value would go as `jsonb`, which holds no U+0000.
     .bind(folded.object.as_ref().map(serde_json::Value::to_string))
+    .bind(folded.writer.as_deref())
     .execute(&mut **tx)
     .await?;
     let delta = i32::from(unread) - i32::from(kept.unread);
     let unread_count = if kept.exists {
-        recount(tx, changed.conversation, delta).await?
+        recount(tx, changed.conversation, delta).await?.unwrap_or(changed.unread_count)
     } else {
         append(tx, changed, message, time, delta).await?
     };
@@ -188,8 +228,8 @@ async fn append(
     .await
 }
 
-/// A message that was there: its time may have moved, for its edit came before it.
-async fn recount(tx: &mut TenantTx, conversation: ConversationId, delta: i32) -> Result<i32, sqlx::Error> {
+/// A message that was there: its time may have moved, for its edit came before it. None when the conversation is gone.
+async fn recount(tx: &mut TenantTx, conversation: ConversationId, delta: i32) -> Result<Option<i32>, sqlx::Error> {
     sqlx::query_scalar(
         "UPDATE messaging.conversation c
          SET unread_count = unread_count + $3, (last_message_id, last_message_time) = (
@@ -202,8 +242,17 @@ async fn recount(tx: &mut TenantTx, conversation: ConversationId, delta: i32) ->
     .bind(tx.tenant().uuid())
     .bind(conversation.uuid())
     .bind(delta)
-    .fetch_one(&mut **tx)
+    .fetch_optional(&mut **tx)
     .await
+}
+
+/// Whether a message is known to be taken back. The message must be locked.
+pub(crate) async fn is_buried(tx: &mut TenantTx, message: MessageId) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT FROM messaging.tombstone WHERE tenant_id = $1 AND message_id = $2)")
+        .bind(tx.tenant().uuid())
+        .bind(message.uuid())
+        .fetch_one(&mut **tx)
+        .await
 }
 
 /// Keeps in mind that a message was taken back, and removes the bytes of its content. Its object goes with [`write`].

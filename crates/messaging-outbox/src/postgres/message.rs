@@ -1,7 +1,7 @@
 //! Messages as staff see them.
 
 use chassis::postgres::TenantTx;
-use kernel::{AccountId, ConversationId, MessageId, PrincipalId, StaffId, Timestamp};
+use kernel::{AccountId, ConversationId, FriendId, MessageId, PrincipalId, StaffId, Timestamp};
 use messaging_outbox_core::media::ContentState;
 use messaging_outbox_core::route::SendMethod;
 use messaging_outbox_core::state::MessageState;
@@ -10,6 +10,15 @@ use sqlx::Row as _;
 use uuid::Uuid;
 
 use super::settle::Failure;
+
+/// A member of a group or room.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    pub(crate) id: FriendId,
+    pub(crate) line_user_id: String,
+    /// Empty while it is not known.
+    pub(crate) display_name: String,
+}
 
 /// A message with all that is shown of it.
 #[derive(Clone)]
@@ -30,6 +39,8 @@ pub(crate) struct Message {
     pub(crate) staff: Option<(StaffId, String)>,
     pub(crate) principal: Option<PrincipalId>,
     pub(crate) quotes: Option<MessageId>,
+    /// The member of a group or room who wrote it.
+    pub(crate) writer: Option<Writer>,
     pub(crate) line_message: String,
     pub(crate) quote_token: Option<String>,
     pub(crate) object: Option<Value>,
@@ -43,6 +54,7 @@ macro_rules! select_message {
             "SELECT m.message_id, m.conversation_id, m.account_id, m.class, m.direction, m.state, m.message_time, m.unread,
                  m.send_method, m.edit_time, m.unsend_time, m.accept_time, m.staff_id, m.staff_display_name, m.principal_id,
                  m.quoted_message_id, m.line_message_id, m.quote_token, m.object,
+                 m.writer_line_user_id, a.provider_id, coalesce(u.display_name, '') AS writer_display_name,
                  s.state AS queue_state, coalesce(s.in_doubt, false) AS in_doubt,
                  x.kind AS failure_kind, x.line_message, x.line_details, x.line_request_id AS failure_request_id,
                  x.http_status, x.attempts, k.state AS content_state, k.content_type, k.size
@@ -52,6 +64,10 @@ macro_rules! select_message {
                      (m.tenant_id, m.account_id, m.class, m.message_id)
              LEFT JOIN messaging.send_failure x
                  ON (x.tenant_id, x.message_id) = (m.tenant_id, m.message_id) AND m.state IN (6, 7, 9, 10, 11)
+             LEFT JOIN messaging.account_replica a ON m.writer_line_user_id IS NOT NULL
+                 AND (a.tenant_id, a.account_id) = (m.tenant_id, m.account_id)
+             LEFT JOIN messaging.line_user_replica u
+                 ON (u.tenant_id, u.provider_id, u.line_user_id) = (a.tenant_id, a.provider_id, m.writer_line_user_id)
              LEFT JOIN messaging.content k ON (k.tenant_id, k.message_id) = (m.tenant_id, m.message_id)
              WHERE m.tenant_id = $1 AND ",
             $rest
@@ -183,12 +199,24 @@ fn message(row: &sqlx::postgres::PgRow) -> Result<Message, sqlx::Error> {
         staff: id("staff_id")?.map(|staff| (StaffId::from(staff), staff_name.unwrap_or_default())),
         principal: id("principal_id")?.map(PrincipalId::from),
         quotes: id("quoted_message_id")?.map(MessageId::from),
+        writer: writer(row)?,
         line_message: row.try_get::<Option<String>, _>("line_message_id")?.unwrap_or_default(),
         quote_token: row.try_get("quote_token")?,
         object: row.try_get("object")?,
         failure: failure(row)?,
         content,
     })
+}
+
+fn writer(row: &sqlx::postgres::PgRow) -> Result<Option<Writer>, sqlx::Error> {
+    let line_user_id: Option<String> = row.try_get("writer_line_user_id")?;
+    let provider: Option<Uuid> = row.try_get("provider_id")?;
+    let display_name: String = row.try_get("writer_display_name")?;
+    Ok(line_user_id.zip(provider).map(|(line_user_id, provider)| Writer {
+        id: FriendId::derived(provider, &line_user_id),
+        line_user_id,
+        display_name,
+    }))
 }
 
 fn failure(row: &sqlx::postgres::PgRow) -> Result<Option<Failure>, sqlx::Error> {

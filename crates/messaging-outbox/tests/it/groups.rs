@@ -1,6 +1,9 @@
 //! Groups and rooms, edits, and chats that another module holds (D-11).
 
+use contracts::events::v1 as events;
+use contracts::events::v1::identity_event::Body;
 use contracts::messaging::v1 as wire;
+use kernel::FriendId;
 use line_simulator::{Act, ActRequest, ChatChange, ChatKind, ChatSpec, Method, PersonSpec, Writing};
 use messaging_outbox_core::state::MessageState;
 use serde_json::json;
@@ -37,6 +40,26 @@ async fn groups_and_rooms_are_kept_and_shown_and_answered_by_staff_alone() {
             let edited = house.once(&tenant, &edited.message_id, |message| message.edited).await;
             assert_eq!(text(&edited), "the");
         }
+        let line_user = world.control.user_id(account, &member).await.unwrap().as_str().to_owned();
+        let names = Body::LineUser(events::LineUserReplica {
+            provider_id: tenant.provider.to_string(),
+            line_user_id: line_user.clone(),
+            version: 1,
+            display_name: "Hanako".to_owned(),
+            ..Default::default()
+        });
+        for (shown, told) in [("", None), ("Hanako", Some(names))] {
+            if let Some(told) = told {
+                world.say(&tenant, told).await;
+            }
+            let id = &house.messages_of(&tenant, &conversation.conversation_id).await[0].message_id;
+            let friend_id = FriendId::derived(tenant.provider, &line_user).to_string();
+            let line_user_id = line_user.clone();
+            let writer = wire::Writer { friend_id, line_user_id, display_name: shown.to_owned() };
+            house.once(&tenant, id, |message| message.writer.as_ref() == Some(&writer)).await;
+        }
+        let listed = house.messages_of(&tenant, &conversation.conversation_id).await;
+        assert!(listed.iter().all(|message| message.writer.as_ref().is_some_and(|w| w.display_name == "Hanako")));
         // LINE names no sender here: nothing is amiss.
         let source = if kind == ChatKind::Group {
             json!({ "type": "group", "groupId": chat })
@@ -48,6 +71,8 @@ async fn groups_and_rooms_are_kept_and_shown_and_answered_by_staff_alone() {
             "message": {"id": "7", "type": "text", "text": "who?"}});
         tenant.receiver.publish(&unnamed.to_string(), false, false).await;
         house.conversation_with(&tenant, 3).await;
+        let unnamed = house.messages_of(&tenant, &conversation.conversation_id).await;
+        assert_eq!(unnamed.iter().filter(|message| message.writer.is_none()).count(), 1);
         assert_eq!(world.number("SELECT count(*) FROM messaging.parked_message").await, 0);
         if kind == ChatKind::Group {
             eventually(SOON, || async {
