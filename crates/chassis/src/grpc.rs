@@ -1,15 +1,20 @@
 //! gRPC: the server every service puts its methods on, the client it calls others with, and how it refuses.
 
+mod authority;
 mod body;
 mod certificate;
 mod client;
 mod config;
 mod listener;
+mod open_streams;
 pub mod refuse;
+mod renewal;
 mod server;
 mod watch;
 
-pub use certificate::{TlsConfig, TlsError};
+pub use authority::TlsAuthority;
+pub use certificate::TlsConfig;
 pub use client::{Client, ClientConfig, ClientError};
 pub use config::GrpcConfig;
+pub use renewal::TlsError;
 pub use server::{Server, ServerError};

@@ -20,7 +20,7 @@ use contracts::identity::v1::staff_service_server::StaffServiceServer;
 use contracts::identity::v1::tenant_service_server::TenantServiceServer;
 
 use crate::config::Config;
-use crate::consumer::{Friendships, lane};
+use crate::consumer::{Friendships, order};
 use crate::gateway::Gateway;
 use crate::grpc::{Accounts, Customers, Friends, Principals, Replicas, StaffAndOrganizations, Tenants};
 use crate::registry::Registry;
@@ -46,14 +46,14 @@ impl App {
         let vault = Vault::new(config.master_keys, config.ingest_seal_key, config.messaging_seal_key);
         let registry = Registry::new(database.clone(), vault, host.clock());
         let gateway =
-            Arc::new(Gateway::new(Client::connect(&config.messaging).context("the way to messaging-outbox")?));
+            Arc::new(Gateway::new(Client::following(&config.messaging, host).context("the way to messaging-outbox")?));
 
         let bus = Bus::connect(&config.bus, host).await.context("the bus")?;
         bus::relay::spawn(host, &bus, &database);
         let spec = ConsumerSpec {
             concurrency: CONCURRENCY,
             batch: BATCH,
-            ..ConsumerSpec::new("identity_line_webhook", Stream::LineWebhook, lane)
+            ..ConsumerSpec::new("identity_line_webhook", Stream::LineWebhook, order)
         };
         consumer::spawn(host, &bus, &database, spec, Friendships(registry.clone()));
         profiles::spawn(host, registry.clone(), Arc::clone(&gateway));

@@ -46,7 +46,7 @@ impl Handler for Friendships {
 
 /// Events of one user and account are handled one after the other, so that replicas seldom wait for each other's rows. The
 /// outcome does not depend on it.
-pub(crate) fn lane(event: &Incoming<LineWebhookEvent>) -> u64 {
+pub(crate) fn order(event: &Incoming<LineWebhookEvent>) -> u64 {
     let parsed = std::str::from_utf8(&event.body.raw).ok().and_then(|raw| Event::parse(raw).ok());
     let user = parsed.as_ref().and_then(sign_of).map_or("", |(user, _)| user.as_str());
     key(&format!("{}/{user}", event.body.account_id))

@@ -50,8 +50,12 @@ impl App {
             clock: host.clock(),
             wakes: wakes.clone(),
         });
-        let identity =
-            config.identity.as_ref().map(Client::connect).transpose().context("identity-linking's address")?;
+        let identity = config
+            .identity
+            .as_ref()
+            .map(|config| Client::following(config, host))
+            .transpose()
+            .context("identity-linking's address")?;
         bus::replica::spawn_directory(host, &bus, &database, identity.as_ref());
         let kept = replica::Kept { wakes: wakes.clone() };
         bus::replica::spawn(host, &bus, &database, "identity", replica::KINDS, identity.as_ref(), kept);

@@ -74,7 +74,7 @@ async fn fetch(tools: &Tools, config: ContentConfig, job: Job) {
             Fetched::Trouble
         }
     };
-    metrics::counter!("tsunagi_messaging_contents_total", "outcome" => format!("{outcome:?}")).increment(1);
+    metrics::counter!("tsunagi_messaging_contents_total", "outcome" => outcome_name(outcome)).increment(1);
     let done = match media::after_fetch(outcome, job.attempts, job.age, rand::random()) {
         AfterFetch::Settled(ContentState::Stored) => Ok(()),
         AfterFetch::Settled(state) => settle(tools, job.tenant, message, state).await,
@@ -83,6 +83,17 @@ async fn fetch(tools: &Tools, config: ContentConfig, job: Job) {
     if let Err(error) = done {
         // The job's lease runs out, and it is tried again.
         tracing::warn!(message.id = %message, error = %error, "a content's outcome cannot be written now");
+    }
+}
+
+/// What the figures call it.
+const fn outcome_name(fetched: Fetched) -> &'static str {
+    match fetched {
+        Fetched::Whole => "whole",
+        Fetched::Preparing => "preparing",
+        Fetched::Gone => "gone",
+        Fetched::TooLarge => "too_large",
+        Fetched::Trouble => "trouble",
     }
 }
 

@@ -24,7 +24,7 @@ impl App {
         database.tend(host);
         let bus = Bus::connect(&config.bus, host).await.context("the bus")?;
         bus::relay::spawn(host, &bus, &database);
-        let identity = Client::connect(&config.identity).context("the way to identity-linking")?;
+        let identity = Client::following(&config.identity, host).context("the way to identity-linking")?;
         bus::replica::spawn_directory(host, &bus, &database, Some(&identity));
         let grpc_addr = Server::new(host, config.grpc, Directory::follow(host, &database))
             .add(bus::dead_letter::service(&database))

@@ -58,7 +58,7 @@ impl App {
         let known = Known::default();
         let gate = host.readiness().gate("ingest.accounts");
         until_stopped(host, "ingest.accounts", known.clone().follow(database.clone(), config.seal_key.clone(), gate));
-        let identity = config.identity.as_ref().map(Client::connect).transpose()?;
+        let identity = config.identity.as_ref().map(|config| Client::following(config, host)).transpose()?;
         AccountReplicas::spawn(host, &bus, &database, identity.as_ref());
         bus::replica::spawn_directory(host, &bus, &database, identity.as_ref());
 

@@ -34,7 +34,7 @@ async fn operator(side: &Side, address: std::net::SocketAddr, owner: TenantId) -
     chassis::auth::replica::put_principal(&mut tx, "messaging", &replica).await.unwrap();
     tx.commit().await.unwrap();
     let mut settings = chassis::config::Settings::from_map([("X".to_owned(), format!("http://{address}"))].into());
-    let client = Client::connect_lazy(&settings.required("X", "messaging"), &token.reveal()).unwrap();
+    let client = Client::on_loopback(&settings.required("X", "messaging"), &token.reveal()).unwrap();
     DeadLetterServiceClient::new(client)
 }
 

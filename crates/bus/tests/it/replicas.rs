@@ -93,7 +93,7 @@ async fn the_directory_is_filled_from_a_snapshot_and_from_events_and_the_highest
     say(&side, staff(2, 9, "nine")).await;
     world.until("SELECT count(*) FROM identity.outbox_pending", 0).await;
     let mut settings = chassis::config::Settings::from_map([("X".to_owned(), format!("http://{address}"))].into());
-    let client = Client::connect_lazy(&settings.required("X", "identity"), &Secret::new("token".to_owned())).unwrap();
+    let client = Client::on_loopback(&settings.required("X", "identity"), &Secret::new("token".to_owned())).unwrap();
     let handle = spawn_directory(&side.host, &side.bus, &side.messaging, Some(&client));
     side.host.readiness().ready().await;
     world.until(VERSIONS, 14).await;

@@ -65,3 +65,25 @@ impl HttpBody for HeldBody {
         self.inner.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{BodyExt as _, StreamBody};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_always_has_more_ends_with_its_callers_rights() {
+        let more = futures::stream::repeat_with(|| Ok::<_, Status>(Frame::data(Bytes::from_static(b"more"))));
+        let mut body = HeldBody::new(Body::new(StreamBody::new(more)), Box::new(|| false));
+        assert!(body.frame().await.unwrap().unwrap().is_data());
+        body.look.as_mut().reset(Instant::now());
+        let ended = tokio::time::timeout(Duration::from_secs(10), async {
+            while body.frame().await.unwrap().unwrap().is_data() {
+                tokio::task::yield_now().await;
+            }
+        });
+        ended.await.expect("the stream is cut");
+        assert!(body.frame().await.is_none());
+    }
+}

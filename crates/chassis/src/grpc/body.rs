@@ -44,6 +44,14 @@ impl HttpBody for WatchedBody {
             return Poll::Ready(None);
         }
         let _entered = this.span.clone().entered();
+        // Asked first: a body that always has more would go on for ever.
+        if this.cut.as_mut().poll(context).is_ready() {
+            this.end(Code::Unavailable);
+            let mut trailers = HeaderMap::new();
+            trailers.insert("grpc-status", HeaderValue::from_static("14"));
+            trailers.insert("grpc-message", HeaderValue::from_static("stopping"));
+            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+        }
         match Pin::new(&mut this.inner).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(trailers) = frame.trailers_ref() {
@@ -58,13 +66,6 @@ impl HttpBody for WatchedBody {
             Poll::Ready(None) => {
                 this.end(Code::Ok);
                 Poll::Ready(None)
-            }
-            Poll::Pending if this.cut.as_mut().poll(context).is_ready() => {
-                this.end(Code::Unavailable);
-                let mut trailers = HeaderMap::new();
-                trailers.insert("grpc-status", HeaderValue::from_static("14"));
-                trailers.insert("grpc-message", HeaderValue::from_static("stopping"));
-                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
             }
             Poll::Pending => Poll::Pending,
         }
@@ -83,5 +84,29 @@ impl Drop for WatchedBody {
     /// A body that is let go before its end belongs to a caller who went away.
     fn drop(&mut self) {
         self.end(Code::Cancelled);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use http_body_util::{BodyExt as _, StreamBody};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_always_has_more_is_ended_with_the_process() {
+        let more = futures::stream::repeat_with(|| Ok::<_, Status>(Frame::data(Bytes::from_static(b"more"))));
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let cut = Box::pin(stopped.map(drop));
+        let mut body =
+            WatchedBody::new(Body::new(StreamBody::new(more)), Record::new("/a/B"), tracing::Span::none(), cut);
+        for _ in 0..3 {
+            assert!(body.frame().await.unwrap().unwrap().is_data());
+        }
+        stop.send(()).unwrap();
+        let last = body.frame().await.unwrap().unwrap();
+        assert_eq!(code(last.trailers_ref().expect("the end")), Some(Code::Unavailable));
+        assert!(body.frame().await.is_none());
     }
 }

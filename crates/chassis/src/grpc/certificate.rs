@@ -8,17 +8,14 @@ use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls::crypto::ring;
+use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use super::renewal::{self, LOOKED_AT_EVERY, Renewed, TlsError, certificates};
 use crate::config::{Secret, Settings, read_file};
-
-/// How often the files are looked at. A mounted Kubernetes Secret takes about a minute to arrive anyway.
-const LOOKED_AT_EVERY: Duration = Duration::from_secs(10);
 
 /// What a listener shows of itself.
 #[derive(Clone, Debug)]
@@ -31,20 +28,6 @@ pub struct TlsConfig {
     pub files: Option<(PathBuf, PathBuf)>,
     /// How often the files are looked at.
     pub looked_at_every: Duration,
-}
-
-/// Why a certificate cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    /// A text is not PEM, or holds no certificate or no key.
-    #[error("the certificate or its key is not PEM")]
-    Pem(#[source] pem::Error),
-    /// The key is of no kind that is understood, or belongs to another certificate.
-    #[error("the certificate and its key do not fit")]
-    Unfit(#[source] rustls::Error),
-    /// A file cannot be read.
-    #[error("the setting of the certificate {0}")]
-    File(String),
 }
 
 impl TlsConfig {
@@ -70,26 +53,27 @@ impl TlsConfig {
     }
 
     fn certified(&self) -> Result<CertifiedKey, TlsError> {
-        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(self.certificate.as_bytes())
-            .collect::<Result<_, _>>()
-            .map_err(TlsError::Pem)?;
-        if chain.is_empty() {
-            return Err(TlsError::Pem(pem::Error::NoItemsFound));
-        }
+        let chain = certificates(&self.certificate)?;
         let key = PrivateKeyDer::from_pem_slice(self.key.expose().as_bytes()).map_err(TlsError::Pem)?;
         // Says no, too, when the key is another certificate's.
         CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(TlsError::Unfit)
     }
+}
 
-    /// What the files hold now, if that is something else.
-    fn changed(&self) -> Result<Option<Self>, TlsError> {
+impl Renewed for TlsConfig {
+    type Made = CertifiedKey;
+    const NAME: &'static str = "certificate";
+
+    fn changed(&self) -> Result<Option<(Self, CertifiedKey)>, TlsError> {
         let Some((certificate_file, key_file)) = &self.files else { return Ok(None) };
         let read = |path: &PathBuf| read_file(path).map_err(TlsError::File);
         let (certificate, key) = (read(certificate_file)?, read(key_file)?);
         if certificate.expose() == self.certificate && key == self.key {
             return Ok(None);
         }
-        Ok(Some(Self { certificate: certificate.expose().to_owned(), key, ..self.clone() }))
+        let renewed = Self { certificate: certificate.expose().to_owned(), key, ..self.clone() };
+        let certified = renewed.certified()?;
+        Ok(Some((renewed, certified)))
     }
 }
 
@@ -125,34 +109,10 @@ impl Certificate {
         Ok(config)
     }
 
-    /// Takes over what the files say whenever that changes, until `stopping`. What cannot be used is passed over: while one file
-    /// is new and the other old, they do not fit.
-    pub(super) async fn follow(self, mut config: TlsConfig, stopping: CancellationToken) -> anyhow::Result<()> {
-        let mut ticks = tokio::time::interval(config.looked_at_every);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut told = false;
-        while stopping.run_until_cancelled(ticks.tick()).await.is_some() {
-            let shown = config.clone();
-            let renewed = tokio::task::spawn_blocking(move || match shown.changed()? {
-                Some(changed) => Ok(Some((changed.certified()?, changed))),
-                None => Ok::<_, TlsError>(None),
-            });
-            let outcome = renewed.await?;
-            let failed = outcome.is_err();
-            metrics::gauge!("tsunagi_tls_renewal_failing").set(if failed { 1.0 } else { 0.0 });
-            match outcome {
-                Ok(Some((certified, changed))) => {
-                    *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certified);
-                    config = changed;
-                    tracing::info!("the certificate of the gRPC listener was renewed");
-                }
-                Err(error) if !told => {
-                    tracing::warn!(error = %error, "the renewed certificate cannot be used; the old one is shown");
-                }
-                _ => {}
-            }
-            told = failed;
-        }
-        Ok(())
+    /// Shows what the files of `config` hold, whenever that changes, until `stopping`.
+    pub(super) async fn follow(self, config: TlsConfig, stopping: CancellationToken) -> anyhow::Result<()> {
+        let every = config.looked_at_every;
+        let show = |certified| *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certified);
+        renewal::follow(config, every, stopping, show).await
     }
 }

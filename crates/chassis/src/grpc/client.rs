@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use http::{HeaderValue, Request, Response};
 use kernel::TenantId;
+use tokio::sync::watch;
 use tonic::body::Body;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Channel, Endpoint};
 use tower::Service;
-use url::{Host, Url};
+use url::Url;
 
+use super::authority::{TlsAuthority, Trusted};
 use super::config::allow_plaintext;
+use super::renewal::{self, TlsError};
 use crate::config::{Secret, Settings};
+use crate::host::Host;
 use crate::trace;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -25,8 +29,8 @@ pub struct ClientConfig {
     pub url: Url,
     /// The token of this service's principal.
     pub token: Secret,
-    /// Whose certificates are trusted, PEM.
-    pub authority: Option<String>,
+    /// Whose certificates are trusted.
+    pub authority: Option<TlsAuthority>,
     /// Whether the token may travel in the clear beyond loopback.
     pub allow_plaintext: bool,
 }
@@ -40,9 +44,12 @@ pub enum ClientError {
     /// The token holds characters no token has.
     #[error("the token cannot be sent")]
     Token,
-    /// The address or the authority's certificate cannot be used.
-    #[error("the address or the authority's certificate cannot be used")]
+    /// The address cannot be used.
+    #[error("the address cannot be used")]
     Endpoint(#[source] tonic::transport::Error),
+    /// The authority's certificate cannot be used.
+    #[error("the authority's certificate cannot be used")]
+    Tls(#[from] TlsError),
 }
 
 /// A channel to another service, to make generated clients of: `SomeServiceClient::new(client.for_tenant(tenant))`.
@@ -51,6 +58,8 @@ pub enum ClientError {
 #[derive(Clone, Debug)]
 pub struct Client {
     channel: Channel,
+    /// The channel that trusts the authority as it stands.
+    latest: watch::Receiver<Channel>,
     authorization: HeaderValue,
     tenant: Option<TenantId>,
 }
@@ -67,48 +76,82 @@ impl ClientConfig {
                 &format!("TSUNAGI_{}_TOKEN", service.to_ascii_uppercase()),
                 "The token of the service's own principal, with which it calls the others.",
             ),
-            authority: settings.optional(
-                "TSUNAGI_TLS_AUTHORITY",
-                "Whose certificates the services trust when they call each other, PEM.",
-            ),
+            authority: TlsAuthority::read(settings),
             allow_plaintext: allow_plaintext(settings),
         }
     }
-}
 
-impl Client {
-    /// A client of the service at `url`, on loopback.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub fn connect_lazy(url: &Url, token: &Secret) -> Result<Self, ClientError> {
-        Self::connect(&ClientConfig { url: url.clone(), token: token.clone(), authority: None, allow_plaintext: false })
-    }
-
-    /// A client as `config` says. Nothing is sent yet.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub fn connect(config: &ClientConfig) -> Result<Self, ClientError> {
-        let mut endpoint = Endpoint::from_shared(config.url.to_string())
+    fn way(&self) -> Result<Way, ClientError> {
+        let endpoint = Endpoint::from_shared(self.url.to_string())
             .map_err(ClientError::Endpoint)?
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_nodelay(true)
             .http2_keep_alive_interval(PING_EVERY)
             .keep_alive_timeout(PING_TIMEOUT)
             .keep_alive_while_idle(true);
-        match (config.url.scheme(), &config.authority) {
+        match (self.url.scheme(), &self.authority) {
             ("https", Some(authority)) => {
-                let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority));
-                endpoint = endpoint.tls_config(tls).map_err(ClientError::Endpoint)?;
+                Ok(Way::Encrypted(Box::new(Trusted { endpoint, authority: authority.clone() })))
             }
-            ("http", _) if config.allow_plaintext || is_loopback(&config.url) => {}
-            _ => return Err(ClientError::Plaintext),
+            ("http", _) if self.allow_plaintext || is_loopback(&self.url) => Ok(Way::Clear(endpoint)),
+            _ => Err(ClientError::Plaintext),
         }
-        let mut authorization =
-            HeaderValue::try_from(format!("Bearer {}", config.token.expose())).map_err(|_| ClientError::Token)?;
-        authorization.set_sensitive(true);
-        Ok(Self { channel: endpoint.connect_lazy(), authorization, tenant: None })
+    }
+
+    fn authorization(&self) -> Result<HeaderValue, ClientError> {
+        let mut value =
+            HeaderValue::try_from(format!("Bearer {}", self.token.expose())).map_err(|_| ClientError::Token)?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+/// How a service is reached.
+enum Way {
+    Encrypted(Box<Trusted>),
+    Clear(Endpoint),
+}
+
+impl Client {
+    /// A client of the service at `url`, on loopback. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn on_loopback(url: &Url, token: &Secret) -> Result<Self, ClientError> {
+        Self::new(&ClientConfig { url: url.clone(), token: token.clone(), authority: None, allow_plaintext: false })
+    }
+
+    /// A client as `config` says. Nothing is sent yet. The authority stays what it is.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn new(config: &ClientConfig) -> Result<Self, ClientError> {
+        let channel = match config.way()? {
+            Way::Encrypted(trusted) => trusted.channel()?,
+            Way::Clear(endpoint) => endpoint.connect_lazy(),
+        };
+        let (_, latest) = watch::channel(channel.clone());
+        Ok(Self { channel, latest, authorization: config.authorization()?, tenant: None })
+    }
+
+    /// A client as `config` says, which takes over the authority whenever its file changes, as long as `host` lives. Calls that are
+    /// under way end on the connection they began on.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn following(config: &ClientConfig, host: &Host) -> Result<Self, ClientError> {
+        let client = Self::new(config)?;
+        let Way::Encrypted(trusted) = config.way()? else { return Ok(client) };
+        if trusted.authority.file.is_none() {
+            return Ok(client);
+        }
+        let (renewed, latest) = watch::channel(client.channel.clone());
+        let (every, stopping) = (trusted.authority.looked_at_every, host.stopping());
+        host.spawn(
+            "grpc.authority",
+            renewal::follow(*trusted, every, stopping, move |channel| drop(renewed.send(channel))),
+        );
+        Ok(Self { latest, ..client })
     }
 
     /// The same client, calling for `tenant`.
@@ -120,9 +163,9 @@ impl Client {
 
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
         None => false,
     }
 }
@@ -133,6 +176,9 @@ impl Service<Request<Body>> for Client {
     type Future = <Channel as Service<Request<Body>>>::Future;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        if self.latest.has_changed().unwrap_or(false) {
+            self.channel = self.latest.borrow_and_update().clone();
+        }
         Service::poll_ready(&mut self.channel, context)
     }
 
@@ -157,7 +203,7 @@ mod tests {
         ClientConfig {
             url: url.parse().unwrap(),
             token: Secret::new("t".to_owned()),
-            authority: authority.map(str::to_owned),
+            authority: authority.map(|pem| TlsAuthority::fixed(pem.to_owned())),
             allow_plaintext,
         }
     }
@@ -173,7 +219,7 @@ mod tests {
             ("http://identity:1", true, true),
             ("https://identity:1", true, false),
         ] {
-            assert_eq!(Client::connect(&config(url, None, allowed)).is_ok(), fine, "{url}");
+            assert_eq!(Client::new(&config(url, None, allowed)).is_ok(), fine, "{url}");
         }
     }
 }

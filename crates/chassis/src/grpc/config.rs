@@ -16,11 +16,13 @@ pub struct GrpcConfig {
     pub allow_plaintext: bool,
     /// Calls answered at once, at most; more are refused with `RESOURCE_EXHAUSTED`.
     pub calls_at_once: usize,
+    /// Streams each principal may hold open, at least 1; more are refused with `RESOURCE_EXHAUSTED`.
+    pub streams_each: usize,
 }
 
 impl From<SocketAddr> for GrpcConfig {
     fn from(addr: SocketAddr) -> Self {
-        Self { addr, tls: None, allow_plaintext: false, calls_at_once: 1024 }
+        Self { addr, tls: None, allow_plaintext: false, calls_at_once: 1024, streams_each: 256 }
     }
 }
 
@@ -38,8 +40,16 @@ impl GrpcConfig {
                 1024,
                 "Calls answered at once, at most; more are refused and may be tried again.",
             ),
+            streams_each: settings.or(
+                &format!("TSUNAGI_{service}_STREAMS_EACH"),
+                256,
+                "Streams each principal may hold open; more are refused and may be tried again.",
+            ),
             ..Self::from(addr)
         };
+        if config.streams_each == 0 {
+            settings.mistake(&format!("TSUNAGI_{service}_STREAMS_EACH"), "must be at least 1");
+        }
         if !config.is_safe() {
             settings.mistake("TSUNAGI_TLS_CERTIFICATE", "is missing, and the gRPC listener is not on loopback");
         }

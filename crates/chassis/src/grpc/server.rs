@@ -15,8 +15,10 @@ use tonic_health::server::HealthReporter;
 use tower::Service;
 
 use super::GrpcConfig;
-use super::certificate::{Certificate, TlsError};
+use super::certificate::Certificate;
 use super::listener::encrypted;
+use super::open_streams::OpenStreamsLayer;
+use super::renewal::TlsError;
 use super::watch::WatchLayer;
 use crate::auth::{AuthLayer, Directory};
 use crate::host::Host;
@@ -111,7 +113,8 @@ impl Server {
         let addr = incoming.local_addr().map_err(bind)?;
         let router = server
             .layer(WatchLayer::new(host, rules.clone(), self.config.calls_at_once))
-            .layer(AuthLayer::new(self.directory, rules, host.clock()))
+            .layer(AuthLayer::new(self.directory, rules.clone(), host.clock()))
+            .layer(OpenStreamsLayer::new(rules, self.config.streams_each))
             .add_routes(self.routes.routes());
         let stopping = host.stopping();
         if let Some((config, certificate)) = tls {

@@ -87,7 +87,7 @@ where
         if let Some(parent) = parent {
             trace::follow(&span, &parent);
         }
-        let record = Record { method, began: Instant::now() };
+        let record = Record::new(method);
         let Ok(permit) = Arc::clone(&watch.permits).try_acquire_owned() else {
             record.end(Code::ResourceExhausted);
             return Box::pin(async { Ok(refuse::exhausted("OVERLOADED", RETRY_AFTER).into_http()) });
@@ -136,13 +136,21 @@ pub(super) fn code(headers: &http::HeaderMap) -> Option<Code> {
 }
 
 impl Record {
+    pub(super) fn new(method: impl Into<String>) -> Self {
+        Self { method: method.into(), began: Instant::now() }
+    }
+
     /// Counts the call.
     pub(super) fn end(self, code: Code) {
         if matches!(code, Code::Unknown | Code::DataLoss) {
-            tracing::error!(method = self.method, code = ?code, "a call ended in a way nobody described");
+            tracing::error!(
+                method = self.method,
+                code = refuse::code_name(code),
+                "a call ended in a way nobody described"
+            );
         }
         let took = self.began.elapsed().as_secs_f64();
-        metrics::counter!("tsunagi_grpc_calls_total", "method" => self.method.clone(), "code" => format!("{code:?}"))
+        metrics::counter!("tsunagi_grpc_calls_total", "method" => self.method.clone(), "code" => refuse::code_name(code))
             .increment(1);
         metrics::histogram!("tsunagi_grpc_call_seconds", "method" => self.method).record(took);
     }

@@ -93,7 +93,7 @@ impl Served {
     }
 
     fn client_with(&self, token: &Secret) -> Client {
-        Client::connect_lazy(&format!("http://{}", self.addr).parse().unwrap(), token).unwrap()
+        Client::on_loopback(&format!("http://{}", self.addr).parse().unwrap(), token).unwrap()
     }
 
     /// Waits until the directory knows `program`: until its token is not what a call is refused for.

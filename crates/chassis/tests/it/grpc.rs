@@ -14,6 +14,7 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+use tonic_types::StatusExt as _;
 
 use crate::auth::Served;
 use crate::caller::Program;
@@ -105,6 +106,49 @@ async fn calls_over_the_limit_are_told_to_come_back() {
 }
 
 #[tokio::test]
+async fn a_principal_holds_so_many_streams_and_another_has_its_own() {
+    let served = Served::with("streams", |config| config.streams_each = 2).await;
+    let database = &served.stage.database;
+    let (one, other) = (Program::known(database, None, &[]).await, Program::known(database, None, &[]).await);
+    served.knows(&one).await;
+    served.knows(&other).await;
+    // Asks nothing, and so is not answered to its end until what comes with it is dropped.
+    let open = async |program: &Program| {
+        let (end, questions) = tokio::sync::mpsc::channel(1);
+        let mut reflection = ServerReflectionClient::new(served.client(program));
+        let answers = reflection.server_reflection_info(tokio_stream::wrappers::ReceiverStream::new(questions)).await?;
+        Ok::<_, tonic::Status>((answers, end))
+    };
+    let mut held = vec![open(&one).await.unwrap(), open(&one).await.unwrap()];
+    let refused = open(&one).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert_eq!(refused.get_details_error_info().unwrap().reason, "TOO_MANY_STREAMS");
+    let others = open(&other).await.unwrap();
+    let url = format!("http://{}/metrics", served.host.admin_addr());
+    let figures = async |expected: &[&str]| {
+        eventually(SOON, async || {
+            let text = crate::process::get(&url).await.1;
+            if expected.iter().all(|line| text.lines().any(|told| told == *line)) { Ok(()) } else { Err(text) }
+        })
+        .await
+        .unwrap();
+    };
+    figures(&["tsunagi_grpc_streams_open 3", "tsunagi_calls_refused_total{reason=\"TOO_MANY_STREAMS\"} 1"]).await;
+    held.pop();
+    held.push(eventually(SOON, || open(&one)).await.unwrap());
+    drop((held, others));
+    figures(&["tsunagi_grpc_streams_open 0"]).await;
+    // Who has no token may watch health, and shares these places with everybody who has none.
+    let watch = async || HealthClient::new(served.channel()).watch(HealthCheckRequest { service: String::new() }).await;
+    let held = [watch().await.unwrap(), watch().await.unwrap()];
+    assert_eq!(watch().await.unwrap_err().code(), Code::ResourceExhausted);
+    let unary = HealthClient::new(served.channel()).check(HealthCheckRequest { service: String::new() }).await;
+    unary.unwrap();
+    drop(held);
+    eventually(SOON, watch).await.unwrap();
+}
+
+#[tokio::test]
 async fn calls_are_counted_and_timed_by_method_and_code() {
     let served = Served::new("figures").await;
     let program = Program::known(&served.stage.database, Some(tenant(1)), &[Right::ConversationsRead]).await;
@@ -114,7 +158,7 @@ async fn calls_are_counted_and_timed_by_method_and_code() {
         .await
         .unwrap();
     let url = format!("http://{}/metrics", served.host.admin_addr());
-    let counted = "tsunagi_grpc_calls_total{method=\"/tsunagi.messaging.v1.QuotaService/GetQuota\",code=\"Ok\"}";
+    let counted = "tsunagi_grpc_calls_total{method=\"/tsunagi.messaging.v1.QuotaService/GetQuota\",code=\"OK\"}";
     let figures = eventually(SOON, async || {
         let text = crate::process::get(&url).await.1;
         if text.contains(counted) { Ok(text) } else { Err(text) }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use chassis::config::{Secret, Settings};
-use chassis::grpc::{Client, ClientConfig, GrpcConfig, TlsConfig};
+use chassis::grpc::{Client, ClientConfig, GrpcConfig, TlsAuthority, TlsConfig};
 use contracts::access_proto::v1::Right;
 use contracts::messaging::v1::GetQuotaRequest;
 use contracts::messaging::v1::quota_service_client::QuotaServiceClient;
@@ -39,18 +39,30 @@ impl Authority {
 
     /// A new client that trusts this authority alone.
     fn client(&self, served: &Served, program: &Program) -> QuotaServiceClient<Client> {
-        let config = ClientConfig {
-            url: format!("https://localhost:{}", served.addr.port()).parse().unwrap(),
-            token: program.token.reveal(),
-            authority: Some(self.pem.clone()),
-            allow_plaintext: false,
-        };
-        QuotaServiceClient::new(Client::connect(&config).unwrap())
+        let config = encrypted(served, program, TlsAuthority::fixed(self.pem.clone()));
+        QuotaServiceClient::new(Client::new(&config).unwrap())
     }
 
     async fn call(&self, served: &Served, program: &Program) -> Result<(), Status> {
         self.client(served, program).get_quota(GetQuotaRequest::default()).await.map(drop)
     }
+}
+
+/// How to call `served` by TLS.
+fn encrypted(served: &Served, program: &Program, authority: TlsAuthority) -> ClientConfig {
+    ClientConfig {
+        url: format!("https://localhost:{}", served.addr.port()).parse().unwrap(),
+        token: program.token.reveal(),
+        authority: Some(authority),
+        allow_plaintext: false,
+    }
+}
+
+/// As a mounted Secret changes: at once, never half of it.
+fn write(path: &Path, text: &str) {
+    let beside = path.with_extension("new");
+    std::fs::write(&beside, text).unwrap();
+    std::fs::rename(&beside, path).unwrap();
 }
 
 async fn program(served: &Served) -> Program {
@@ -72,12 +84,6 @@ async fn with_a_certificate_only_who_trusts_its_authority_is_talked_to() {
 async fn a_certificate_renewed_in_its_file_is_shown_and_one_that_does_not_fit_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let files = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
-    let write = |path: &Path, text: &str| {
-        // As a mounted Secret changes: at once, never half of it.
-        let beside = path.with_extension("new");
-        std::fs::write(&beside, text).unwrap();
-        std::fs::rename(&beside, path).unwrap();
-    };
     let (first, second) = (Authority::new(), Authority::new());
     let (certificate, key) = first.certificate();
     write(&files.0, &certificate);
@@ -95,7 +101,7 @@ async fn a_certificate_renewed_in_its_file_is_shown_and_one_that_does_not_fit_is
     write(&files.0, &certificate);
     let url = format!("http://{}/metrics", served.host.admin_addr());
     let failing = async |value: &str| {
-        let line = format!("tsunagi_tls_renewal_failing {value}");
+        let line = format!("tsunagi_tls_renewal_failing{{of=\"certificate\"}} {value}");
         eventually(SOON, async || {
             let figures = crate::process::get(&url).await.1;
             if figures.lines().any(|one| one == line) { Ok(()) } else { Err(figures) }
@@ -112,6 +118,63 @@ async fn a_certificate_renewed_in_its_file_is_shown_and_one_that_does_not_fit_is
     failing("0").await;
     assert_eq!(first.call(&served, &program).await.unwrap_err().code(), Code::Unavailable);
     standing.get_quota(GetQuotaRequest::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_authority_renewed_in_its_file_is_trusted_and_garbage_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.crt");
+    let (first, second) = (Authority::new(), Authority::new());
+    let (certificate, key) = second.certificate();
+    let served =
+        Served::with("authority", |config| config.tls = Some(TlsConfig::fixed(certificate, Secret::new(key)))).await;
+    let program = program(&served).await;
+    eventually(SOON, || second.call(&served, &program)).await.unwrap();
+    write(&file, &first.pem);
+    let authority = TlsAuthority {
+        file: Some(file.clone()),
+        looked_at_every: Duration::from_millis(20),
+        ..TlsAuthority::fixed(first.pem.clone())
+    };
+    let client = Client::following(&encrypted(&served, &program, authority), &served.host).unwrap();
+    // A copy made before is a copy of the same way.
+    let call = async || QuotaServiceClient::new(client.clone()).get_quota(GetQuotaRequest::default()).await;
+    assert_eq!(call().await.unwrap_err().code(), Code::Unavailable);
+
+    let url = format!("http://{}/metrics", served.host.admin_addr());
+    let failing = async |value: &str| {
+        let line = format!("tsunagi_tls_renewal_failing{{of=\"authority\"}} {value}");
+        eventually(SOON, async || {
+            let figures = crate::process::get(&url).await.1;
+            if figures.lines().any(|one| one == line) { Ok(()) } else { Err(figures) }
+        })
+        .await
+        .unwrap();
+    };
+    write(&file, &format!("{}{}", first.pem, second.pem));
+    eventually(SOON, call).await.unwrap();
+    failing("0").await;
+    write(&file, "garbage");
+    failing("1").await;
+    call().await.unwrap();
+    write(&file, &first.pem);
+    failing("0").await;
+    eventually(SOON, async || if call().await.is_err() { Ok(()) } else { Err("still trusted") }).await.unwrap();
+}
+
+#[test]
+fn an_authority_given_as_a_file_is_followed_one_given_as_text_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.crt");
+    std::fs::write(&file, Authority::new().pem).unwrap();
+    let read = |name: &str, value: String| {
+        let mut settings = Settings::from_map([(name.to_owned(), value)].into());
+        let authority = TlsAuthority::read(&mut settings);
+        settings.finish().unwrap();
+        authority.unwrap().file
+    };
+    assert_eq!(read("TSUNAGI_TLS_AUTHORITY_FILE", file.to_str().unwrap().to_owned()), Some(file));
+    assert_eq!(read("TSUNAGI_TLS_AUTHORITY", Authority::new().pem), None);
 }
 
 #[test]

@@ -139,7 +139,7 @@ impl House {
     pub(crate) fn client(&self, token: &Secret) -> Client {
         let (_, app) = self.running.as_ref().unwrap();
         let url = format!("http://{}", app.grpc_addr()).parse().unwrap();
-        Client::connect_lazy(&url, token).unwrap()
+        Client::on_loopback(&url, token).unwrap()
     }
 
     /// The operator, calling for no tenant.

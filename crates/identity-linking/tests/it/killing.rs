@@ -133,7 +133,7 @@ impl Wish {
 
 fn at(house: &House, tenant: TenantId, port: u16) -> Caller {
     let url = Url::parse(&format!("http://127.0.0.1:{port}")).unwrap();
-    Caller(Client::connect_lazy(&url, &house.operator).unwrap().for_tenant(tenant))
+    Caller(Client::on_loopback(&url, &house.operator).unwrap().for_tenant(tenant))
 }
 
 fn program(house: &House, port: u16, failpoints: &str) -> Process {

@@ -25,7 +25,7 @@ pub(crate) struct House {
 impl House {
     fn client(&self, tenant: &Tenant) -> Client {
         let url = Url::parse(&format!("http://{}", self.app.grpc_addr())).unwrap();
-        Client::connect_lazy(&url, &tenant.token.reveal()).unwrap()
+        Client::on_loopback(&url, &tenant.token.reveal()).unwrap()
     }
 
     pub(crate) fn conversations(&self, tenant: &Tenant) -> ConversationServiceClient<Client> {

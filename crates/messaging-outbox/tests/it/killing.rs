@@ -107,5 +107,5 @@ fn program(world: &World, port: u16, place: &str) -> Process {
 
 fn client(tenant: &Tenant, port: u16) -> MessageServiceClient<Client> {
     let url = Url::parse(&format!("http://127.0.0.1:{port}")).unwrap();
-    MessageServiceClient::new(Client::connect_lazy(&url, &tenant.token.reveal()).unwrap())
+    MessageServiceClient::new(Client::on_loopback(&url, &tenant.token.reveal()).unwrap())
 }

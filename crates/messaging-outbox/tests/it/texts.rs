@@ -92,6 +92,9 @@ async fn five_messages_go_as_one_request_and_the_sixth_as_another() {
     let query = BooksQuery { account: Some(tenant.card.channel_id.clone()), ..Default::default() };
     let sent: Vec<usize> = world.control.sent(&query).await.unwrap().iter().map(|sent| sent.messages.len()).collect();
     assert_eq!(sent, [5, 1]);
+    // LINE counts a request for each recipient, not the messages in it (D-3), and so do we.
+    let request = wire::GetQuotaRequest { account_id: tenant.account.to_string() };
+    assert_eq!(house.quota(&tenant).get_quota(request).await.unwrap().into_inner().sent_by_push, 2);
     house.close().await;
 }
 

@@ -1,7 +1,7 @@
 //! Whom the operator calls, and as whom.
 
 use chassis::config::{Secret, Settings};
-use chassis::grpc::{Client, ClientConfig};
+use chassis::grpc::{Client, ClientConfig, TlsAuthority};
 use clap::{Arg, ArgMatches};
 use kernel::TenantId;
 
@@ -41,12 +41,12 @@ pub(super) fn open(matches: &ArgMatches, service: Service) -> anyhow::Result<Con
     let mut settings = Settings::from_env();
     let url = settings.required(&service.setting(), "Where the service answers gRPC.");
     let token = settings.secret("TSUNAGI_TOKEN", "The token to call with; TSUNAGI_TOKEN_FILE names a file instead.");
-    let authority = settings.optional("TSUNAGI_TLS_AUTHORITY", "Whose certificates are trusted, PEM.");
+    let authority = TlsAuthority::read(&mut settings);
     let allow_plaintext =
         settings.or("TSUNAGI_ALLOW_PLAINTEXT", false, "Whether the token may travel without TLS beyond loopback.");
     let assertion = settings.optional("TSUNAGI_STAFF_ASSERTION", "A signed assertion of the staff member who acts.");
     settings.finish()?;
-    let client = Client::connect(&ClientConfig { url, token, authority, allow_plaintext })?;
+    let client = Client::new(&ClientConfig { url, token, authority, allow_plaintext })?;
     let client = match matches.get_one::<String>("tenant") {
         None => client,
         Some(tenant) => {

@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
-use tonic::{Code, Status};
+use chassis::grpc::refuse::code_name;
+use tonic::Status;
 use tonic_types::StatusExt as _;
 
 /// The refusal in lines: first code and message, then what the `google.rpc` details tell, each in a line of its own.
 pub(super) fn explained(status: &Status) -> anyhow::Error {
-    let mut text = format!("{}: {}", word(status.code()), status.message());
+    let mut text = format!("{}: {}", code_name(status.code()), status.message());
     // Writing to a String cannot fail.
     if let Some(info) = status.get_details_error_info() {
         let _ = write!(text, "\n  reason: {}", info.reason);
@@ -24,18 +25,6 @@ pub(super) fn explained(status: &Status) -> anyhow::Error {
         let _ = write!(text, "\n  try again after {} s", pause.as_secs_f64());
     }
     anyhow::anyhow!(text)
-}
-
-/// The code by its canonical name: `INVALID_ARGUMENT`.
-fn word(code: Code) -> String {
-    let mut word = String::new();
-    for letter in format!("{code:?}").chars() {
-        if letter.is_ascii_uppercase() && !word.is_empty() {
-            word.push('_');
-        }
-        word.push(letter.to_ascii_uppercase());
-    }
-    word
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ async fn client(stage: &Stage, replica: &Replica, tenant: TenantId, rights: &[Ri
     let mut worker = stage.ingest().await.worker().acquire().await.unwrap();
     chassis::auth::replica::put_principal(&mut worker, "ingest", &known).await.unwrap();
     let url = format!("http://{}", replica.app.grpc_addr()).parse().unwrap();
-    let client = ArchiveServiceClient::new(Client::connect_lazy(&url, &token.reveal()).unwrap());
+    let client = ArchiveServiceClient::new(Client::on_loopback(&url, &token.reveal()).unwrap());
     eventually(Duration::from_secs(10), || {
         let mut client = client.clone();
         async move {
@@ -118,8 +118,8 @@ async fn each_bad_request_is_told_its_field() {
 }
 
 #[tokio::test]
-async fn bodies_set_aside_and_findings_are_read_by_their_tenant() {
-    let stage = Stage::new("archive_aside").await;
+async fn quarantined_bodies_and_findings_are_read_by_their_tenant() {
+    let stage = Stage::new("archive_quarantine").await;
     let other = TestAccount::new();
     stage.put(&other, stage.replica_of(&other, 1)).await;
     let replica = stage.start().await;
