@@ -43,7 +43,7 @@ impl Answer {
     }
 }
 
-/// Why a proved body is set aside.
+/// Why a proved body is quarantined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum QuarantineReason {
     /// Its `destination` is another bot.
@@ -71,7 +71,7 @@ impl QuarantineReason {
 pub struct Keep {
     /// Events to handle once, with their body.
     pub events: Vec<Event>,
-    /// Why the body is set aside, if it is.
+    /// Why the body is quarantined, if it is.
     pub quarantine: Option<QuarantineReason>,
 }
 
@@ -164,13 +164,13 @@ pub fn admit(account: &Account, presented: Presented, body: &Bytes, window: Wind
 
 /// What of a proved body must be kept.
 fn keep(account: &Account, body: &Bytes, window: Window, now: Timestamp) -> Keep {
-    let set_aside = |reason| Keep { events: Vec::new(), quarantine: Some(reason) };
+    let quarantined = |reason| Keep { events: Vec::new(), quarantine: Some(reason) };
     let reading = match read(body) {
         Ok(reading) => reading,
-        Err(Unreadable) => return set_aside(QuarantineReason::Unreadable),
+        Err(Unreadable) => return quarantined(QuarantineReason::Unreadable),
     };
     if account.bot_user_id.as_ref().is_some_and(|bot| *bot != reading.destination) {
-        return set_aside(QuarantineReason::WrongDestination);
+        return quarantined(QuarantineReason::WrongDestination);
     }
     let found = reading.events.len();
     let mut events = reading.events;

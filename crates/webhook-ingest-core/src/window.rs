@@ -5,7 +5,7 @@ use kernel::Timestamp;
 use ulid::Ulid;
 
 /// The span of event IDs in which a repetition is recognised: IDs seen are kept at least this long, counted by the time that
-/// the ID itself carries. An event outside of it cannot be told from a repetition, so it is set aside, never handled.
+/// the ID itself carries. An event outside of it cannot be told from a repetition, so its body is quarantined, and it is never handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     past: TimeDelta,

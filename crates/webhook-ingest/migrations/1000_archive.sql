@@ -43,7 +43,7 @@ CREATE TABLE ingest.body (
 SELECT ingest.isolate('ingest.body', 'SELECT');
 SELECT ingest.isolate_queue('ingest.body', 'INSERT');
 
--- Signed bodies that were set aside, for a person to look at.
+-- Signed bodies that are quarantined, for a person to look at.
 CREATE TABLE ingest.quarantined_body (
     tenant_id uuid NOT NULL,
     body_id uuid NOT NULL,
@@ -56,11 +56,11 @@ CREATE TABLE ingest.quarantined_body (
 SELECT ingest.isolate('ingest.quarantined_body', 'SELECT');
 SELECT ingest.isolate_queue('ingest.quarantined_body', 'INSERT');
 
--- Bodies whose events are committed and perhaps not published: one row per tenant and commit, gone once published. The
--- replica that committed it publishes at once; from `due_at` on, by the database's clock, any replica may.
+-- Bodies whose events are committed and perhaps not published: one row per tenant and batch, gone once published. The
+-- replica that stored it publishes at once; from `due_at` on, by the database's clock, any replica may.
 CREATE TABLE ingest.publication (
     tenant_id uuid NOT NULL,
-    batch_id uuid NOT NULL, -- UUIDv7: sorts by commit, roughly
+    batch_id uuid NOT NULL, -- UUIDv7: sorts by time, roughly
     due_at timestamptz NOT NULL,
     body_ids uuid[] NOT NULL,
     PRIMARY KEY (tenant_id, batch_id)

@@ -1,6 +1,6 @@
 //! Group commit: requests that wait at the same time share one insert, and one fsync.
 //!
-//! A pack grows by itself with the time the one before it takes: when nothing waits, a body is stored at once; under load,
+//! A batch grows by itself with the time the one before it takes: when nothing waits, a body is stored at once; under load,
 //! everything that came meanwhile goes together. There is no timer.
 
 mod breaker;

@@ -59,7 +59,7 @@ impl Config {
         let seen_days = settings.or(
             "TSUNAGI_INGEST_SEEN_DAYS",
             90,
-            "For how many days a repeated event is recognised; older ones are set aside.",
+            "For how many days a repeated event is recognised; the bodies of older ones are quarantined.",
         );
         let body_days = settings.or("TSUNAGI_INGEST_BODY_DAYS", 90, "For how many days the bodies LINE sent are kept.");
         if !(7..=3_650).contains(&seen_days) {

@@ -2,7 +2,7 @@
 
 mod body;
 mod door;
-mod first_bytes;
+mod idle;
 mod listener;
 
 pub(crate) use door::{Door, Limits};

@@ -12,8 +12,8 @@ pub(crate) struct Measures {
     unknown_key: (Counter, Histogram),
     too_large: (Counter, Histogram),
     unavailable: (Counter, Histogram),
-    pack: Histogram,
-    pack_seconds: Histogram,
+    batch: Histogram,
+    batch_seconds: Histogram,
     bodies: Counter,
 }
 
@@ -35,8 +35,8 @@ impl Measures {
             unknown_key: of("unknown_key"),
             too_large: of("too_large"),
             unavailable: of("unavailable"),
-            pack: histogram!("tsunagi_ingest_commit_bodies"),
-            pack_seconds: histogram!("tsunagi_ingest_commit_seconds"),
+            batch: histogram!("tsunagi_ingest_commit_bodies"),
+            batch_seconds: histogram!("tsunagi_ingest_commit_seconds"),
             bodies: counter!("tsunagi_ingest_committed_bodies_total"),
         }
     }
@@ -57,8 +57,8 @@ impl Measures {
     /// Notes a commit of so many bodies that nobody had seen before.
     pub(crate) fn commit(&self, bodies: usize, took: Duration) {
         self.bodies.increment(bodies as u64);
-        #[expect(clippy::cast_precision_loss, reason = "a pack has a few hundred bodies")]
-        self.pack.record(bodies as f64);
-        self.pack_seconds.record(took.as_secs_f64());
+        #[expect(clippy::cast_precision_loss, reason = "a batch has a few hundred bodies")]
+        self.batch.record(bodies as f64);
+        self.batch_seconds.record(took.as_secs_f64());
     }
 }

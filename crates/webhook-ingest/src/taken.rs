@@ -22,7 +22,7 @@ pub(crate) struct Taken {
     pub(crate) payload: Bytes,
     /// The events to handle once.
     pub(crate) events: Vec<Event>,
-    /// Why it is set aside, if it is.
+    /// Why it is quarantined, if it is.
     pub(crate) quarantine: Option<QuarantineReason>,
 }
 

@@ -100,7 +100,7 @@ fn an_unknown_key_and_another_tenants_key_are_alike() {
 }
 
 #[test]
-fn a_body_for_another_bot_is_set_aside() {
+fn a_body_for_another_bot_is_quarantined() {
     let reason = QuarantineReason::WrongDestination;
     let body = body_at("U00000000000000000000000000000000", &[now().timestamp_millis()]);
     assert_eq!(check(signed(NEW, &body), &body), (200, 0, Some(reason), Some(FindingKind::WrongDestination)));
@@ -110,7 +110,7 @@ fn a_body_for_another_bot_is_set_aside() {
 }
 
 #[test]
-fn a_signed_body_that_is_no_webhook_is_set_aside() {
+fn a_signed_body_that_is_no_webhook_is_quarantined() {
     let body = Bytes::from_static(b"hello");
     let expected = (200, 0, Some(QuarantineReason::Unreadable), Some(FindingKind::UnreadableBody));
     assert_eq!(check(signed(NEW, &body), &body), expected);

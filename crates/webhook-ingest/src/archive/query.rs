@@ -18,7 +18,7 @@ pub(super) struct SeenEvent {
     pub(super) event_type: String,
 }
 
-/// A body that was set aside.
+/// A body that is quarantined.
 pub(super) struct Quarantined {
     pub(super) body: Uuid,
     pub(super) account: Uuid,
@@ -102,7 +102,7 @@ pub(super) async fn events(
     query.fetch_all(&mut **tx).await?.iter().map(seen_event).collect()
 }
 
-/// Bodies set aside before `before`, latest first; of one account or of all.
+/// Bodies quarantined before `before`, latest first; of one account or of all.
 pub(super) async fn quarantined(
     tx: &mut TenantTx,
     account: Option<Uuid>,

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::settle::connect;
 
-/// How long one probe may take: connecting and committing, within what a pack is given.
+/// How long one probe may take: connecting and committing, within what a batch is given.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(400);
 /// The pause between probes while Postgres is away.
 const PROBE_EVERY: Duration = Duration::from_millis(100);

@@ -1,4 +1,4 @@
-//! Takes packs from the queue and settles them, one after the other. A few run at once, so that one pack is gathered and
+//! Takes batches from the queue and settles them, one after the other. A few run at once, so that one batch is gathered and
 //! sent while another waits for its fsync.
 
 use std::sync::Arc;
@@ -21,19 +21,19 @@ pub(crate) struct Flusher {
 impl Flusher {
     /// Flushes until the queue is closed and empty.
     pub(crate) async fn run(mut self) {
-        while let Some(pack) = self.outlet.next_pack().await {
-            self.flush(pack).await;
+        while let Some(batch) = self.outlet.next_batch().await {
+            self.flush(batch).await;
         }
     }
 
-    async fn flush(&mut self, pack: Vec<Waiting>) {
+    async fn flush(&mut self, batch: Vec<Waiting>) {
         let done = self.marks.take();
-        let bodies: Vec<&Taken> = pack.iter().map(|waiting| &waiting.taken).collect();
+        let bodies: Vec<&Taken> = batch.iter().map(|waiting| &waiting.taken).collect();
         let started = std::time::Instant::now();
         let Settled { durable, committed, unmarked } = self.store.settle(&bodies, done).await;
         let stored = committed.iter().map(|committed| committed.bodies.len()).sum();
         self.measures.commit(stored, started.elapsed());
-        for (waiting, durable) in pack.into_iter().zip(durable) {
+        for (waiting, durable) in batch.into_iter().zip(durable) {
             // A request that gave up meanwhile was answered 503; its body is stored nonetheless, and known when LINE repeats it.
             let _ = waiting.durable.send(durable);
         }

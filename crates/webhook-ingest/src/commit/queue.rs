@@ -1,4 +1,4 @@
-//! Where proved bodies wait for their commit.
+//! Where proved bodies wait for their batch.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::taken::Taken;
 
-/// Most bodies in one commit.
-const LARGEST_PACK: usize = 512;
-/// Bytes of bodies after which a pack takes no more: what a statement holds in memory, here and in the server.
-const LARGEST_PACK_BYTES: usize = 4 << 20;
+/// Most bodies in one batch.
+const LARGEST_BATCH: usize = 512;
+/// Bytes of bodies after which a batch takes no more: what a statement holds in memory, here and in the server.
+const LARGEST_BATCH_BYTES: usize = 4 << 20;
 
 /// A body, and the request that waits for it.
 #[derive(Debug)]
@@ -54,14 +54,14 @@ impl Queue {
 }
 
 impl Outlet {
-    /// The next pack: whatever waits, at least one body; none once the queue is closed and empty. Requests that gave up
+    /// The next batch: whatever waits, at least one body; none once the queue is closed and empty. Requests that gave up
     /// meanwhile are left out: LINE has been told 503.
-    pub(crate) async fn next_pack(&self) -> Option<Vec<Waiting>> {
+    pub(crate) async fn next_batch(&self) -> Option<Vec<Waiting>> {
         let mut outlet = self.0.lock().await;
-        let mut pack = Vec::new();
+        let mut batch = Vec::new();
         let mut bytes = 0;
-        while pack.len() < LARGEST_PACK && bytes < LARGEST_PACK_BYTES {
-            let waiting = if pack.is_empty() {
+        while batch.len() < LARGEST_BATCH && bytes < LARGEST_BATCH_BYTES {
+            let waiting = if batch.is_empty() {
                 outlet.recv().await?
             } else {
                 match outlet.try_recv() {
@@ -71,9 +71,9 @@ impl Outlet {
             };
             if !waiting.durable.is_closed() {
                 bytes += waiting.taken.payload.len();
-                pack.push(waiting);
+                batch.push(waiting);
             }
         }
-        Some(pack)
+        Some(batch)
     }
 }

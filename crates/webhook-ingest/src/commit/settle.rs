@@ -1,4 +1,4 @@
-//! One pack made durable: Postgres first, the spill stream when Postgres is away or slow, and an answer in time either way.
+//! One batch made durable: Postgres first, the spill stream when Postgres is away or slow, and an answer in time either way.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// How long both together have. LINE waits two seconds for the answer, from its first byte on.
 const DEADLINE: Duration = Duration::from_millis(1_200);
 
-/// What became of a pack.
+/// What became of a batch.
 #[derive(Debug, Default)]
 pub(crate) struct Settled {
-    /// For each body, in the pack's order: whether it is durable.
+    /// For each body, in the batch's order: whether it is durable.
     pub(crate) durable: Vec<bool>,
     /// What was committed to Postgres and is new.
     pub(crate) committed: Vec<Committed>,
@@ -39,7 +39,7 @@ enum Failure {
     Refused(sqlx::Error),
 }
 
-/// One connection to Postgres, kept open between packs, and the spill stream beside it.
+/// One connection to Postgres, kept open between batches, and the spill stream beside it.
 pub(crate) struct Store {
     database: Database,
     breaker: Breaker,
@@ -103,7 +103,7 @@ impl Store {
         }
     }
 
-    /// Stores the bodies in Postgres. When Postgres refuses a row, the pack is halved until the guilty body stands alone.
+    /// Stores the bodies in Postgres. When Postgres refuses a row, the batch is halved until the guilty body stands alone.
     pub(crate) async fn store_each(&mut self, bodies: &[&Taken], done: &Done) -> Settled {
         let mut settled = Settled { durable: vec![false; bodies.len()], ..Settled::default() };
         let whole = 0..bodies.len();
@@ -192,7 +192,7 @@ impl Store {
 /// It is not one of the pool's: a connection on which a statement hangs is dropped with it and takes no place from the others.
 pub(super) async fn connect(database: &Database) -> Result<PgConnection, sqlx::Error> {
     let mut connection = PgConnection::connect_with(&database.worker().connect_options()).await?;
-    // The plan does not depend on the values: making it anew for each pack would cost more than running it.
+    // The plan does not depend on the values: making it anew for each batch would cost more than running it.
     // And it is the one through the indexes, whatever statistics say of tables that are empty now and long an hour later.
     connection
         .execute(

@@ -36,7 +36,7 @@ WITH seen AS (
 )
 SELECT body_id, place FROM seen";
 
-const SET_ASIDE: &str = "
+const QUARANTINE: &str = "
 INSERT INTO ingest.quarantined_body (tenant_id, body_id, account_id, verified_at, reason, payload)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::text[], $6::bytea[])
 ON CONFLICT DO NOTHING";
@@ -58,7 +58,7 @@ pub(super) async fn store(
     lease: Duration,
     done: &Done,
 ) -> Result<Committed, sqlx::Error> {
-    set_aside(connection, bodies).await?;
+    quarantine(connection, bodies).await?;
     let mut events: Vec<(&Taken, &Event)> =
         bodies.iter().flat_map(|body| body.events.iter().map(move |event| (*body, event))).collect();
     if events.is_empty() {
@@ -101,7 +101,7 @@ fn only_new(bodies: &[&Taken], rows: &[sqlx::postgres::PgRow]) -> Result<Vec<Tak
         let body = BodyId::from(row.try_get::<Uuid, _>(0)?);
         new.entry(body).or_default().push(u16::try_from(row.try_get::<i16, _>(1)?).unwrap_or(u16::MAX));
     }
-    // `remove`: a body that stands in the pack twice, because two ways brought it, counts once.
+    // `remove`: a body that stands in the batch twice, because two ways brought it, counts once.
     let narrowed = |body: &&&Taken| {
         let places = new.remove(&body.body)?;
         let mut events = body.events.clone();
@@ -111,19 +111,19 @@ fn only_new(bodies: &[&Taken], rows: &[sqlx::postgres::PgRow]) -> Result<Vec<Tak
     Ok(bodies.iter().collect::<Vec<_>>().iter().filter_map(narrowed).collect())
 }
 
-async fn set_aside(connection: &mut PgConnection, bodies: &[&Taken]) -> Result<(), sqlx::Error> {
-    let aside: Vec<(&Taken, QuarantineReason)> =
+async fn quarantine(connection: &mut PgConnection, bodies: &[&Taken]) -> Result<(), sqlx::Error> {
+    let quarantined: Vec<(&Taken, QuarantineReason)> =
         bodies.iter().filter_map(|body| Some((*body, body.quarantine?))).collect();
-    if aside.is_empty() {
+    if quarantined.is_empty() {
         return Ok(());
     }
-    sqlx::query(SET_ASIDE)
-        .bind(aside.iter().map(|(body, _)| body.tenant.uuid()).collect::<Vec<Uuid>>())
-        .bind(aside.iter().map(|(body, _)| body.body.uuid()).collect::<Vec<Uuid>>())
-        .bind(aside.iter().map(|(body, _)| body.account.uuid()).collect::<Vec<Uuid>>())
-        .bind(aside.iter().map(|(body, _)| body.verified_at).collect::<Vec<Timestamp>>())
-        .bind(aside.iter().map(|(_, reason)| reason_name(*reason)).collect::<Vec<&str>>())
-        .bind(aside.iter().map(|(body, _)| &*body.payload).collect::<Vec<&[u8]>>())
+    sqlx::query(QUARANTINE)
+        .bind(quarantined.iter().map(|(body, _)| body.tenant.uuid()).collect::<Vec<Uuid>>())
+        .bind(quarantined.iter().map(|(body, _)| body.body.uuid()).collect::<Vec<Uuid>>())
+        .bind(quarantined.iter().map(|(body, _)| body.account.uuid()).collect::<Vec<Uuid>>())
+        .bind(quarantined.iter().map(|(body, _)| body.verified_at).collect::<Vec<Timestamp>>())
+        .bind(quarantined.iter().map(|(_, reason)| reason_name(*reason)).collect::<Vec<&str>>())
+        .bind(quarantined.iter().map(|(body, _)| &*body.payload).collect::<Vec<&[u8]>>())
         .execute(connection)
         .await?;
     Ok(())

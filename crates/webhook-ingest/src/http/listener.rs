@@ -3,19 +3,20 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::door::Door;
-use super::first_bytes::FirstBytes;
+use super::idle::Requests;
 
 /// Bytes of head and buffer that a connection may hold.
 const LARGEST_BUFFER: usize = 64 * 1_024;
@@ -25,6 +26,8 @@ const BACKLOG: u32 = 4_096;
 const STREAMS: u32 = 256;
 /// HTTP/2 connections that do not answer a ping this long are closed.
 const PING_EVERY: Duration = Duration::from_secs(20);
+/// How long the other side of an idle connection has to go when it is told to.
+const GONE_WITHIN: Duration = Duration::from_secs(1);
 
 /// The listener and what it may hold open.
 pub(crate) struct Listener {
@@ -32,7 +35,7 @@ pub(crate) struct Listener {
     pub(crate) door: Arc<Door>,
     /// Most connections at once; more wait in the kernel.
     pub(crate) connections: usize,
-    /// How long a connection may take for a request's head, idle time before it included.
+    /// How long a connection keeps its place without a request in hand: its first, or the next.
     pub(crate) idle: Duration,
 }
 
@@ -48,7 +51,7 @@ impl Listener {
     /// Serves until `stopping`; then finishes the requests in hand.
     pub(crate) async fn serve(self, stopping: CancellationToken) {
         let mut server = auto::Builder::new(TokioExecutor::new());
-        server.http1().timer(TokioTimer::new()).header_read_timeout(self.idle).max_buf_size(LARGEST_BUFFER);
+        server.http1().max_buf_size(LARGEST_BUFFER);
         server
             .http2()
             .timer(TokioTimer::new())
@@ -57,25 +60,44 @@ impl Listener {
             .keep_alive_interval(PING_EVERY)
             .keep_alive_timeout(PING_EVERY);
         let server = Arc::new(server);
-        let graceful = GracefulShutdown::new();
+        let connections = TaskTracker::new();
         let places = Arc::new(Semaphore::new(self.connections));
         while let Some((stream, place)) = stopping.run_until_cancelled(accept(&self.socket, &places)).await {
             let door = Arc::clone(&self.door);
+            let requests = Requests::of_new_connection();
+            let taking = Arc::clone(&requests);
             let service = service_fn(move |request| {
-                let door = Arc::clone(&door);
-                async move { Ok::<_, Infallible>(door.answer(request).await) }
+                let (door, in_hand) = (Arc::clone(&door), taking.take());
+                async move {
+                    let answer = door.answer(request).await;
+                    drop(in_hand);
+                    Ok::<_, Infallible>(answer)
+                }
             });
-            let stream = TokioIo::new(FirstBytes::within(self.idle, stream));
-            let connection = server.serve_connection(stream, service).into_owned();
-            let connection = graceful.watch(connection);
-            tokio::spawn(async move {
+            let (server, stopping, idle) = (Arc::clone(&server), stopping.clone(), self.idle);
+            connections.spawn(async move {
+                let mut connection = pin!(server.serve_connection(TokioIo::new(stream), service));
                 // How a connection ends is the other side's business.
-                let _ = connection.await;
+                tokio::select! {
+                    _ = connection.as_mut() => {}
+                    () = stopping.cancelled() => {
+                        connection.as_mut().graceful_shutdown();
+                        let _ = connection.await;
+                    }
+                    () = requests.none_for(idle) => {
+                        connection.as_mut().graceful_shutdown();
+                        tokio::select! {
+                            _ = connection => {}
+                            () = requests.none_for(GONE_WITHIN) => {}
+                        }
+                    }
+                }
                 drop(place);
             });
         }
         drop(self.socket);
-        graceful.shutdown().await;
+        connections.close();
+        connections.wait().await;
     }
 }
 

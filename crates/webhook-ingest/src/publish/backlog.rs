@@ -59,9 +59,9 @@ UPDATE ingest.publication p SET due_at = now() + make_interval(secs => $4)
 FROM unnest($2::uuid[], $3::timestamptz[]) AS claimed (batch_id, due_at)
 WHERE p.tenant_id = $1 AND p.batch_id = claimed.batch_id AND p.due_at = claimed.due_at";
 
-/// A commit published late is remembered as long as the stream may forget it. Only the row as it was claimed: one that was put
+/// A batch published late is remembered as long as the stream may forget it. Only the row as it was claimed: one that was put
 /// back meanwhile, because the stream has lost something, stays to be published again, with more bodies perhaps.
-const LAY_ASIDE: &str = "
+const MARK_LATE: &str = "
 WITH published AS (
     DELETE FROM ingest.publication WHERE tenant_id = $1 AND batch_id = $2 AND due_at = $3 RETURNING tenant_id, batch_id, body_ids
 )
@@ -194,8 +194,8 @@ impl Backlog {
             if !sent.all_acknowledged().await {
                 return Err(Trouble::Nats);
             }
-            let lay_aside = sqlx::query(LAY_ASIDE).bind(tenant.uuid()).bind(batch).bind(due_at);
-            lay_aside.execute(self.database.worker()).await?;
+            let mark_late = sqlx::query(MARK_LATE).bind(tenant.uuid()).bind(batch).bind(due_at);
+            mark_late.execute(self.database.worker()).await?;
         }
         Ok(claims.len())
     }

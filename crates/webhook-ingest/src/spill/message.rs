@@ -38,7 +38,7 @@ pub(crate) struct SpilledBody {
     /// Places of the events to handle.
     #[prost(uint32, repeated, tag = "7")]
     places: Vec<u32>,
-    /// 0: not set aside; 1: wrong destination; 2: unreadable; 3: outside of the window.
+    /// 0: not quarantined; 1: wrong destination; 2: unreadable; 3: outside of the window.
     #[prost(uint32, tag = "8")]
     quarantine: u32,
 }
@@ -123,8 +123,8 @@ mod tests {
         let mut whole =
             taken(r#"{"destination":"U","events":[{"type":"a","timestamp":1},{"type":"b","timestamp":2}]}"#, None);
         whole.events.remove(0);
-        let aside = taken("not a webhook", Some(QuarantineReason::Unreadable));
-        for body in [whole, aside] {
+        let quarantined = taken("not a webhook", Some(QuarantineReason::Unreadable));
+        for body in [whole, quarantined] {
             let pack = SpilledPack { bodies: vec![SpilledBody::from(&body)] };
             let read = SpilledPack::decode(&*pack.encode_to_vec()).unwrap();
             let back = Taken::try_from(read.bodies.into_iter().next().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! What is proved and cannot be handled is answered 200, set aside and told.
+//! What is proved and cannot be handled is answered 200, quarantined and told.
 
 use bytes::Bytes;
 use chrono::TimeDelta;
@@ -6,7 +6,7 @@ use testkit::eventually;
 
 use crate::stage::{SOON, Stage, body, body_for, event, id_at, new_id, now, one};
 
-async fn set_aside(stage: &Stage) -> Vec<(String, Vec<u8>)> {
+async fn quarantined(stage: &Stage) -> Vec<(String, Vec<u8>)> {
     sqlx::query_as("SELECT reason, payload FROM ingest.quarantined_body ORDER BY body_id")
         .fetch_all(&mut stage.admin().await)
         .await
@@ -14,15 +14,15 @@ async fn set_aside(stage: &Stage) -> Vec<(String, Vec<u8>)> {
 }
 
 #[tokio::test]
-async fn a_body_for_another_bot_or_none_at_all_is_set_aside() {
-    let stage = Stage::new("aside").await;
+async fn a_body_for_another_bot_or_none_at_all_is_quarantined() {
+    let stage = Stage::new("quarantine").await;
     let replica = stage.start().await;
     let foreign = body_for("U00000000000000000000000000000000", &[event(&new_id())]);
     let garbage = Bytes::from_static(b"\x00\xffnot json");
     assert_eq!(replica.post(&stage.account, foreign.clone()).await, 200);
     assert_eq!(replica.post(&stage.account, garbage.clone()).await, 200);
     let expected = [("wrong_destination".to_owned(), foreign.to_vec()), ("unreadable".to_owned(), garbage.to_vec())];
-    assert_eq!(set_aside(&stage).await, expected);
+    assert_eq!(quarantined(&stage).await, expected);
     assert_eq!(stage.count("SELECT count(*) FROM ingest.seen_event").await, 0);
     eventually(SOON, || async {
         let kinds = stage
@@ -35,18 +35,18 @@ async fn a_body_for_another_bot_or_none_at_all_is_set_aside() {
 }
 
 #[tokio::test]
-async fn a_faulty_event_is_set_aside_and_its_neighbours_are_published() {
+async fn the_body_of_a_faulty_event_is_quarantined_and_its_neighbours_are_published() {
     let stage = Stage::new("faulty").await;
     let replica = stage.start().await;
     let (first, last) = (new_id(), new_id());
     let mixed = body(&[event(&first), r#"{"type":7}"#.to_owned(), event(&last)]);
     assert_eq!(replica.post(&stage.account, mixed.clone()).await, 200);
-    assert_eq!(set_aside(&stage).await, [("unreadable".to_owned(), mixed.to_vec())]);
+    assert_eq!(quarantined(&stage).await, [("unreadable".to_owned(), mixed.to_vec())]);
     stage.eventually_published(&[first, last]).await;
 }
 
 #[tokio::test]
-async fn an_event_whose_repetition_could_not_be_told_is_set_aside() {
+async fn the_body_of_an_event_whose_repetition_could_not_be_told_is_quarantined() {
     let stage = Stage::new("window").await;
     let replica = stage.start().await;
     let fresh = new_id();
@@ -55,8 +55,8 @@ async fn an_event_whose_repetition_could_not_be_told_is_set_aside() {
         assert_eq!(replica.post(&stage.account, outside).await, 200);
     }
     assert_eq!(replica.post(&stage.account, body(&[event(&fresh)])).await, 200);
-    assert!(set_aside(&stage).await.iter().all(|(reason, _)| reason == "outside_window"));
-    assert_eq!(set_aside(&stage).await.len(), 2);
+    assert!(quarantined(&stage).await.iter().all(|(reason, _)| reason == "outside_window"));
+    assert_eq!(quarantined(&stage).await.len(), 2);
     stage.eventually_published(&[fresh]).await;
 }
 

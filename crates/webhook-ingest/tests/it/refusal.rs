@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use contracts::events::v1::WebhookKeyHash;
 use contracts::timestamp;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use testkit::eventually;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -132,6 +133,41 @@ async fn who_connects_and_says_nothing_or_next_to_nothing_takes_no_place_for_lon
     terse.write_all(b"P").await.unwrap();
     let answered = tokio::time::timeout(Duration::from_secs(20), replica.post(&stage.account, one().1)).await;
     assert_eq!(answered.expect("there is a place again"), 200);
+    replica.stop().await;
+}
+
+/// Opens an HTTP/2 connection and gets one answer on it. Whoever holds what comes back answers pings.
+async fn http2(address: std::net::SocketAddr) -> impl Sized {
+    let socket = TokioIo::new(tokio::net::TcpStream::connect(address).await.unwrap());
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), socket).await.unwrap();
+    let pings = tokio::spawn(connection);
+    let request = http::Request::get(format!("http://{address}/")).body(http_body_util::Empty::<Bytes>::new()).unwrap();
+    assert_eq!(sender.send_request(request).await.unwrap().status(), 404);
+    (sender, pings)
+}
+
+/// Opens an HTTP/1.1 connection and gets one answer on it.
+async fn http1(address: std::net::SocketAddr) -> tokio::net::TcpStream {
+    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    socket.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut answer = vec![0; 1_024];
+    let read = socket.read(&mut answer).await.unwrap();
+    assert!(answer[..read].starts_with(b"HTTP/1.1 404"));
+    socket
+}
+
+#[tokio::test]
+async fn a_connection_that_was_answered_and_asks_no_more_gives_its_place_back() {
+    let stage = Stage::new("idle").await;
+    let config = webhook_ingest::Config { connections: 2, idle_timeout: Duration::from_secs(1), ..stage.config() };
+    let replica = stage.start_with(config, chassis::HostConfig::loopback()).await;
+    replica.ready().await;
+    let address = replica.app.http_addr();
+    let (_first, _second) = (http2(address).await, http2(address).await);
+    let third = async { (http1(address).await, http1(address).await) };
+    let _held = tokio::time::timeout(Duration::from_secs(20), third).await.expect("HTTP/2 gives its places back");
+    let answered = tokio::time::timeout(Duration::from_secs(20), replica.post(&stage.account, one().1)).await;
+    assert_eq!(answered.expect("HTTP/1.1 gives its places back"), 200);
     replica.stop().await;
 }
 

@@ -86,7 +86,7 @@ async fn a_repeated_event_is_one_event_at_once_or_later_here_or_at_another_repli
     let stage = Stage::new("repeated").await;
     let (first, second) = (stage.start().await, stage.start().await);
     let (id, payload) = one();
-    // At once, to both: most of them meet in one pack, the rest in concurrent commits.
+    // At once, to both: most of them meet in one batch, the rest in concurrent commits.
     let posts = (0..60).map(|n| if n % 2 == 0 { &first } else { &second }.post(&stage.account, payload.clone()));
     assert!(join_all(posts).await.iter().all(|status| *status == 200));
     // Later, as LINE redelivers, together with a new one.
@@ -100,6 +100,20 @@ async fn a_repeated_event_is_one_event_at_once_or_later_here_or_at_another_repli
     assert_eq!(stage.count("SELECT count(*) FROM ingest.seen_event").await, 2);
     assert_eq!(stage.count("SELECT count(*) FROM ingest.body").await, 2);
     stage.eventually_published(&[id, new]).await;
+}
+
+#[tokio::test]
+async fn a_body_is_counted_as_committed_once_however_often_it_comes() {
+    let stage = Stage::new("counted").await;
+    let replica = stage.start().await;
+    let (_, payload) = one();
+    for _ in 0..3 {
+        assert_eq!(replica.post(&stage.account, payload.clone()).await, 200);
+    }
+    assert_eq!(replica.post(&stage.account, one().1).await, 200);
+    let figures = replica.http.get(format!("http://{}/metrics", replica.host.admin_addr())).send().await.unwrap();
+    let figures = figures.text().await.unwrap();
+    assert!(figures.lines().any(|line| line == "tsunagi_ingest_committed_bodies_total 2"), "{figures}");
 }
 
 #[tokio::test]
