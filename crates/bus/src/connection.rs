@@ -1,7 +1,8 @@
 //! The connection to NATS: starts while NATS is away, comes back by itself for ever, and tells who asks.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_nats::connection::State;
@@ -131,7 +132,12 @@ struct Shared {
     config: BusConfig,
     /// Rises whenever the connection is lost: an acknowledgement asked for before will not come.
     losses: watch::Sender<u64>,
+    /// Settings of streams that were made otherwise and that this process has tried to change.
+    attempts: Attempts,
 }
+
+/// Settings, each of a stream and by name.
+pub(crate) type Attempts = Mutex<BTreeSet<(Stream, &'static str)>>;
 
 impl std::fmt::Debug for Bus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -180,7 +186,8 @@ impl Bus {
         let client = options.connect(servers).await?;
         let jetstream =
             jetstream::ContextBuilder::new().timeout(ANSWER_WITHIN).max_ack_inflight(8192).build(client.clone());
-        let bus = Self(Arc::new(Shared { client, jetstream, config: config.clone(), losses }));
+        let bus =
+            Self(Arc::new(Shared { client, jetstream, config: config.clone(), losses, attempts: Attempts::default() }));
         let (keeper, stopping, gate) = (bus.clone(), host.stopping(), host.readiness().gate("nats"));
         host.spawn("bus.streams", async move {
             stopping.run_until_cancelled(keeper.keep_streams(&gate)).await;
@@ -224,6 +231,10 @@ impl Bus {
 
     pub(crate) fn config(&self) -> &BusConfig {
         &self.0.config
+    }
+
+    pub(crate) fn attempts(&self) -> &Attempts {
+        &self.0.attempts
     }
 
     pub(crate) fn losses(&self) -> watch::Receiver<u64> {

@@ -75,17 +75,17 @@ pub async fn append_all<'a, B: EventBody + 'a>(
     }
     sqlx::query(AssertSqlSafe(format!(
         "WITH appended AS (
-            INSERT INTO {schema}.outbox (tenant_id, event_id, lane, time, happened, payload, trace)
-            SELECT $1, id, lane, time, happened, payload, $7
+            INSERT INTO {schema}.outbox (tenant_id, event_id, order_key, time, happened, payload, trace)
+            SELECT $1, id, order_key, time, happened, payload, $7
             FROM unnest($2::uuid[], $3::int8[], $4::timestamptz[], $5::text[], $6::bytea[])
-                WITH ORDINALITY AS e (id, lane, time, happened, payload, place)
+                WITH ORDINALITY AS e (id, order_key, time, happened, payload, place)
             ORDER BY place
             RETURNING tenant_id, sequence
         ) INSERT INTO {schema}.outbox_pending (tenant_id, sequence) SELECT tenant_id, sequence FROM appended"
     )))
     .bind(tx.tenant().uuid())
     .bind(rows.ids)
-    .bind(rows.lanes)
+    .bind(rows.order_keys)
     .bind(rows.times)
     .bind(rows.happened)
     .bind(rows.payloads)
@@ -99,7 +99,7 @@ pub async fn append_all<'a, B: EventBody + 'a>(
 #[derive(Default)]
 struct Rows {
     ids: Vec<Uuid>,
-    lanes: Vec<i64>,
+    order_keys: Vec<i64>,
     times: Vec<Timestamp>,
     happened: Vec<String>,
     payloads: Vec<Vec<u8>>,
@@ -112,7 +112,7 @@ impl Rows {
             return Err(OutboxError::TooLarge(payload.len()));
         }
         self.ids.push(event.id.uuid());
-        self.lanes.push(lane(tx.tenant().uuid(), event.aggregate));
+        self.order_keys.push(order_key(tx.tenant().uuid(), event.aggregate));
         self.times.push(event.time);
         self.happened.push(event.body.happened());
         self.payloads.push(payload);
@@ -120,8 +120,8 @@ impl Rows {
     }
 }
 
-/// The lane of an aggregate: what shares one is published one after the other.
-fn lane(tenant: Uuid, aggregate: &str) -> i64 {
+/// The order key of an aggregate: what shares one is published one after the other.
+fn order_key(tenant: Uuid, aggregate: &str) -> i64 {
     let (high, low) = Uuid::new_v5(&tenant, aggregate.as_bytes()).as_u64_pair();
     (high ^ low).cast_signed()
 }
@@ -164,9 +164,9 @@ mod tests {
         }
 
         #[test]
-        fn an_aggregate_always_has_the_same_lane(tenant: u128, aggregate in ".{0,60}") {
+        fn an_aggregate_always_has_the_same_order_key(tenant: u128, aggregate in ".{0,60}") {
             let tenant = Uuid::from_u128(tenant);
-            prop_assert_eq!(lane(tenant, &aggregate), lane(tenant, &aggregate));
+            prop_assert_eq!(order_key(tenant, &aggregate), order_key(tenant, &aggregate));
         }
     }
 }

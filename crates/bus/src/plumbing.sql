@@ -1,10 +1,11 @@
 -- Events of this service, in the order they were appended. A row stays for 7 days after its first publication, so that a lost
--- stream can be filled again; it is never changed. `lane` is a hash of the aggregate.
+-- stream can be filled again; it is never changed. Events of one `order_key`, a hash of the aggregate, are published one after
+-- the other.
 CREATE TABLE {schema}.outbox (
     tenant_id uuid NOT NULL, -- nil: an event of the platform
     sequence bigint GENERATED ALWAYS AS IDENTITY,
     event_id uuid NOT NULL,
-    lane bigint NOT NULL,
+    order_key bigint NOT NULL,
     time timestamptz NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     happened text NOT NULL,
@@ -26,7 +27,8 @@ CREATE TABLE {schema}.outbox_pending (
 SELECT {schema}.isolate('{schema}.outbox_pending', 'INSERT');
 SELECT {schema}.isolate_queue('{schema}.outbox_pending', 'SELECT, INSERT, DELETE');
 
--- When they were first published, one row for each tenant and batch. `epoch` counts the streams that were lost before.
+-- When they were published, first and last, one row for each tenant and batch. `epoch` is the stream's at the last time; it rises
+-- whenever the stream has lost something or may have.
 CREATE TABLE {schema}.outbox_published (
     tenant_id uuid NOT NULL,
     batch bigint GENERATED ALWAYS AS IDENTITY,
@@ -40,13 +42,14 @@ CREATE INDEX outbox_published_first ON {schema}.outbox_published (published_at);
 CREATE INDEX outbox_published_last ON {schema}.outbox_published (last_published_at);
 SELECT {schema}.isolate_queue('{schema}.outbox_published', 'SELECT, INSERT, DELETE');
 
--- What is remembered of each stream this service fills: another creation time, or a smaller last number, is another stream.
+-- What is remembered of each stream this service fills: another creation time, or a smaller last number, is another stream, and
+-- another run of its server may have forgotten the end of it.
 CREATE TABLE {schema}.stream_state (
     tenant_id uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
     stream text NOT NULL,
     created bigint NOT NULL, -- nanoseconds since 1970
     last_sequence bigint NOT NULL,
-    server text NOT NULL, -- its run; another one may have forgotten the last minutes of this one
+    server text NOT NULL, -- its run; empty: several servers hold the stream
     seen_at timestamptz NOT NULL DEFAULT now(), -- when that run was last seen alive, to about half a minute
     epoch bigint NOT NULL,
     refill_from timestamptz NOT NULL, -- what was published since then, in earlier epochs, is published again

@@ -224,19 +224,19 @@ impl Relay {
 
     async fn publish(&mut self, claimed: &Claimed) -> Result<Outcome, RelayError> {
         let rows = self.queue.read(claimed).await?;
-        let mut lanes: BTreeMap<(Uuid, i64), Vec<Row>> = BTreeMap::new();
+        let mut in_order: BTreeMap<(Uuid, i64), Vec<Row>> = BTreeMap::new();
         let mut outcome = Outcome::default();
         // A queue entry without its event: the event's time to be kept is over.
         outcome.done.extend(claimed.rows.iter().filter(|entry| !rows.contains_key(&entry.key())).copied());
         for entry in &claimed.rows {
             if let Some(row) = rows.get(&entry.key()) {
-                lanes.entry((entry.tenant, row.lane)).or_default().push(row.clone());
+                in_order.entry((entry.tenant, row.order_key)).or_default().push(row.clone());
             }
         }
         let (begun, claims) = (Instant::now(), claimed.by_key());
         let shared = Mutex::new(outcome);
-        let work = futures::stream::iter(lanes.into_values()).for_each_concurrent(IN_FLIGHT, async |lane| {
-            for row in lane {
+        let work = futures::stream::iter(in_order.into_values()).for_each_concurrent(IN_FLIGHT, async |rows| {
+            for row in rows {
                 if begun.elapsed() > BATCH_LASTS {
                     return;
                 }

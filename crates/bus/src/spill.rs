@@ -75,7 +75,9 @@ where
         max_deliver: -1,
         ..pull::Config::default()
     };
-    let consumer: PullConsumer = bus.stream(Stream::IngestSpill).await?.create_consumer(config).await?;
+    let stream = bus.stream(Stream::IngestSpill).await?;
+    bus.keep_settings(Stream::IngestSpill, &stream.cached_info().config).await;
+    let consumer: PullConsumer = stream.create_consumer(config).await?;
     let mut losses = bus.losses();
     while !stopping.is_cancelled() {
         note_waiting(&consumer).await?;

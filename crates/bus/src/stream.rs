@@ -5,6 +5,8 @@
 //! what a server forgets when it dies is noticed ([`crate::continuity`]) and published again. The spill stream alone holds
 //! what is nowhere else.
 
+mod settings;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -111,27 +113,36 @@ impl StreamError {
 }
 
 impl Bus {
-    /// The stream as it stands, made when it is missing.
+    /// The stream as it stands, made when it is missing. For who fills it: one that was made otherwise is brought to its settings.
     ///
     /// # Errors
     /// When the server is away or refuses.
     pub async fn observe(&self, stream: Stream) -> Result<Observed, StreamError> {
-        // Asked first: a server that starts anew between the two questions is noticed the next time.
-        let server = if self.config().replicas == 1 { self.client().server_info().server_id } else { String::new() };
-        let handle = self.stream(stream).await?;
+        let alone = self.config().replicas == 1;
+        let (server, handle) = loop {
+            // Asked first: a server that starts anew between the two questions is noticed the next time.
+            let server = if alone { self.client().server_info().server_id } else { String::new() };
+            let handle = self.stream(stream).await?;
+            // Before the first connection the server has no name; it has one now that it has answered.
+            if !alone || !server.is_empty() {
+                break (server, handle);
+            }
+        };
         let info = handle.cached_info();
+        self.keep_settings(stream, &info.config).await;
         let nanos = info.created.unix_timestamp_nanos();
         let created = i64::try_from(nanos).map_err(|error| StreamError::new(stream, error))?;
         Ok(Observed { created, last_sequence: info.state.last_sequence, server })
     }
 
     pub(crate) async fn stream(&self, stream: Stream) -> Result<jetstream::stream::Stream, StreamError> {
-        let config = self.stream_config(stream);
         let jetstream = self.jetstream();
-        match jetstream.get_stream(&config.name).await {
+        match jetstream.get_stream(&self.stream_name(stream)).await {
             Ok(found) => Ok(found),
             Err(error) if is_missing(&error) => {
-                // Several processes may make it at once; the server takes the same configuration twice.
+                // Only now: whether the server is one of a cluster is known once it has answered. Several processes may make the
+                // stream at once; the server takes the same configuration twice.
+                let config = self.stream_config(stream);
                 let made = jetstream.create_stream(config).await.map_err(|error| StreamError::new(stream, error))?;
                 tracing::warn!(stream = stream.name(), "the stream was not there and was made");
                 metrics::counter!("tsunagi_bus_streams_made_total", "stream" => stream.name()).increment(1);
@@ -149,10 +160,8 @@ impl Bus {
     }
 
     fn stream_config(&self, stream: Stream) -> Config {
-        // Servers that hold a stream together decide by themselves. In a cluster, the server we are connected to need not be the
-        // one that holds the only copy, so nobody would notice that it was started anew.
-        let alone = self.config().replicas == 1 && self.client().server_info().cluster.is_none();
-        let may_forget = stream.can_be_filled_again() && alone;
+        let copies = self.config().replicas;
+        let may_forget = may_forget(stream, copies, self.client().server_info().cluster.is_some());
         Config {
             name: self.stream_name(stream),
             subjects: vec![self.prefixed(stream.subjects())],
@@ -162,11 +171,18 @@ impl Bus {
             max_age: MAX_AGE,
             max_bytes: self.config().stream_max_bytes.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
             duplicate_window: DUPLICATE_WINDOW,
-            num_replicas: self.config().replicas,
+            num_replicas: copies,
             persist_mode: may_forget.then_some(PersistenceMode::Async),
             ..Config::default()
         }
     }
+}
+
+/// Whether the server may acknowledge before it has written to disk. Servers that hold a stream together decide by themselves. In
+/// a cluster, the server we are connected to need not be the one that holds the only copy, so nobody would notice that it was
+/// started anew.
+fn may_forget(stream: Stream, copies: usize, in_cluster: bool) -> bool {
+    stream.can_be_filled_again() && copies == 1 && !in_cluster
 }
 
 fn is_missing(error: &jetstream::context::GetStreamError) -> bool {
@@ -178,5 +194,20 @@ fn is_missing(error: &jetstream::context::GetStreamError) -> bool {
 impl fmt::Display for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_can_be_filled_again_and_lies_on_a_lone_server_may_be_forgotten() {
+        for stream in Stream::ALL {
+            assert_eq!(may_forget(stream, 1, false), stream != Stream::IngestSpill, "{stream}");
+            for (copies, in_cluster) in [(1, true), (3, true), (3, false)] {
+                assert!(!may_forget(stream, copies, in_cluster), "{stream} with {copies} copies");
+            }
+        }
     }
 }

@@ -1,17 +1,31 @@
-//! NATS with JetStream: the server all tests of a run share, and private ones to kill.
+//! NATS with JetStream: the server all tests of a run share, private ones to kill, and a cluster.
 //!
 //! Tests on the shared server keep out of each other's way by a prefix of their own before every stream and subject.
 
+mod cluster;
 mod private;
 mod streams;
+mod tls;
 
+use std::path::Path;
+
+pub use cluster::Cluster;
 pub use private::Private;
 pub use streams::{delete_streams, event_ids};
 
-/// Connects as a user whose replies come to `_INBOX.{name}`.
-pub async fn connect_as(url: &str, name: &str, password: &str) -> Result<async_nats::Client, async_nats::ConnectError> {
+/// Connects as a user whose replies come to `_INBOX.{name}`; `authority` signs the server's certificate.
+pub async fn connect_as(
+    url: &str,
+    name: &str,
+    password: &str,
+    authority: Option<&Path>,
+) -> Result<async_nats::Client, async_nats::ConnectError> {
     let options = async_nats::ConnectOptions::with_user_and_password(name.to_owned(), password.to_owned());
-    options.custom_inbox_prefix(format!("_INBOX.{name}")).connect(url).await
+    let options = options.custom_inbox_prefix(format!("_INBOX.{name}"));
+    match authority {
+        Some(authority) => options.add_root_certificates(authority.to_owned()).connect(url).await,
+        None => options.connect(url).await,
+    }
 }
 
 /// The address of the server all tests of this run share.

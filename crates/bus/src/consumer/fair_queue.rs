@@ -7,13 +7,13 @@ use kernel::TenantId;
 /// Jobs by tenant and key. Pure: it holds, it does not wait.
 #[derive(Debug)]
 pub(super) struct FairQueue<J> {
-    tenants: HashMap<TenantId, Lanes<J>>,
+    tenants: HashMap<TenantId, TenantJobs<J>>,
     /// Tenants that have something to begin, each once, in the order of their turns.
     turns: VecDeque<TenantId>,
 }
 
 #[derive(Debug)]
-struct Lanes<J> {
+struct TenantJobs<J> {
     by_key: HashMap<u64, VecDeque<J>>,
     /// Keys that have something and are not in hand, each once.
     free: VecDeque<u64>,
@@ -42,7 +42,7 @@ impl<J> Default for FairQueue<J> {
     }
 }
 
-impl<J> Default for Lanes<J> {
+impl<J> Default for TenantJobs<J> {
     fn default() -> Self {
         Self { by_key: HashMap::new(), free: VecDeque::new(), in_hand: HashSet::new(), waiting: 0 }
     }
@@ -51,20 +51,20 @@ impl<J> Default for Lanes<J> {
 impl<J> FairQueue<J> {
     /// How many jobs of a tenant wait.
     pub(super) fn waiting_of(&self, tenant: TenantId) -> usize {
-        self.tenants.get(&tenant).map_or(0, |lanes| lanes.waiting)
+        self.tenants.get(&tenant).map_or(0, |jobs_of_tenant| jobs_of_tenant.waiting)
     }
 
     /// Adds a job behind those of its tenant and key.
     pub(super) fn push(&mut self, tenant: TenantId, key: u64, job: J) {
-        let lanes = self.tenants.entry(tenant).or_default();
-        let had_turn = !lanes.free.is_empty();
-        let lane = lanes.by_key.entry(key).or_default();
-        if lane.is_empty() && !lanes.in_hand.contains(&key) {
-            lanes.free.push_back(key);
+        let jobs_of_tenant = self.tenants.entry(tenant).or_default();
+        let had_turn = !jobs_of_tenant.free.is_empty();
+        let same_key = jobs_of_tenant.by_key.entry(key).or_default();
+        if same_key.is_empty() && !jobs_of_tenant.in_hand.contains(&key) {
+            jobs_of_tenant.free.push_back(key);
         }
-        lane.push_back(job);
-        lanes.waiting += 1;
-        if !had_turn && !lanes.free.is_empty() {
+        same_key.push_back(job);
+        jobs_of_tenant.waiting += 1;
+        if !had_turn && !jobs_of_tenant.free.is_empty() {
             self.turns.push_back(tenant);
         }
     }
@@ -72,50 +72,50 @@ impl<J> FairQueue<J> {
     /// Up to `most` jobs of the tenant whose turn it is; none when nothing may begin. Jobs of one key come in their order.
     pub(super) fn take(&mut self, most: usize) -> Option<Taken<J>> {
         let tenant = self.turns.pop_front()?;
-        let lanes = self.tenants.get_mut(&tenant)?;
+        let jobs_of_tenant = self.tenants.get_mut(&tenant)?;
         let (mut jobs, mut keys) = (Vec::new(), Vec::new());
         while jobs.len() < most.max(1) {
-            let Some(key) = lanes.free.pop_front() else { break };
-            let Some(lane) = lanes.by_key.get_mut(&key) else { continue };
+            let Some(key) = jobs_of_tenant.free.pop_front() else { break };
+            let Some(same_key) = jobs_of_tenant.by_key.get_mut(&key) else { continue };
             let room = most.max(1) - jobs.len();
-            jobs.extend(lane.drain(..room.min(lane.len())));
-            if lane.is_empty() {
-                lanes.by_key.remove(&key);
+            jobs.extend(same_key.drain(..room.min(same_key.len())));
+            if same_key.is_empty() {
+                jobs_of_tenant.by_key.remove(&key);
             }
-            lanes.in_hand.insert(key);
+            jobs_of_tenant.in_hand.insert(key);
             keys.push(key);
         }
-        if !lanes.free.is_empty() {
+        if !jobs_of_tenant.free.is_empty() {
             self.turns.push_back(tenant);
         }
-        lanes.waiting -= jobs.len();
+        jobs_of_tenant.waiting -= jobs.len();
         Some(Taken { tenant, jobs, hold: Hold { tenant, keys } })
     }
 
     /// Lets the keys of finished jobs go.
     pub(super) fn release(&mut self, hold: &Hold) {
-        let Some(lanes) = self.tenants.get_mut(&hold.tenant) else { return };
-        let had_turn = !lanes.free.is_empty();
+        let Some(jobs_of_tenant) = self.tenants.get_mut(&hold.tenant) else { return };
+        let had_turn = !jobs_of_tenant.free.is_empty();
         for key in &hold.keys {
-            lanes.in_hand.remove(key);
-            if lanes.by_key.contains_key(key) {
-                lanes.free.push_back(*key);
+            jobs_of_tenant.in_hand.remove(key);
+            if jobs_of_tenant.by_key.contains_key(key) {
+                jobs_of_tenant.free.push_back(*key);
             }
         }
-        if !had_turn && !lanes.free.is_empty() {
+        if !had_turn && !jobs_of_tenant.free.is_empty() {
             self.turns.push_back(hold.tenant);
         }
-        if lanes.waiting == 0 && lanes.in_hand.is_empty() {
+        if jobs_of_tenant.waiting == 0 && jobs_of_tenant.in_hand.is_empty() {
             self.tenants.remove(&hold.tenant);
         }
     }
 
     /// Everything that waits, to give it back.
     pub(super) fn drain(&mut self) -> Vec<J> {
-        let jobs = self.tenants.values_mut().flat_map(|lanes| {
-            lanes.free.clear();
-            lanes.waiting = 0;
-            lanes.by_key.drain().flat_map(|(_, lane)| lane)
+        let jobs = self.tenants.values_mut().flat_map(|jobs_of_tenant| {
+            jobs_of_tenant.free.clear();
+            jobs_of_tenant.waiting = 0;
+            jobs_of_tenant.by_key.drain().flat_map(|(_, same_key)| same_key)
         });
         let jobs = jobs.collect();
         self.turns.clear();

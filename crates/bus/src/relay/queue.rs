@@ -50,7 +50,7 @@ pub(super) struct Row {
     pub(super) tenant: Uuid,
     pub(super) sequence: i64,
     pub(super) event: Uuid,
-    pub(super) lane: i64,
+    pub(super) order_key: i64,
     pub(super) time: Timestamp,
     pub(super) happened: String,
     pub(super) trace: Option<Vec<u8>>,
@@ -105,7 +105,7 @@ impl Queue {
         let (tenants, sequences): (Vec<Uuid>, Vec<i64>) = claimed.rows.iter().map(Entry::key).unzip();
         let mut tx = self.database.tenant(first.tenant.into()).await?;
         let rows: Vec<Columns> = sqlx::query_as(AssertSqlSafe(format!(
-            "SELECT tenant_id, sequence, event_id, lane, time, happened, trace, payload FROM {}.outbox_read($1, $2)",
+            "SELECT tenant_id, sequence, event_id, order_key, time, happened, trace, payload FROM {}.outbox_read($1, $2)",
             self.schema()
         )))
         .bind(tenants)
@@ -162,8 +162,8 @@ impl Queue {
     }
 }
 
-fn row((tenant, sequence, event, lane, time, happened, trace, payload): Columns) -> Row {
-    Row { tenant, sequence, event, lane, time, happened, trace, payload: payload.into() }
+fn row((tenant, sequence, event, order_key, time, happened, trace, payload): Columns) -> Row {
+    Row { tenant, sequence, event, order_key, time, happened, trace, payload: payload.into() }
 }
 
 /// Walks from tenant to tenant through the primary key, so that it reads as many entries as it returns, however many wait.

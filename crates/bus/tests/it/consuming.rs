@@ -115,6 +115,27 @@ async fn what_cannot_be_read_becomes_a_dead_letter_at_once_with_its_bytes_and_ho
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_message_with_a_header_postgres_cannot_keep_is_given_up_and_stops_nobody() {
+    let world = World::new("nul_header").await;
+    let side = world.side().await;
+    let event = outbound(tenant(1), "nul", "a", "never handled");
+    let jetstream = async_nats::jetstream::new(async_nats::connect(&world.nats).await.unwrap());
+    side.host.readiness().ready().await;
+    for name in ["ce-id", "ce-time", "x-anything"] {
+        let mut headers = bus::header::write(&event.header).unwrap();
+        headers.insert(name, "a\0b");
+        let subject = format!("{}.{}", world.prefix, event.subject);
+        jetstream.publish_with_headers(subject, headers, event.payload.clone()).await.unwrap().await.unwrap();
+    }
+    publish(&side, &outbound(tenant(1), "sound", "a", "sound")).await;
+    side.consume(batched(8), Recorder::default());
+    world.until("SELECT count(*) FROM messaging.effect WHERE word = 'sound'", 1).await;
+    drained(&world, &side).await;
+    world.until("SELECT count(*) FROM messaging.parked_message WHERE state = 'waiting'", 2).await;
+    side.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_bad_event_of_a_batch_takes_none_of_the_others_with_it() {
     let world = World::new("batch").await;
     let side = world.side().await;

@@ -160,6 +160,20 @@ async fn what_a_server_acknowledged_and_forgot_when_it_died_is_published_again()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_starts_anew_takes_the_server_for_the_one_it_was() {
+    let world = World::new("same_server").await;
+    for round in 1..=3 {
+        let side = world.side().await;
+        side.relay();
+        say_some(&side).await;
+        world.until(PENDING, 0).await;
+        assert_eq!(world.number("SELECT epoch FROM identity.stream_state").await, 1, "in round {round}");
+        side.stop().await;
+    }
+    assert_eq!(lying_in(&world, "IDENTITY").await.len(), 180, "nothing was published twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_consumer_further_than_the_stream_its_server_remembers_misses_nothing_new() {
     let mut nats = Private::start().await.unwrap();
     let world = World::on("further", nats.url()).await;

@@ -11,4 +11,5 @@ mod replicas;
 mod retrying;
 mod sharing;
 mod spilling;
+mod stream_settings;
 mod world;

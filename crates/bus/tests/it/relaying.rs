@@ -53,14 +53,14 @@ async fn events_of_an_aggregate_arrive_in_the_order_they_were_appended() {
     world.until(PENDING, 0).await;
 
     let sequence: Vec<(uuid::Uuid, i64)> =
-        sqlx::query_as("SELECT event_id, lane FROM identity.outbox ORDER BY sequence")
+        sqlx::query_as("SELECT event_id, order_key FROM identity.outbox ORDER BY sequence")
             .fetch_all(&mut world.admin().await)
             .await
             .unwrap();
     let lying = lying_in(&world, "IDENTITY").await;
-    for lane in sequence.iter().map(|(_, lane)| lane).collect::<std::collections::BTreeSet<_>>() {
+    for order_key in sequence.iter().map(|(_, order_key)| order_key).collect::<std::collections::BTreeSet<_>>() {
         let appended: Vec<String> =
-            sequence.iter().filter(|(_, of)| of == lane).map(|(id, _)| id.to_string()).collect();
+            sequence.iter().filter(|(_, of)| of == order_key).map(|(id, _)| id.to_string()).collect();
         let mut published: Vec<&String> = Vec::new();
         for (_, id) in &lying {
             if appended.contains(id) && !published.contains(&id) {
@@ -139,7 +139,7 @@ async fn tenants_with_backlogs_delay_another_by_a_few_batches_and_not_by_their_b
     for number in 1..=70 {
         sqlx::query(
             "WITH added AS (
-                INSERT INTO identity.outbox (tenant_id, event_id, lane, time, happened, payload)
+                INSERT INTO identity.outbox (tenant_id, event_id, order_key, time, happened, payload)
                 SELECT $1, gen_random_uuid(), n, now(), 'customer', '' FROM generate_series(1, $2) n
                 RETURNING tenant_id, sequence)
              INSERT INTO identity.outbox_pending SELECT tenant_id, sequence FROM added",

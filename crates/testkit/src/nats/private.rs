@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use rustix::process::Signal;
 
+use super::tls::Certificate;
 use crate::child;
 use crate::scratch::Scratch;
 use crate::{eventually, port};
@@ -30,6 +31,7 @@ struct Given {
     file: PathBuf,
     environment: BTreeMap<String, String>,
     user: (String, String),
+    certificate: Certificate,
 }
 
 impl Private {
@@ -38,20 +40,21 @@ impl Private {
         Self::start_new(None).await
     }
 
-    /// Starts a server with an empty store as the configuration `file` says, which reads `environment`; its addresses and its
-    /// store (`NATS_STORE_DIR`) are the test's own. `user`, by name and password, must be among its users.
+    /// Starts a server with an empty store as the configuration `file` says, which reads `environment`; its addresses, its
+    /// store (`NATS_STORE_DIR`) and its certificate (`NATS_TLS_CERTIFICATE`, `NATS_TLS_KEY`) are the test's own. `user`, by name
+    /// and password, must be among its users.
     pub async fn start_configured(
         file: &Path,
         environment: BTreeMap<String, String>,
         user: (String, String),
     ) -> anyhow::Result<Self> {
-        Self::start_new(Some(Given { file: file.to_owned(), environment, user })).await
+        let certificate = Certificate::issue()?;
+        Self::start_new(Some(Given { file: file.to_owned(), environment, user, certificate })).await
     }
 
     async fn start_new(given: Option<Given>) -> anyhow::Result<Self> {
-        let program = std::env::var_os("TSUNAGI_NATS_SERVER").map_or_else(|| "nats-server".into(), PathBuf::from);
         let mut private =
-            Self { program, port: port::free(), server: None, folder: Scratch::new("nats", None)?, given };
+            Self { program: program(), port: port::free(), server: None, folder: Scratch::new("nats", None)?, given };
         let mut tried = 0;
         while let Err(error) = private.start_again().await {
             tried += 1;
@@ -63,10 +66,16 @@ impl Private {
         Ok(private)
     }
 
-    /// The server's address.
+    /// The server's address: `tls://` where its configuration was given.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
+        format!("{}://127.0.0.1:{}", if self.given.is_some() { "tls" } else { "nats" }, self.port)
+    }
+
+    /// Who signs the server's certificate, a PEM file; none where it has none.
+    #[must_use]
+    pub fn authority(&self) -> Option<&Path> {
+        self.given.as_ref().map(|given| given.certificate.authority())
     }
 
     /// Starts the stopped or killed server on its old port, with its old store, and waits until JetStream answers.
@@ -81,22 +90,22 @@ impl Private {
         if let Some(given) = &self.given {
             let monitor = port::free().to_string();
             command.arg(&given.file).args(["-a", "127.0.0.1", "-p", &self.port.to_string(), "-m", &monitor]);
-            command.env("NATS_STORE_DIR", store).envs(&given.environment);
+            command.env("NATS_STORE_DIR", store).envs(&given.environment).envs(given.certificate.environment());
         } else {
             command.arg(self.write_configuration(&store)?);
         }
         let mut server =
             child::spawn(command).with_context(|| format!("cannot run {}; run `make test`", self.program.display()))?;
         let url = self.url();
-        let user = self.given.as_ref().map(|given| &given.user);
+        let given = self.given.as_ref();
         let ready = eventually(READY_WITHIN, || {
             let ended = server.try_wait();
-            let (url, user) = (&url, user);
+            let url = &url;
             async move {
                 match ended {
                     // The outer result ends the wait: a server that has ended will not answer any more.
                     Ok(Some(status)) => Ok(Err(status)),
-                    _ => jetstream_answers(url, user).await.map(Ok),
+                    _ => jetstream_answers(url, given).await.map(Ok),
                 }
             }
         });
@@ -172,6 +181,11 @@ impl Private {
     }
 }
 
+/// The program of the server, where the run has put it.
+pub(super) fn program() -> PathBuf {
+    std::env::var_os("TSUNAGI_NATS_SERVER").map_or_else(|| "nats-server".into(), PathBuf::from)
+}
+
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     std::fs::create_dir(to)?;
     for entry in std::fs::read_dir(from)? {
@@ -195,13 +209,13 @@ impl Drop for Private {
     }
 }
 
-async fn jetstream_answers(url: &str, user: Option<&(String, String)>) -> anyhow::Result<()> {
-    let Some((name, password)) = user else {
+async fn jetstream_answers(url: &str, given: Option<&Given>) -> anyhow::Result<()> {
+    let Some(Given { user: (name, password), certificate, .. }) = given else {
         let client = async_nats::connect(url).await?;
         async_nats::jetstream::new(client).query_account().await?;
         return Ok(());
     };
-    let client = super::connect_as(url, name, password).await?;
+    let client = super::connect_as(url, name, password, Some(certificate.authority())).await?;
     // A stream nobody has: any answer is JetStream's, and a user may be allowed no more than to ask.
     client.request("$JS.API.STREAM.INFO.NONE", "".into()).await?;
     Ok(())
