@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_nats::{ConnectOptions, Event};
 use tests::{Options, Platform, Service};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -34,11 +35,10 @@ fn own_subjects(service: Service) -> Vec<String> {
         Service::MessagingOutbox => (format!("{schema}.v1.t.message"), "MESSAGING"),
         Service::Scheduler => (format!("{schema}.v1.t.timer"), "SCHEDULER"),
     };
-    let spill = (service == Service::WebhookIngest).then(|| "ingest.spill.v1".to_owned());
-    [events, format!("signal.v1.{schema}.outbox"), format!("$JS.API.STREAM.MSG.DELETE.{stream}")]
-        .into_iter()
-        .chain(spill)
-        .collect()
+    let jetstream = ["MSG.DELETE", "UPDATE"].map(|what| format!("$JS.API.STREAM.{what}.{stream}"));
+    let spill = ["ingest.spill.v1", "$JS.API.STREAM.UPDATE.INGEST_SPILL"].map(str::to_owned);
+    let spill = spill.into_iter().filter(|_| service == Service::WebhookIngest);
+    [events, format!("signal.v1.{schema}.outbox")].into_iter().chain(jetstream).chain(spill).collect()
 }
 
 /// A service's user may publish what is its own, and neither what is another's nor what is nobody's; it hears only its own
@@ -46,12 +46,13 @@ fn own_subjects(service: Service) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_services_nats_user_is_refused_the_subjects_of_the_others() -> anyhow::Result<()> {
     let platform = start().await?;
-    let url = platform.nats.as_ref().expect("the platform has its own NATS").url();
+    let nats = platform.nats.as_ref().expect("the platform has its own NATS");
+    let (url, authority) = (nats.url(), nats.authority().expect("it has a certificate").to_owned());
     for service in Service::ALL {
         let (refusals, mut refused) = mpsc::unbounded_channel();
         let password = platform.nats_password(service).unwrap_or_default().to_owned();
         let options = ConnectOptions::with_user_and_password(service.schema().to_owned(), password);
-        let options = options.event_callback(move |event| {
+        let options = options.add_root_certificates(authority.clone()).event_callback(move |event| {
             if let Event::ServerError(error) = event {
                 refusals.send(error.to_string()).ok();
             }
@@ -62,7 +63,7 @@ async fn a_services_nats_user_is_refused_the_subjects_of_the_others() -> anyhow:
         let streams = ["LINE_WEBHOOK", "IDENTITY", "MESSAGING", "SCHEDULER", "INGEST_SPILL"];
         let nobodys = streams
             .into_iter()
-            .flat_map(|stream| ["DELETE", "PURGE", "UPDATE"].map(|what| format!("$JS.API.STREAM.{what}.{stream}")));
+            .flat_map(|stream| ["DELETE", "PURGE"].map(|what| format!("$JS.API.STREAM.{what}.{stream}")));
         for subject in others.flat_map(own_subjects).chain(nobodys) {
             client.publish(subject.clone(), "".into()).await?;
             client.flush().await?;
@@ -84,5 +85,32 @@ async fn a_services_nats_user_is_refused_the_subjects_of_the_others() -> anyhow:
         let told = tokio::time::timeout(SOON, refused.recv()).await?.unwrap_or_default();
         assert!(told.to_lowercase().contains("nobody.may"), "{service:?} was refused its own: {told}");
     }
+    Ok(())
+}
+
+/// Nobody is spoken to in the clear, and nobody without a password of their own.
+#[tokio::test(flavor = "multi_thread")]
+async fn nats_speaks_tls_alone_and_with_nobody_it_does_not_know() -> anyhow::Result<()> {
+    let platform = start().await?;
+    let nats = platform.nats.as_ref().expect("the platform has its own NATS");
+    let (url, authority) = (nats.url(), nats.authority().expect("it has a certificate"));
+    let password = platform.nats_password(Service::Scheduler).unwrap_or_default();
+    testkit::nats::connect_as(&url, "scheduler", password, Some(authority)).await?;
+    testkit::nats::connect_as(&url, "scheduler", "guessed", Some(authority)).await.expect_err("a wrong password");
+    testkit::nats::connect_as(&url, "scheduler", password, None).await.expect_err("an authority nobody trusts");
+    ConnectOptions::new().add_root_certificates(authority.to_owned()).connect(&url).await.expect_err("no user");
+
+    // By hand, for any client would encrypt: who says its name in the clear is not answered to.
+    let mut socket = tokio::net::TcpStream::connect(url.trim_start_matches("tls://")).await?;
+    let (mut told, mut buffer) = (String::new(), [0; 4_096]);
+    let greeted = AsyncReadExt::read(&mut socket, &mut buffer).await?;
+    told.push_str(&String::from_utf8_lossy(&buffer[..greeted]));
+    anyhow::ensure!(told.contains("\"tls_required\":true"), "{told}");
+    let clear = format!("CONNECT {{\"user\":\"scheduler\",\"pass\":\"{password}\"}}\r\nPING\r\n");
+    AsyncWriteExt::write_all(&mut socket, clear.as_bytes()).await?;
+    let mut rest = Vec::new();
+    // The connection may be reset: then there is no answer either.
+    drop(tokio::time::timeout(SOON, AsyncReadExt::read_to_end(&mut socket, &mut rest)).await?);
+    anyhow::ensure!(!String::from_utf8_lossy(&rest).contains("PONG"), "it was answered in the clear");
     Ok(())
 }

@@ -8,5 +8,5 @@ mod keys;
 mod platform;
 mod service;
 
-pub use platform::{Options, Platform};
+pub use platform::{Options, Platform, without_user};
 pub use service::{Ports, Service};

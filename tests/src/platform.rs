@@ -100,6 +100,9 @@ impl Platform {
             ("TSUNAGI_LINE_API_URL".to_owned(), simulator.base_url().to_owned()),
             ("TSUNAGI_LINE_DATA_URL".to_owned(), simulator.base_url().to_owned()),
         ]);
+        if let Some(authority) = nats.as_ref().and_then(testkit::nats::Private::authority) {
+            settings.insert("TSUNAGI_NATS_CA_FILE".to_owned(), authority.display().to_string());
+        }
         if options.simulated_clock {
             settings.insert("TSUNAGI_CLOCK_URL".to_owned(), format!("{}/control/clock", simulator.base_url()));
         }
@@ -170,6 +173,12 @@ impl Platform {
     #[must_use]
     pub fn admin_url(&self) -> String {
         self.database.admin_url()
+    }
+
+    /// The database itself.
+    #[must_use]
+    pub fn database(&self) -> &testkit::postgres::Database {
+        &self.database
     }
 
     /// The database for one role, without a password.
@@ -295,12 +304,17 @@ async fn configured_nats(file: &Path) -> anyhow::Result<(testkit::nats::Private,
     let environment = users
         .iter()
         .map(|(service, password)| (format!("NATS_{}_PASSWORD", service.schema().to_uppercase()), password.clone()));
-    let user = (Service::Scheduler.schema().to_owned(), users[&Service::Scheduler].clone());
-    Ok((testkit::nats::Private::start_configured(file, environment.collect(), user).await?, users))
+    let administrator = ("administrator".to_owned(), uuid::Uuid::new_v4().simple().to_string());
+    let environment =
+        environment.chain([("NATS_ADMINISTRATOR_PASSWORD".to_owned(), administrator.1.clone())]).collect();
+    Ok((testkit::nats::Private::start_configured(file, environment, administrator).await?, users))
 }
 
 /// The server's address as the services are given it: they put their own roles in.
-fn without_user(url: &str) -> anyhow::Result<String> {
+///
+/// # Errors
+/// When it has no host.
+pub fn without_user(url: &str) -> anyhow::Result<String> {
     let mut url: url::Url = url.parse()?;
     url.set_username("")
         .and_then(|()| url.set_password(None))
