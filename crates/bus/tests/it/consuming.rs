@@ -123,6 +123,7 @@ async fn a_message_with_a_header_postgres_cannot_keep_is_given_up_and_stops_nobo
     side.host.readiness().ready().await;
     for name in ["ce-id", "ce-time", "x-anything"] {
         let mut headers = bus::header::write(&event.header).unwrap();
+        headers.insert("Nats-Msg-Id", uuid::Uuid::new_v4().to_string());
         headers.insert(name, "a\0b");
         let subject = format!("{}.{}", world.prefix, event.subject);
         jetstream.publish_with_headers(subject, headers, event.payload.clone()).await.unwrap().await.unwrap();

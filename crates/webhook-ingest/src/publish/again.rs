@@ -18,6 +18,8 @@ use crate::accounts::tenants;
 
 /// How often the stream is compared with what is remembered of it.
 const EVERY: Duration = Duration::from_secs(2);
+/// How often it is looked whether NATS is there.
+const UNTIL_CONNECTED: Duration = Duration::from_millis(100);
 /// As long as the stream itself keeps a message.
 const KEPT_DAYS: i64 = 7;
 /// How much older a body may be than its publication from memory: the wait for its commit, and for its turn.
@@ -81,14 +83,16 @@ impl Again {
         let continuity = Continuity::new(&self.database, Stream::LineWebhook);
         let (holder, mut noted) = (Uuid::new_v4(), (0, 0));
         loop {
-            tokio::time::sleep(EVERY).await;
+            // The first time as soon as may be: of a stream nobody has looked at, nobody sees that it is lost.
             if !self.bus.is_connected() {
+                tokio::time::sleep(UNTIL_CONNECTED).await;
                 continue;
             }
             match self.look(&continuity, holder, &mut noted).await {
                 Ok(()) => {}
                 Err(error) => tracing::warn!(error = %error, "the stream is not compared with what is remembered"),
             }
+            tokio::time::sleep(EVERY).await;
         }
     }
 
