@@ -15,17 +15,17 @@ use crate::dead_letter;
 const DONE_WITHIN: Duration = Duration::from_secs(30);
 
 /// Somebody at the keyboard.
-struct Operator(BTreeMap<String, String>);
+pub(crate) struct Operator(BTreeMap<String, String>);
 
 /// What a command came to: its exit code, and what it printed.
 #[derive(Debug)]
-struct Outcome {
+pub(crate) struct Outcome {
     code: Option<i32>,
     printed: String,
 }
 
 impl Operator {
-    fn new(stage: &Stage, caller: &Caller) -> Self {
+    pub(crate) fn new(stage: &Stage, caller: &Caller) -> Self {
         let environment = [
             ("TSUNAGI_TOKEN", caller.token()),
             ("TSUNAGI_IDENTITY_URL", &stage.identity),
@@ -36,10 +36,15 @@ impl Operator {
         Self(environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
     }
 
-    fn with(&self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(&self, name: &str, value: &str) -> Self {
         let mut environment = self.0.clone();
         environment.insert(name.to_owned(), value.to_owned());
         Self(environment)
+    }
+
+    /// Somebody with nothing set.
+    pub(crate) fn nobody() -> Self {
+        Self(BTreeMap::new())
     }
 
     fn without(&self, name: &str) -> Self {
@@ -51,14 +56,14 @@ impl Operator {
         self.0.iter().fold(launch, |launch, (name, value)| launch.env(name, value))
     }
 
-    async fn types(&self, arguments: &[&str]) -> anyhow::Result<Outcome> {
+    pub(crate) async fn types(&self, arguments: &[&str]) -> anyhow::Result<Outcome> {
         let mut process = self.launch(arguments).start()?;
         let status = process.exit(DONE_WITHIN).await?;
         Ok(Outcome { code: status.code(), printed: process.lines().join("\n") })
     }
 
     /// The answer of a command that must succeed.
-    async fn asks(&self, arguments: &[&str]) -> anyhow::Result<Value> {
+    pub(crate) async fn asks(&self, arguments: &[&str]) -> anyhow::Result<Value> {
         let outcome = self.types(arguments).await?;
         anyhow::ensure!(outcome.code == Some(0), "{arguments:?}: {outcome:?}");
         Ok(serde_json::from_str(&outcome.printed)?)
@@ -67,7 +72,7 @@ impl Operator {
 
 impl Outcome {
     /// Whether the command ended with `code` and printed each of these.
-    fn tells(&self, code: i32, texts: &[&str]) -> bool {
+    pub(crate) fn tells(&self, code: i32, texts: &[&str]) -> bool {
         self.code == Some(code) && texts.iter().all(|text| self.printed.contains(text))
     }
 }
@@ -151,13 +156,13 @@ async fn an_operator_sees_and_settles_dead_letters_of_every_service() -> anyhow:
     let operator = Operator::new(&stage, &shop.program);
     let replayed = dead_letter::in_every_service(&platform.admin_url(), shop.tenant).await?;
     let dropped = dead_letter::in_every_service(&platform.admin_url(), shop.tenant).await?;
-    for service in Service::ALL.map(Service::schema) {
+    for service in Service::ALL.map(Service::binary) {
         let dead_letter = async |verb: &str, more: &[&str]| {
             operator.types(&[&["dead-letter", verb, "--service", service][..], more].concat()).await
         };
         let listed = dead_letter("list", &["--state", "waiting"]).await?;
         assert!(listed.tells(0, &[&replayed, &dropped]), "{service}: {listed:?}");
-        let shown = dead_letter("show", &["--dead-letter-id", &replayed]).await?;
+        let shown = dead_letter("get", &["--dead-letter-id", &replayed]).await?;
         assert!(shown.tells(0, &["made for a test", "DEAD_LETTER_STATE_WAITING"]), "{service}: {shown:?}");
         let again = dead_letter("replay", &["--dead-letter-id", &replayed]).await?;
         assert!(again.tells(0, &["DEAD_LETTER_STATE_REPLAYING"]), "{service}: {again:?}");
@@ -206,8 +211,8 @@ async fn a_master_key_gives_way_to_the_next() -> anyhow::Result<()> {
     Shop::open(&stage, "さくら美容室", "佐藤 美咲").await?;
     let old = platform.setting("TSUNAGI_MASTER_KEYS").unwrap_or_default();
     let new = "next:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
-    let at = Operator(BTreeMap::new())
-        .with("TSUNAGI_DATABASE_URL", platform.setting("TSUNAGI_DATABASE_URL").unwrap_or_default());
+    let at =
+        Operator::nobody().with("TSUNAGI_DATABASE_URL", platform.setting("TSUNAGI_DATABASE_URL").unwrap_or_default());
     let early = at.with("TSUNAGI_MASTER_KEYS", new).types(&["keys", "rewrap"]).await?;
     assert!(early.tells(1, &["the data keys of identity"]), "{early:?}");
     let both = at.with("TSUNAGI_MASTER_KEYS", &format!("{new},{old}"));

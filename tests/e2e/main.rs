@@ -8,5 +8,6 @@ mod figures;
 mod isolation;
 mod leaving;
 mod nats_permissions;
+mod runbook;
 mod story;
 mod trace;

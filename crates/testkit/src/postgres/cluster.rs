@@ -86,6 +86,10 @@ pub struct Database {
 }
 
 impl Database {
+    pub(super) fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
     /// The database's name.
     #[must_use]
     pub fn name(&self) -> &str {

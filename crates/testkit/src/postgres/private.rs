@@ -166,7 +166,7 @@ fn kill_all(postmaster: &mut Child) -> Vec<u32> {
 }
 
 /// The folder of the server's programs: the one the run names, else the newest the machine has.
-fn binaries() -> anyhow::Result<PathBuf> {
+pub(super) fn binaries() -> anyhow::Result<PathBuf> {
     if let Some(named) = std::env::var_os("TSUNAGI_PG_BIN") {
         return Ok(PathBuf::from(named));
     }

@@ -154,7 +154,7 @@ pub(super) const NOUNS: &[Noun] = &[
     ),
     (
         "quarantine",
-        "Webhook bodies that were set aside",
+        "Webhook bodies that are quarantined",
         &[verb("list", "ingest.v1.ArchiveService/ListQuarantinedBodies")],
     ),
     ("finding", "What an operator should know of an account", &[verb("list", "ingest.v1.ArchiveService/ListFindings")]),
@@ -163,7 +163,7 @@ pub(super) const NOUNS: &[Noun] = &[
         "Messages a service could not handle; --service says whose",
         &[
             verb("list", "operations.v1.DeadLetterService/ListDeadLetters"),
-            verb("show", "operations.v1.DeadLetterService/GetDeadLetter"),
+            verb("get", "operations.v1.DeadLetterService/GetDeadLetter"),
             verb("replay", "operations.v1.DeadLetterService/ReplayDeadLetter"),
             verb("drop", "operations.v1.DeadLetterService/DropDeadLetter"),
         ],
