@@ -188,16 +188,19 @@ mod tests {
 
     use super::*;
 
+    /// A setting, and what changes it alone.
+    type Change = (Setting, fn(&mut Config));
+
     fn config(change: impl FnOnce(&mut Config)) -> Config {
         let mut config =
-            Config { max_age: Duration::from_secs(60), max_bytes: -1, num_replicas: 3, ..Config::default() };
+            Config { max_age: Duration::from_mins(1), max_bytes: -1, num_replicas: 3, ..Config::default() };
         change(&mut config);
         config
     }
 
     #[test]
     fn every_setting_that_differs_is_seen_and_brought_and_no_other() {
-        let changes: [(Setting, fn(&mut Config)); 9] = [
+        let changes: [Change; 9] = [
             (Setting::Subjects, |config| config.subjects = vec!["other".to_owned()]),
             (Setting::Retention, |config| config.retention = RetentionPolicy::WorkQueue),
             (Setting::Discard, |config| config.discard = DiscardPolicy::New),
@@ -225,7 +228,7 @@ mod tests {
 
     #[test]
     fn less_is_a_shorter_time_fewer_bytes_fewer_copies_or_what_may_be_forgotten() {
-        let less: [(Setting, fn(&mut Config)); 4] = [
+        let less: [Change; 4] = [
             (Setting::MaxAge, |config| config.max_age = Duration::from_secs(30)),
             (Setting::MaxBytes, |config| config.max_bytes = 1_024),
             (Setting::Replicas, |config| config.num_replicas = 1),

@@ -93,7 +93,7 @@ impl ClientConfig {
             ("https", Some(authority)) => {
                 Ok(Way::Encrypted(Box::new(Trusted { endpoint, authority: authority.clone() })))
             }
-            ("http", _) if self.allow_plaintext || is_loopback(&self.url) => Ok(Way::Clear(endpoint)),
+            ("http", _) if self.allow_plaintext || is_loopback(&self.url) => Ok(Way::Clear(Box::new(endpoint))),
             _ => Err(ClientError::Plaintext),
         }
     }
@@ -109,7 +109,7 @@ impl ClientConfig {
 /// How a service is reached.
 enum Way {
     Encrypted(Box<Trusted>),
-    Clear(Endpoint),
+    Clear(Box<Endpoint>),
 }
 
 impl Client {

@@ -11,7 +11,7 @@ use super::private::program;
 use crate::scratch::Scratch;
 use crate::{child, eventually, port};
 
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 const SERVERS: usize = 3;
 
 /// A cluster with JetStream. Killed when dropped.
@@ -28,7 +28,7 @@ impl Cluster {
         let mut cluster = Self { servers: Vec::new(), ports, folder: Scratch::new("nats_cluster", None)? };
         for number in 0..SERVERS {
             let file = cluster.write_configuration(number, &routes)?;
-            let mut command = child::command(&program(), None);
+            let mut command = child::command(program(), None);
             let log = File::create(cluster.folder.path().join(format!("log{number}")))?;
             command.stdout(log.try_clone()?).stderr(log).arg("-c").arg(file);
             cluster.servers.push(child::spawn(command).context("cannot run nats-server; run `make test`")?);
