@@ -82,13 +82,20 @@ async fn accounts_out_of_quota_and_messages_nobody_sends_are_counted() -> anyhow
         .execute(&mut admin)
         .await?;
     }
+    // Somebody else is to send for the account, and does not.
+    sqlx::query(
+        "INSERT INTO messaging.lane (tenant_id, account_id, holder, epoch, lease_until, taken_over)
+         VALUES ($1, $1, gen_random_uuid(), 1, 'infinity', false)",
+    )
+    .bind(Uuid::from_u128(7))
+    .execute(&mut admin)
+    .await?;
     let queue = async |admin: &mut PgConnection, conversation: Uuid, minutes: i64, deferred: bool| {
         sqlx::query(
             "INSERT INTO messaging.send
                  (tenant_id, account_id, class, message_id, conversation_id, policy, deferred, due)
              VALUES ($1, $1, 0, $2, $3, 0, $4, CASE WHEN $4 THEN now() + interval '1 hour' END)",
         )
-        // One tenant and account, known to nobody, so that nobody sends for it.
         .bind(Uuid::from_u128(7))
         .bind(MessageId::new(now - chrono::TimeDelta::minutes(minutes)).uuid())
         .bind(conversation)

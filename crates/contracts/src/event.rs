@@ -41,7 +41,7 @@ impl EventBody for MessagingEvent {
         use messaging_event::Body;
         match &self.body {
             Some(Body::ConversationChanged(_)) => "conversation_changed",
-            Some(Body::MessageStateChanged(_)) => "message_state_changed",
+            Some(Body::MessageStatesChanged(_)) => "message_states_changed",
             None => "unknown",
         }
         .to_owned()

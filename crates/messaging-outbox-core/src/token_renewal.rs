@@ -59,7 +59,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn thirty_days_never_take_as_many_tokens_as_line_allows(steps in prop::collection::vec(1i64..300_000, 0..4_000)) {
+        fn thirty_days_never_take_as_many_tokens_as_line_allows(steps in prop::collection::vec(1i64..300_000, 0..1_000)) {
             let (mut now, mut renewals, mut issued) = (Timestamp::UNIX_EPOCH, None, Vec::new());
             for step in steps {
                 now += TimeDelta::seconds(step);
@@ -67,8 +67,8 @@ mod tests {
                     renewals = Some(renewed);
                     issued.push(now);
                 }
-                let alive = issued.iter().filter(|time| now - **time < TimeDelta::days(30)).count();
-                prop_assert!(alive < 29, "{} at once", alive);
+                issued.retain(|time| now - *time < TimeDelta::days(30));
+                prop_assert!(issued.len() < 29, "{} at once", issued.len());
             }
         }
     }

@@ -3,7 +3,8 @@
 --
 -- state          0 waits, 1 in the hands of the lane's holder of that epoch
 -- pack_id        the request it was frozen into: the ID, and so the retry key, of the request's first message
--- send_method    how that request goes; null: not frozen, no call can have been made (class 0), or a push alone (others)
+-- send_method    how that request goes; null: not frozen, no call can have been made (class 0), or a push alone (other
+--                classes, and what may go by push only)
 -- in_doubt       an attempt's outcome is unknown: only the same request may be repeated
 -- deferred, due  put back until then; those behind it in the same conversation wait, too
 CREATE TABLE {schema}.send (

@@ -2,7 +2,9 @@
 
 use bus::outbox::{self, OutboxError, Outgoing};
 use chassis::postgres::TenantTx;
-use contracts::events::v1::{ConversationChanged, MessageStateChanged, MessagingEvent, messaging_event::Body};
+use contracts::events::v1::{
+    ConversationChanged, MessageStateChange, MessageStatesChanged, MessagingEvent, messaging_event::Body,
+};
 use kernel::{AccountId, ConversationId, EventId, MessageId, Timestamp};
 
 use crate::postgres::settle::Settled;
@@ -18,14 +20,22 @@ pub(crate) struct Changed {
     pub(crate) message: Option<MessageId>,
 }
 
-/// Notes the change for watchers, and wakes them after the commit.
-pub(crate) async fn note(tx: &mut TenantTx, wakes: &Wakes, changed: &Changed) -> Result<(), sqlx::Error> {
+/// State changes that one event tells at most.
+const STATES_AT_ONCE: usize = 500;
+
+/// Notes changes for watchers, in this order and in one statement, and wakes them after the commit.
+pub(crate) async fn note(tx: &mut TenantTx, wakes: &Wakes, changed: &[Changed]) -> Result<(), sqlx::Error> {
+    if changed.is_empty() {
+        return Ok(());
+    }
     sqlx::query(
-        "INSERT INTO messaging.conversation_change (tenant_id, conversation_id, message_id) VALUES ($1, $2, $3)",
+        "INSERT INTO messaging.conversation_change (tenant_id, conversation_id, message_id)
+         SELECT $1, conversation_id, message_id
+         FROM unnest($2::uuid[], $3::uuid[]) WITH ORDINALITY AS c (conversation_id, message_id, place) ORDER BY place",
     )
     .bind(tx.tenant().uuid())
-    .bind(changed.conversation.uuid())
-    .bind(changed.message.map(MessageId::uuid))
+    .bind(changed.iter().map(|one| one.conversation.uuid()).collect::<Vec<_>>())
+    .bind(changed.iter().map(|one| one.message.map(MessageId::uuid)).collect::<Vec<_>>())
     .execute(&mut **tx)
     .await?;
     let tenant = tx.tenant();
@@ -46,23 +56,24 @@ pub(crate) async fn announce(tx: &mut TenantTx, changed: &Changed, now: Timestam
     append(tx, changed.conversation, body, now).await
 }
 
-/// Says on the bus that messages changed their state.
+/// Says on the bus that messages changed their state: those of one transaction together.
 pub(crate) async fn announce_states(tx: &mut TenantTx, settled: &[Settled], now: Timestamp) -> Result<(), OutboxError> {
-    let bodies: Vec<(String, MessagingEvent)> = settled
-        .iter()
-        .map(|one| {
-            let body = Body::MessageStateChanged(MessageStateChanged {
-                message_id: one.message.to_string(),
-                conversation_id: one.conversation.to_string(),
-                account_id: one.account.to_string(),
-                state: one.state.name().to_owned(),
-                change_time: Some(contracts::timestamp(now)),
-            });
-            (aggregate(one.conversation), MessagingEvent { body: Some(body) })
+    let told = |one: &Settled| MessageStateChange {
+        message_id: one.message.to_string(),
+        conversation_id: one.conversation.to_string(),
+        account_id: one.account.to_string(),
+        state: one.state.name().to_owned(),
+    };
+    let bodies: Vec<MessagingEvent> = settled
+        .chunks(STATES_AT_ONCE)
+        .map(|some| MessageStatesChanged {
+            changes: some.iter().map(told).collect(),
+            change_time: Some(contracts::timestamp(now)),
         })
+        .map(|changed| MessagingEvent { body: Some(Body::MessageStatesChanged(changed)) })
         .collect();
-    let outgoing = |(aggregate, body)| Outgoing { id: EventId::new(now), aggregate, time: now, body };
-    outbox::append_all(tx, bodies.iter().map(|(aggregate, body)| outgoing((aggregate.as_str(), body)))).await
+    let outgoing = |body| Outgoing { id: EventId::new(now), aggregate: "message states", time: now, body };
+    outbox::append_all(tx, bodies.iter().map(outgoing)).await
 }
 
 fn aggregate(conversation: ConversationId) -> String {

@@ -99,7 +99,7 @@ impl Reception {
         if let Some(token) = inbound.reply_token.as_deref().filter(|_| !event.effects_off) {
             self.keep_token(tx, event, &changed, token).await?;
         }
-        change::note(tx, &self.wakes, &changed).await?;
+        change::note(tx, &self.wakes, &[changed]).await?;
         if !event.effects_off {
             if chat.kind() == ConversationKind::Group && chat.recipient().is_some() {
                 group_name::expect(tx, event.account, changed.conversation).await?;

@@ -110,7 +110,7 @@ impl ConversationService for Desk {
         };
         let marked = conversation::mark_read(&mut tx, id, up_to).await.map_err(refuse::database)?;
         let changed = marked.ok_or_else(|| refuse::not_found("CONVERSATION"))?;
-        change::note(&mut tx, &self.tools.wakes, &changed).await.map_err(refuse::database)?;
+        change::note(&mut tx, &self.tools.wakes, &[changed]).await.map_err(refuse::database)?;
         change::announce(&mut tx, &changed, self.tools.clock.now()).await.map_err(|error| refuse::internal(&error))?;
         let detail =
             serde_json::json!({ "up_to_message_id": request.up_to_message_id, "unread_count": changed.unread_count });

@@ -240,7 +240,7 @@ impl Desk {
         };
         send_queue::insert(tx, &[entry]).await.map_err(refuse::database)?;
         let changed = conversation::wrote(tx, id, message, now).await.map_err(refuse::database)?;
-        change::note(tx, &self.tools.wakes, &changed).await.map_err(refuse::database)?;
+        change::note(tx, &self.tools.wakes, &[changed]).await.map_err(refuse::database)?;
         change::announce(tx, &changed, now).await.map_err(|error| refuse::internal(&error))?;
         let detail = serde_json::json!({ "conversation_id": id.to_string(), "policy": policy.code() });
         audit::record(tx, &Actor::of(caller), "message.send", &format!("message/{message}"), detail)
@@ -261,7 +261,7 @@ impl Desk {
     /// Tells watchers and other services that a message changed its state.
     async fn tell(&self, tx: &mut TenantTx, settled: &Settled) -> Result<(), Status> {
         for changed in conversation::bump(tx, &[*settled]).await.map_err(refuse::database)? {
-            change::note(tx, &self.tools.wakes, &changed).await.map_err(refuse::database)?;
+            change::note(tx, &self.tools.wakes, &[changed]).await.map_err(refuse::database)?;
         }
         let now = self.tools.clock.now();
         change::announce_states(tx, &[*settled], now).await.map_err(|error| refuse::internal(&error))

@@ -53,21 +53,29 @@ pub(crate) async fn all_known(tx: &mut TenantTx, accounts: &[Uuid]) -> Result<bo
 
 /// Reads an account of the transaction's tenant.
 pub(crate) async fn read(tx: &mut TenantTx, account: AccountId) -> Result<Option<Account>, sqlx::Error> {
-    let row = sqlx::query(
-        "SELECT a.channel_id, a.state, a.credential_kind, a.credential_material, a.credential_key_id,
+    Ok(read_all(tx, &[account.uuid()]).await?.pop())
+}
+
+/// Reads those of `accounts` that the transaction's tenant has, in any order.
+pub(crate) async fn read_all(tx: &mut TenantTx, accounts: &[Uuid]) -> Result<Vec<Account>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT a.account_id, a.channel_id, a.state, a.credential_kind, a.credential_material, a.credential_key_id,
              coalesce(t.suspended, false) AS suspended
          FROM messaging.account_replica a LEFT JOIN messaging.tenant_replica t USING (tenant_id)
-         WHERE a.tenant_id = $1 AND a.account_id = $2",
+         WHERE a.tenant_id = $1 AND a.account_id = ANY ($2)",
     )
     .bind(tx.tenant().uuid())
-    .bind(account.uuid())
-    .fetch_optional(&mut **tx)
+    .bind(accounts)
+    .fetch_all(&mut **tx)
     .await?;
-    let Some(row) = row else { return Ok(None) };
+    rows.iter().map(account).collect()
+}
+
+fn account(row: &sqlx::postgres::PgRow) -> Result<Account, sqlx::Error> {
     let state: i16 = row.try_get("state")?;
     let credential: i16 = row.try_get("credential_kind")?;
-    Ok(Some(Account {
-        id: account,
+    Ok(Account {
+        id: row.try_get::<Uuid, _>("account_id")?.into(),
         channel_id: row.try_get("channel_id")?,
         state: AccountState::try_from(i32::from(state)).unwrap_or(AccountState::Unspecified),
         credential: ChannelCredentialKind::try_from(i32::from(credential))
@@ -75,5 +83,5 @@ pub(crate) async fn read(tx: &mut TenantTx, account: AccountId) -> Result<Option
         sealed_material: row.try_get("credential_material")?,
         assertion_key_id: row.try_get("credential_key_id")?,
         tenant_suspended: row.try_get("suspended")?,
-    }))
+    })
 }

@@ -122,7 +122,7 @@ pub(crate) struct Outbound {
 pub(crate) async fn list_outbound(tx: &mut TenantTx, outbound: &Outbound) -> Result<Vec<Message>, sqlx::Error> {
     let query = match outbound.state {
         Some(MessageState::Refused | MessageState::Uncertain | MessageState::WaitingForQuota) => select_message!(
-            "m.message_id < $2 AND m.direction = 2 AND m.state IN (6, 7, 9) AND m.state = $3
+            "m.message_id < $2 AND m.attention = $3
                  AND ($4::uuid IS NULL OR m.account_id = $4)
              ORDER BY m.message_id DESC LIMIT $5"
         ),

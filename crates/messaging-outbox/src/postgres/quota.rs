@@ -67,25 +67,33 @@ pub(crate) async fn keep_reading(
     Ok(())
 }
 
-/// Counts requests that LINE accepted: one push is one counted message, however many objects it holds (D-3).
-pub(crate) async fn count(
-    tx: &mut TenantTx,
-    account: AccountId,
-    month: QuotaMonth,
-    pushes: i64,
-    replies: i64,
-) -> Result<(), sqlx::Error> {
+/// Requests of an account that LINE accepted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent {
+    pub(crate) account: AccountId,
+    pub(crate) pushes: i64,
+    pub(crate) replies: i64,
+}
+
+/// Counts requests that LINE accepted: one push is one counted message, however many objects it holds (D-3). `sent` names each
+/// account once, in the order of their IDs: two that count never wait for each other.
+pub(crate) async fn count(tx: &mut TenantTx, month: QuotaMonth, sent: &[Sent]) -> Result<(), sqlx::Error> {
+    if sent.is_empty() {
+        return Ok(());
+    }
     sqlx::query(
         "INSERT INTO messaging.quota AS q (tenant_id, account_id, month, sent_by_push, sent_by_reply)
-         VALUES ($1, $2, $3, $4, $5)
+         SELECT $1, account_id, $3, pushes, replies
+         FROM unnest($2::uuid[], $4::bigint[], $5::bigint[]) WITH ORDINALITY AS s (account_id, pushes, replies, place)
+         ORDER BY place
          ON CONFLICT (tenant_id, account_id, month) DO UPDATE
          SET sent_by_push = q.sent_by_push + excluded.sent_by_push, sent_by_reply = q.sent_by_reply + excluded.sent_by_reply",
     )
     .bind(tx.tenant().uuid())
-    .bind(account.uuid())
+    .bind(sent.iter().map(|one| one.account.uuid()).collect::<Vec<_>>())
     .bind(month.first_day())
-    .bind(pushes)
-    .bind(replies)
+    .bind(sent.iter().map(|one| one.pushes).collect::<Vec<_>>())
+    .bind(sent.iter().map(|one| one.replies).collect::<Vec<_>>())
     .execute(&mut **tx)
     .await?;
     Ok(())

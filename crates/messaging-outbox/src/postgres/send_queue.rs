@@ -143,7 +143,7 @@ pub(crate) async fn claim(worker: &PgPool, holder: Uuid, wants: &[Want]) -> Resu
          UPDATE messaging.send s
          SET state = 1, epoch = p.epoch, attempts = least(s.attempts + 1, 30000), deferred = false,
              first_time = coalesce(s.first_time, now()),
-             in_doubt = s.in_doubt OR (p.old_state = 1 AND (s.send_method IS NOT NULL OR s.class > 0))
+             in_doubt = s.in_doubt OR (p.old_state = 1 AND (s.send_method IS NOT NULL OR s.class > 0 OR s.policy = $7))
          FROM picked p
          WHERE (s.tenant_id, s.account_id, s.class, s.message_id) = (p.tenant_id, p.account_id, p.class, p.message_id)
          RETURNING s.tenant_id, s.account_id, s.class, s.message_id, s.conversation_id, s.policy, s.silent, s.attempts,
@@ -155,6 +155,7 @@ pub(crate) async fn claim(worker: &PgPool, holder: Uuid, wants: &[Want]) -> Resu
     .bind(wants.iter().map(|want| want.epoch).collect::<Vec<_>>())
     .bind(wants.iter().map(|want| want.room).collect::<Vec<_>>())
     .bind(wants.iter().map(|want| want.last_class).collect::<Vec<_>>())
+    .bind(SendPolicy::PushOnly.code())
     .fetch_all(worker)
     .await?;
     let mut claimed = rows.iter().map(claimed).collect::<Result<Vec<_>, _>>()?;

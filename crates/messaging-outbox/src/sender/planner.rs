@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use chassis::failpoint;
 use chassis::postgres::TenantTx;
-use kernel::{ConversationId, MessageId, TenantId, Timestamp};
+use kernel::{AccountId, ConversationId, MessageId, TenantId, Timestamp};
 use messaging_outbox_core::chat::{Chat, ConversationKind};
 use messaging_outbox_core::pack::{self, Packable};
-use messaging_outbox_core::route::{self, Route, SendMethod};
+use messaging_outbox_core::route::{self, Route, SendMethod, SendPolicy};
 use messaging_outbox_core::send_gate::SendGate;
 use serde_json::Value;
 use uuid::Uuid;
@@ -61,8 +61,11 @@ async fn try_plan(
 ) -> anyhow::Result<HashMap<AccountKey, Planned>> {
     let mut planned: HashMap<AccountKey, Planned> = HashMap::new();
     let mut tx = sender.tools.database.tenant(tenant).await?;
+    let ids: Vec<Uuid> = wants.iter().map(|want| want.key.account.uuid()).collect();
+    let accounts = account::read_all(&mut tx, &ids).await?;
+    let mut accounts: HashMap<AccountId, Account> = accounts.into_iter().map(|account| (account.id, account)).collect();
     for want in wants {
-        let account = account::read(&mut tx, want.key.account).await?.map(Arc::new);
+        let account = accounts.remove(&want.key.account).map(Arc::new);
         planned.insert(want.key, Planned { account, ..Planned::default() });
         claimed.extend(missing_parts(&mut tx, want, &claimed).await?);
     }
@@ -255,8 +258,8 @@ impl Plan {
                 self.used.push(token.id);
                 self.freeze(key, rows, SendMethod::Reply, Some(token))
             }
-            Route::Push if first.class > 0 && rows.len() == 1 => {
-                // The claim itself froze it: one message, its own ID as key, by push.
+            Route::Push if (first.class > 0 || first.policy == SendPolicy::PushOnly) && rows.len() == 1 => {
+                // The claim itself froze it: one message, its own ID as key, and never anything but a push.
                 let mut request = self.request(key, rows, SendMethod::Push, first.message.uuid(), None)?;
                 request.frozen = true;
                 Some(request)

@@ -25,9 +25,10 @@ use super::Tools;
 use super::request::Request;
 use crate::change;
 use crate::postgres::account::AccountKey;
+use crate::postgres::conversation;
+use crate::postgres::quota::{self, Sent};
 use crate::postgres::send_queue::Claimed;
 use crate::postgres::settle::{self, Accepted, Failure, GivenUp, PutBack, Settled};
-use crate::postgres::{conversation, quota};
 
 /// Requests whose outcomes are written in one transaction at most.
 const AT_ONCE: usize = 1024;
@@ -326,13 +327,12 @@ async fn write(tools: &Tools, tenant: TenantId, all: &Settlement) -> anyhow::Res
             SendMethod::Reply => sum.1 += 1,
         }
     }
-    for (account, (pushes, replies)) in sums {
-        quota::count(&mut tx, account, QuotaMonth::of(now), pushes, replies).await?;
-    }
+    let sums: Vec<Sent> =
+        sums.into_iter().map(|(account, (pushes, replies))| Sent { account, pushes, replies }).collect();
+    quota::count(&mut tx, QuotaMonth::of(now), &sums).await?;
     let urgent: Vec<Settled> = settled.iter().copied().filter(|one| one.class == 0).collect();
-    for changed in conversation::bump(&mut tx, &urgent).await? {
-        change::note(&mut tx, &tools.wakes, &changed).await?;
-    }
+    let changed = conversation::bump(&mut tx, &urgent).await?;
+    change::note(&mut tx, &tools.wakes, &changed).await?;
     change::announce_states(&mut tx, &urgent, now).await?;
     tx.commit().await?;
     for one in &settled {
