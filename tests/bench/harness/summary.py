@@ -29,14 +29,14 @@ class Bound:
     most: float
 
 
-# About twice what a quiet machine shows; those of P-4 are first guesses, not taken from a measurement yet.
+# About twice what a quiet machine shows.
 BOUNDS = [
     Bound("P-1", "cpu_us", 200),
     Bound("P-1", "wal_bytes", 3200),
     Bound("P-1", "commits", 0.2),
-    Bound("P-4", "cpu_us", 1500),
-    Bound("P-4", "wal_bytes", 6000),
-    Bound("P-4", "commits", 1.0),
+    Bound("P-4", "cpu_us", 800),
+    Bound("P-4", "wal_bytes", 4800),
+    Bound("P-4", "commits", 0.3),
 ]
 
 
