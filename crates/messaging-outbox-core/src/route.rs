@@ -26,6 +26,13 @@ impl SendPolicy {
         }
     }
 
+    /// Whether a single message of `class` can leave in one way only: by push, with its own ID as retry key. Its claim says all
+    /// there is to know of its request, so nothing else is written before the call (L-05).
+    #[must_use]
+    pub const fn is_push_alone(self, class: i16) -> bool {
+        class > 0 || matches!(self, Self::PushOnly)
+    }
+
     /// The policy of that number; reply first where none is stated.
     #[must_use]
     pub const fn from_code(code: i16) -> Self {
@@ -116,6 +123,8 @@ mod tests {
     fn codes_come_back() {
         for policy in [SendPolicy::ReplyFirst, SendPolicy::PushOnly, SendPolicy::ReplyOnly] {
             assert_eq!(SendPolicy::from_code(policy.code()), policy);
+            assert!(policy.is_push_alone(1), "notices and campaigns use no reply token");
+            assert_eq!(policy.is_push_alone(0), policy == SendPolicy::PushOnly);
         }
         for method in [SendMethod::Reply, SendMethod::Push] {
             assert_eq!(SendMethod::from_code(method.code()), Some(method));

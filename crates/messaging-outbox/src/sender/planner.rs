@@ -9,7 +9,7 @@ use chassis::postgres::TenantTx;
 use kernel::{AccountId, ConversationId, MessageId, TenantId, Timestamp};
 use messaging_outbox_core::chat::{Chat, ConversationKind};
 use messaging_outbox_core::pack::{self, Packable};
-use messaging_outbox_core::route::{self, Route, SendMethod, SendPolicy};
+use messaging_outbox_core::route::{self, Route, SendMethod};
 use messaging_outbox_core::send_gate::SendGate;
 use serde_json::Value;
 use uuid::Uuid;
@@ -258,7 +258,7 @@ impl Plan {
                 self.used.push(token.id);
                 self.freeze(key, rows, SendMethod::Reply, Some(token))
             }
-            Route::Push if (first.class > 0 || first.policy == SendPolicy::PushOnly) && rows.len() == 1 => {
+            Route::Push if first.policy.is_push_alone(first.class) && rows.len() == 1 => {
                 // The claim itself froze it: one message, its own ID as key, and never anything but a push.
                 let mut request = self.request(key, rows, SendMethod::Push, first.message.uuid(), None)?;
                 request.frozen = true;

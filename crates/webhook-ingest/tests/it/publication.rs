@@ -30,6 +30,13 @@ async fn what_a_replica_committed_and_did_not_publish_another_one_publishes() {
     second.stop().await;
 }
 
+/// Until then nobody could tell that it is another stream.
+async fn until_the_stream_is_remembered(stage: &Stage) {
+    eventually(SOON, || async { (stage.count("SELECT count(*) FROM ingest.stream_state").await == 1).then_some(()) })
+        .await
+        .unwrap();
+}
+
 #[tokio::test]
 async fn a_lost_stream_is_filled_again_from_the_archive() {
     let stage = Stage::new("lost_stream").await;
@@ -41,10 +48,7 @@ async fn a_lost_stream_is_filled_again_from_the_archive() {
         ids.push(id);
     }
     stage.eventually_published(&ids).await;
-    // Remembered, or nobody could tell that it is another stream.
-    eventually(SOON, || async { (stage.count("SELECT count(*) FROM ingest.stream_state").await == 1).then_some(()) })
-        .await
-        .unwrap();
+    until_the_stream_is_remembered(&stage).await;
 
     let jetstream = stage.jetstream().await;
     jetstream.delete_stream(format!("{}_LINE_WEBHOOK", stage.prefix)).await.unwrap();
@@ -86,9 +90,7 @@ async fn what_was_published_late_is_remembered_as_long_as_the_server_is_away() {
     let cluster = testkit::postgres::Cluster::shared();
     let stage = Stage::on(&cluster, server.url(), "long_away").await;
     let replica = stage.start().await;
-    eventually(SOON, || async { (stage.count("SELECT count(*) FROM ingest.stream_state").await == 1).then_some(()) })
-        .await
-        .unwrap();
+    until_the_stream_is_remembered(&stage).await;
     server.stop().await.unwrap();
     server.keep_store().unwrap();
     let (late, body) = one();
