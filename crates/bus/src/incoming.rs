@@ -21,6 +21,22 @@ pub struct Incoming<B> {
 }
 
 impl<B> Incoming<B> {
+    /// A span for what is done about this event, in the event's own trace.
+    #[must_use]
+    pub fn span(&self) -> tracing::Span {
+        let span = tracing::info_span!(
+            "handle",
+            otel.kind = "consumer",
+            event.id = self.header.id,
+            event.kind = self.subject.happened(),
+            attempt = self.attempt
+        );
+        if let Some(trace) = &self.header.trace {
+            chassis::trace::follow(&span, trace);
+        }
+        span
+    }
+
     /// Whose it is: the tenant of the transaction it is handled in. The nil UUID for the platform's own.
     #[must_use]
     pub fn tenant(&self) -> TenantId {

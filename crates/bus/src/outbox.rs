@@ -23,6 +23,8 @@ pub struct Outgoing<'a, B> {
     pub time: Timestamp,
     /// What happened.
     pub body: &'a B,
+    /// The trace it belongs to; none: the present one.
+    pub trace: Option<&'a TraceParent>,
 }
 
 /// An event was not appended. The transaction must not be committed.
@@ -45,7 +47,7 @@ pub enum OutboxError {
 }
 
 /// Appends an event to the outbox of the transaction's service and tenant ([`TenantTx::is_platform`]: an event of the platform),
-/// with the present trace. The commit wakes the relay. One round trip.
+/// with its trace. The commit wakes the relay. One round trip.
 ///
 /// # Errors
 /// See [`OutboxError`].
@@ -65,10 +67,10 @@ pub async fn append_all<'a, B: EventBody + 'a>(
     if Family::of_schema(schema).is_none_or(|family| family == Family::LineWebhook || family.kind() != B::full_name()) {
         return Err(OutboxError::NotOurs { schema, kind: B::full_name() });
     }
-    let trace = chassis::trace::current().as_ref().and_then(pack_trace);
+    let present = chassis::trace::current();
     let mut rows = Rows::default();
     for event in events {
-        rows.add(tx, &event)?;
+        rows.add(tx, &event, present.as_ref())?;
     }
     if rows.ids.is_empty() {
         return Ok(());
@@ -76,9 +78,9 @@ pub async fn append_all<'a, B: EventBody + 'a>(
     sqlx::query(AssertSqlSafe(format!(
         "WITH appended AS (
             INSERT INTO {schema}.outbox (tenant_id, event_id, order_key, time, happened, payload, trace)
-            SELECT $1, id, order_key, time, happened, payload, $7
-            FROM unnest($2::uuid[], $3::int8[], $4::timestamptz[], $5::text[], $6::bytea[])
-                WITH ORDINALITY AS e (id, order_key, time, happened, payload, place)
+            SELECT $1, id, order_key, time, happened, payload, trace
+            FROM unnest($2::uuid[], $3::int8[], $4::timestamptz[], $5::text[], $6::bytea[], $7::bytea[])
+                WITH ORDINALITY AS e (id, order_key, time, happened, payload, trace, place)
             ORDER BY place
             RETURNING tenant_id, sequence
         ) INSERT INTO {schema}.outbox_pending (tenant_id, sequence) SELECT tenant_id, sequence FROM appended"
@@ -89,7 +91,7 @@ pub async fn append_all<'a, B: EventBody + 'a>(
     .bind(rows.times)
     .bind(rows.happened)
     .bind(rows.payloads)
-    .bind(trace)
+    .bind(rows.traces)
     .execute(&mut **tx)
     .await?;
     tx.after_commit(move || wake::committed(schema));
@@ -103,10 +105,16 @@ struct Rows {
     times: Vec<Timestamp>,
     happened: Vec<String>,
     payloads: Vec<Vec<u8>>,
+    traces: Vec<Option<Vec<u8>>>,
 }
 
 impl Rows {
-    fn add<B: EventBody>(&mut self, tx: &TenantTx, event: &Outgoing<'_, B>) -> Result<(), OutboxError> {
+    fn add<B: EventBody>(
+        &mut self,
+        tx: &TenantTx,
+        event: &Outgoing<'_, B>,
+        present: Option<&TraceParent>,
+    ) -> Result<(), OutboxError> {
         let payload = event.body.encode_to_vec();
         if payload.len() > LARGEST {
             return Err(OutboxError::TooLarge(payload.len()));
@@ -116,6 +124,7 @@ impl Rows {
         self.times.push(event.time);
         self.happened.push(event.body.happened());
         self.payloads.push(payload);
+        self.traces.push(event.trace.or(present).and_then(pack_trace));
         Ok(())
     }
 }

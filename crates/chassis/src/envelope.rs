@@ -67,6 +67,26 @@ impl Envelope {
     /// # Errors
     /// See [`EnvelopeError`].
     pub async fn encrypt(&self, tx: &mut TenantTx, purpose: &str, plaintext: &[u8]) -> Result<Vec<u8>, EnvelopeError> {
+        let (id, key) = self.newest(tx).await?;
+        cipher::encrypt(&key, tx.tenant(), id, purpose, plaintext)
+    }
+
+    /// Encrypts several plaintexts, each with its purpose, as [`Envelope::encrypt`] does one, in this order.
+    ///
+    /// # Errors
+    /// See [`EnvelopeError`].
+    pub async fn encrypt_all(
+        &self,
+        tx: &mut TenantTx,
+        purposes_and_plaintexts: &[(String, &[u8])],
+    ) -> Result<Vec<Vec<u8>>, EnvelopeError> {
+        let (id, key) = self.newest(tx).await?;
+        let encrypt =
+            |(purpose, plaintext): &(String, &[u8])| cipher::encrypt(&key, tx.tenant(), id, purpose, plaintext);
+        purposes_and_plaintexts.iter().map(encrypt).collect()
+    }
+
+    async fn newest(&self, tx: &mut TenantTx) -> Result<(Uuid, DataKey), EnvelopeError> {
         let newest = sqlx::query(AssertSqlSafe(format!(
             "SELECT data_key_id, master_key_id, wrapped FROM {}.data_key WHERE tenant_id = $1
              ORDER BY created_at DESC LIMIT 1",
@@ -75,11 +95,10 @@ impl Envelope {
         .bind(tx.tenant().uuid())
         .fetch_optional(&mut **tx)
         .await?;
-        let (id, key) = match newest {
-            Some(row) => (row.try_get("data_key_id")?, self.opened(tx.tenant(), &row)?),
-            None => self.make_key(tx).await?,
-        };
-        cipher::encrypt(&key, tx.tenant(), id, purpose, plaintext)
+        match newest {
+            Some(row) => Ok((row.try_get("data_key_id")?, self.opened(tx.tenant(), &row)?)),
+            None => self.make_key(tx).await,
+        }
     }
 
     /// Decrypts what [`Envelope::encrypt`] made for the same tenant and `purpose`.

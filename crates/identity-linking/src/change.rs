@@ -89,6 +89,7 @@ pub(crate) async fn announce(
         aggregate: &format!("{kind}/{id}"),
         time,
         body: &IdentityEvent { body: Some(body) },
+        trace: None,
     };
     failpoint::reached("identity.before_event");
     outbox::append(tx, event).await?;

@@ -12,6 +12,7 @@ use identity_linking_core::friendship::{Friendship, Seen, Sign, sign_of};
 use kernel::{AccountId, ProviderId, Timestamp};
 use line_types::id::UserId;
 use line_types::webhook::Event;
+use tracing::{Instrument as _, Span};
 
 use crate::change::{self, ChangeError, Subject};
 use crate::postgres::friendship::{self, StoredFriendship};
@@ -25,22 +26,48 @@ const WAIT: Duration = Duration::from_millis(100);
 /// Keeps friendships.
 pub(crate) struct Friendships(pub(crate) Registry);
 
+/// What an event tells of a user of an account.
+struct Report {
+    account: AccountId,
+    user: UserId,
+    seen: Seen,
+}
+
+impl Report {
+    /// Reads an event; none where it tells of nobody.
+    fn of(event: &LineWebhookEvent) -> Result<Option<Self>, &'static str> {
+        let account = event.account_id.parse().map_err(|_| "no account ID")?;
+        let at = event.occur_time.as_ref().and_then(to_timestamp).ok_or("no time")?;
+        let line_event = std::str::from_utf8(&event.raw).ok().and_then(|raw| Event::parse(raw).ok());
+        let line_event = line_event.ok_or("not a webhook event")?;
+        Ok(sign_of(&line_event).map(|(user, sign)| Self {
+            account,
+            user: user.clone(),
+            seen: Seen { sign, at, event_id: event.webhook_event_id.clone() },
+        }))
+    }
+}
+
 impl Handler for Friendships {
     type Body = LineWebhookEvent;
 
     async fn handle(&self, tx: &mut TenantTx, event: &Incoming<LineWebhookEvent>) -> Result<Handled, Trouble> {
-        let Ok(account) = event.body.account_id.parse::<AccountId>() else {
-            return Ok(Handled::Never("no account ID"));
-        };
-        let Some(at) = event.body.occur_time.as_ref().and_then(to_timestamp) else {
-            return Ok(Handled::Never("no time"));
-        };
-        let Some(line_event) = std::str::from_utf8(&event.body.raw).ok().and_then(|raw| Event::parse(raw).ok()) else {
-            return Ok(Handled::Never("not a webhook event"));
-        };
-        let Some((user, sign)) = sign_of(&line_event) else { return Ok(Handled::Done) };
-        let seen = Seen { sign, at, event_id: event.body.webhook_event_id.clone() };
-        self.see(tx, account, user, &seen).await.map_err(trouble)
+        match Report::of(&event.body) {
+            Ok(Some(report)) => self.take(tx, &[(report, Span::current())]).await.map_err(trouble),
+            Ok(None) => Ok(Handled::Done),
+            Err(reason) => Ok(Handled::Never(reason)),
+        }
+    }
+
+    async fn handle_all(&self, tx: &mut TenantTx, events: &[&Incoming<LineWebhookEvent>]) -> Result<Handled, Trouble> {
+        let mut reports = Vec::with_capacity(events.len());
+        for event in events {
+            match Report::of(&event.body) {
+                Ok(report) => reports.extend(report.map(|report| (report, event.span()))),
+                Err(reason) => return Ok(Handled::Never(reason)),
+            }
+        }
+        self.take(tx, &reports).await.map_err(trouble)
     }
 }
 
@@ -57,24 +84,27 @@ fn trouble(error: ChangeError) -> Trouble {
 }
 
 impl Friendships {
-    /// Keeps what an event tells of a user.
-    async fn see(
-        &self,
-        tx: &mut TenantTx,
-        account: AccountId,
-        user: &UserId,
-        seen: &Seen,
-    ) -> Result<Handled, ChangeError> {
-        let Some(look) = friendship::look(tx, account, user).await? else {
-            return Ok(Handled::Never("no such account"));
-        };
-        // The usual case, a friend who writes again: nothing changes, and nothing is locked.
-        if look.friendship.is_some_and(|known| known.value.clone().fold(seen) == known.value) {
-            return Ok(Handled::Done);
+    /// Keeps what events tell of users, each in its span.
+    async fn take(&self, tx: &mut TenantTx, reports: &[(Report, Span)]) -> Result<Handled, ChangeError> {
+        let pairs: Vec<_> = reports.iter().map(|(report, _)| (report.account, &report.user)).collect();
+        let looks = friendship::look(tx, &pairs).await?;
+        for ((report, span), look) in reports.iter().zip(looks) {
+            let Some(look) = look else { return Ok(Handled::Never("no such account")) };
+            // The usual case, a friend who writes again: nothing changes, and nothing is locked.
+            if look.friendship.is_none_or(|known| known.value.clone().fold(&report.seen) != known.value) {
+                self.keep(tx, look.provider, report).instrument(span.clone()).await?;
+            }
         }
+        Ok(Handled::Done)
+    }
+
+    /// Keeps what an event tells of a user.
+    async fn keep(&self, tx: &mut TenantTx, provider: ProviderId, report: &Report) -> Result<(), ChangeError> {
+        let Report { account, user, seen } = report;
+        let account = *account;
         let now = self.0.now();
-        let id = friend::id_of(look.provider, user);
-        let is_new = self.know(tx, look.provider, user, now).await?;
+        let id = friend::id_of(provider, user);
+        let is_new = self.know(tx, provider, user, now).await?;
         let first = StoredFriendship { version: 1, value: Friendship::begin(seen) };
         let (kept, turned) = if friendship::insert_if_new(tx, account, id, &first).await? {
             let turned = first.value.turn.is_some();
@@ -101,7 +131,7 @@ impl Friendships {
         if is_new || (turned && seen.sign == Sign::Follow) {
             profile_request::put(tx, id, account).await?;
         }
-        Ok(Handled::Done)
+        Ok(())
     }
 
     /// Keeps a LINE user who was not known, and tells the others; whether that was so.

@@ -1,5 +1,7 @@
 //! What a webhook event means for a conversation.
 
+use std::collections::HashSet;
+
 use kernel::{AccountId, MessageId, Timestamp};
 use line_types::id::MessageId as LineMessageId;
 use line_types::webhook::{Event, EventKind, MessageContent, Mode, Source};
@@ -64,6 +66,30 @@ impl Inbound {
             _ => Place::In(self.chat.clone()),
         }
     }
+}
+
+impl Inbound {
+    /// Whether it only adds to its chat: a message that is not held yet, or something that is about no message.
+    #[must_use]
+    pub fn is_arrival(&self, is_held: impl Fn(MessageId) -> bool) -> bool {
+        let about = self.about.as_ref();
+        about.is_none_or(|about| !matches!(about.fact, Fact::Unsent { .. }) && !is_held(about.message))
+    }
+}
+
+/// How many of the first `events` can be kept at once: arrivals, each in another conversation and about another message, so
+/// that the outcome is as if they were kept in this order. 0 where the first one must be kept alone.
+pub fn at_once<'a>(
+    events: impl IntoIterator<Item = (AccountId, &'a Inbound)>,
+    is_held: impl Fn(MessageId) -> bool,
+) -> usize {
+    let (mut conversations, mut messages) = (HashSet::new(), HashSet::new());
+    let is_apart = |(account, event): &(AccountId, &'a Inbound)| {
+        event.is_arrival(&is_held)
+            && conversations.insert(event.chat.conversation(*account))
+            && event.about.as_ref().is_none_or(|about| messages.insert(about.message))
+    };
+    events.into_iter().take_while(is_apart).count()
 }
 
 /// Our ID of a message a LINE user wrote: it follows from the account and LINE's ID, so that every event about the message
@@ -238,5 +264,32 @@ mod tests {
             let raw = serde_json::json!({"type": "message", "source": {"type": kind}, "message": message}).to_string();
             let _ = read_json(&raw);
         }
+    }
+
+    #[test]
+    fn only_arrivals_of_different_conversations_are_kept_at_once() {
+        let account = AccountId::from(Uuid::from_u128(7));
+        let of = |kind: &str, user: u8, message: u32| {
+            let rest = match kind {
+                "unsend" => format!(r#","unsend":{{"messageId":"{message}"}}"#),
+                "postback" => r#","postback":{"data":"x"}"#.to_owned(),
+                _ => format!(r#","message":{{"id":"{message}","type":"text","text":"x"}}"#),
+            };
+            read_json(&format!(
+                r#"{{"type":"{kind}","mode":"active","timestamp":1,"source":{{"type":"user","userId":"U{user:032x}"}}{rest}}}"#
+            ))
+            .unwrap()
+        };
+        let count = |events: &[Inbound], held: u32| {
+            let held = message_id(account, &LineMessageId::parse(&held.to_string()).unwrap());
+            at_once(events.iter().map(|event| (account, event)), |message| message == held)
+        };
+        let events = [of("message", 1, 11), of("messageEdited", 2, 12), of("postback", 3, 0), of("message", 1, 14)];
+        assert_eq!(count(&events, 0), 3, "the fourth is of the first one's conversation");
+        assert_eq!(count(&events, 12), 1, "the second changes a message that is there");
+        assert_eq!(count(&events, 11), 0);
+        assert_eq!(count(&[of("message", 1, 11), of("message", 2, 11)], 0), 1, "about the same message");
+        assert_eq!(count(&[of("unsend", 1, 11)], 0), 0);
+        assert_eq!(count(&[], 0), 0);
     }
 }

@@ -5,7 +5,7 @@ use chassis::postgres::TenantTx;
 use contracts::events::v1::{
     ConversationChanged, MessageStateChange, MessageStatesChanged, MessagingEvent, messaging_event::Body,
 };
-use kernel::{AccountId, ConversationId, EventId, MessageId, Timestamp};
+use kernel::{AccountId, ConversationId, EventId, MessageId, Timestamp, TraceParent};
 
 use crate::postgres::settle::Settled;
 use crate::wake::{Wake, Wakes};
@@ -43,17 +43,38 @@ pub(crate) async fn note(tx: &mut TenantTx, wakes: &Wakes, changed: &[Changed]) 
     Ok(())
 }
 
-/// Says on the bus that the conversation changed.
+/// Says on the bus that a conversation changed at `now`.
 pub(crate) async fn announce(tx: &mut TenantTx, changed: &Changed, now: Timestamp) -> Result<(), OutboxError> {
-    let body = Body::ConversationChanged(ConversationChanged {
+    announce_all(tx, &[(*changed, now, None)]).await
+}
+
+/// Says on the bus that conversations changed: how each stands, when it changed, and the trace that belongs to.
+pub(crate) async fn announce_all(
+    tx: &mut TenantTx,
+    changes: &[(Changed, Timestamp, Option<TraceParent>)],
+) -> Result<(), OutboxError> {
+    let told = |(changed, time, _): &(Changed, Timestamp, _)| ConversationChanged {
         conversation_id: changed.conversation.to_string(),
         account_id: changed.account.to_string(),
         version: changed.version,
         unread_count: changed.unread_count,
         message_id: changed.message.map(|message| message.to_string()).unwrap_or_default(),
-        change_time: Some(contracts::timestamp(now)),
+        change_time: Some(contracts::timestamp(*time)),
+    };
+    let bodies: Vec<(String, MessagingEvent)> = changes
+        .iter()
+        .map(told)
+        .map(|told| (format!("conversation/{}", told.conversation_id), Body::ConversationChanged(told)))
+        .map(|(aggregate, body)| (aggregate, MessagingEvent { body: Some(body) }))
+        .collect();
+    let outgoing = changes.iter().zip(&bodies).map(|((_, time, trace), (aggregate, body))| Outgoing {
+        id: EventId::new(*time),
+        aggregate,
+        time: *time,
+        body,
+        trace: trace.as_ref(),
     });
-    append(tx, changed.conversation, body, now).await
+    outbox::append_all(tx, outgoing).await
 }
 
 /// Says on the bus that messages changed their state: those of one transaction together.
@@ -72,15 +93,6 @@ pub(crate) async fn announce_states(tx: &mut TenantTx, settled: &[Settled], now:
         })
         .map(|changed| MessagingEvent { body: Some(Body::MessageStatesChanged(changed)) })
         .collect();
-    let outgoing = |body| Outgoing { id: EventId::new(now), aggregate: "message states", time: now, body };
+    let outgoing = |body| Outgoing { id: EventId::new(now), aggregate: "message states", time: now, body, trace: None };
     outbox::append_all(tx, bodies.iter().map(outgoing)).await
-}
-
-fn aggregate(conversation: ConversationId) -> String {
-    format!("conversation/{conversation}")
-}
-
-async fn append(tx: &mut TenantTx, of: ConversationId, body: Body, now: Timestamp) -> Result<(), OutboxError> {
-    let body = MessagingEvent { body: Some(body) };
-    outbox::append(tx, Outgoing { id: EventId::new(now), aggregate: &aggregate(of), time: now, body: &body }).await
 }

@@ -1,5 +1,13 @@
-//! LINE's events become conversations and messages: one transaction each, with the inbox row, the change and its event.
+//! LINE's events become conversations and messages: one transaction with the inbox rows, the changes and their events.
+//!
+//! Most events only add to a conversation, and those of a tenant are added together (`arrival`); those about a message that is
+//! there already, or that was taken back, are folded into it one by one (`revision`).
 
+mod arrival;
+mod follow_up;
+mod revision;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bus::{Handled, Handler, Incoming, Trouble};
@@ -7,24 +15,18 @@ use chassis::envelope::Envelope;
 use chassis::failpoint;
 use chassis::postgres::TenantTx;
 use contracts::events::v1::LineWebhookEvent;
-use kernel::{AccountId, Clock, Timestamp};
+use kernel::{AccountId, Clock, MessageId, Timestamp};
 use line_types::webhook::Event;
-use messaging_outbox_core::chat::ConversationKind;
-use messaging_outbox_core::fold::Fact;
-use messaging_outbox_core::inbound::{self, About, Inbound, Place};
-use messaging_outbox_core::reply_window;
+use messaging_outbox_core::chat::Chat;
+use messaging_outbox_core::inbound::{self, Inbound};
+use tracing::Span;
 use uuid::Uuid;
 
-use crate::change::{self, Changed};
-use crate::postgres::account::AccountKey;
-use crate::postgres::{content, group_name, inbound as rows, reply_token};
+use crate::postgres::inbound::{self as rows, Touch};
 use crate::trouble;
-use crate::wake::{Wake, Wakes};
+use crate::wake::Wakes;
 
-/// What a reply token is encrypted for.
-pub(crate) fn purpose(token: Uuid) -> String {
-    format!("reply_token/{token}")
-}
+pub(crate) use follow_up::purpose;
 
 /// Handles `line.webhook.v1` events.
 pub(crate) struct Reception {
@@ -37,24 +39,21 @@ impl Handler for Reception {
     type Body = LineWebhookEvent;
 
     async fn handle(&self, tx: &mut TenantTx, event: &Incoming<LineWebhookEvent>) -> Result<Handled, Trouble> {
-        failpoint::reached("messaging.before_inbound");
-        let body = &event.body;
-        let Ok(account) = body.account_id.parse::<AccountId>() else { return Ok(Handled::Never("no account ID")) };
-        let Some(occur_time) = body.occur_time.as_ref().and_then(contracts::to_timestamp) else {
-            return Ok(Handled::Never("no time"));
-        };
-        let receive_time = body.receive_time.as_ref().and_then(contracts::to_timestamp).unwrap_or(occur_time);
-        let Some(parsed) = std::str::from_utf8(&body.raw).ok().and_then(|raw| Event::parse(raw).ok()) else {
-            return Ok(Handled::Never("not an event"));
-        };
-        let Some(inbound) = inbound::read(account, &body.webhook_event_id, occur_time, &parsed) else {
-            return Ok(Handled::Done);
-        };
-        let event =
-            Heard { account, id: &body.webhook_event_id, occur_time, receive_time, effects_off: body.effects_off };
-        self.take(tx, &event, &inbound).await.map_err(trouble::of)?;
-        failpoint::reached("messaging.after_inbound");
-        Ok(Handled::Done)
+        match Heard::of(&event.body, Span::current()) {
+            Ok(heard) => self.take(tx, heard.as_slice()).await,
+            Err(reason) => Ok(Handled::Never(reason)),
+        }
+    }
+
+    async fn handle_all(&self, tx: &mut TenantTx, events: &[&Incoming<LineWebhookEvent>]) -> Result<Handled, Trouble> {
+        let mut heard = Vec::with_capacity(events.len());
+        for event in events {
+            match Heard::of(&event.body, event.span()) {
+                Ok(one) => heard.extend(one),
+                Err(reason) => return Ok(Handled::Never(reason)),
+            }
+        }
+        self.take(tx, &heard).await
     }
 
     /// A late copy of a message that was taken back says its text still.
@@ -62,97 +61,73 @@ impl Handler for Reception {
         let Ok(account) = event.body.account_id.parse::<AccountId>() else { return Ok(false) };
         let Some(line_message) = trouble::says(&event.body) else { return Ok(false) };
         let message = inbound::message_id(account, &line_message);
-        rows::lock(tx, message).await?;
+        rows::lock(tx, &[message]).await?;
         rows::is_buried(tx, message).await
     }
 }
 
+/// An event that belongs to a conversation.
 struct Heard<'a> {
     account: AccountId,
     id: &'a str,
     occur_time: Timestamp,
     receive_time: Timestamp,
     effects_off: bool,
+    inbound: Inbound,
+    /// In the event's own trace.
+    span: Span,
+}
+
+impl<'a> Heard<'a> {
+    /// Reads an event; none where it belongs to no conversation.
+    fn of(body: &'a LineWebhookEvent, span: Span) -> Result<Option<Self>, &'static str> {
+        let account = body.account_id.parse::<AccountId>().map_err(|_| "no account ID")?;
+        let occur_time = body.occur_time.as_ref().and_then(contracts::to_timestamp).ok_or("no time")?;
+        let receive_time = body.receive_time.as_ref().and_then(contracts::to_timestamp).unwrap_or(occur_time);
+        let parsed = std::str::from_utf8(&body.raw).ok().and_then(|raw| Event::parse(raw).ok());
+        let parsed = parsed.ok_or("not an event")?;
+        let (id, effects_off) = (body.webhook_event_id.as_str(), body.effects_off);
+        let inbound = inbound::read(account, id, occur_time, &parsed);
+        Ok(inbound.map(|inbound| Self { account, id, occur_time, receive_time, effects_off, inbound, span }))
+    }
+
+    fn message(&self) -> Option<MessageId> {
+        self.inbound.about.as_ref().map(|about| about.message)
+    }
+
+    /// Something happened in `chat`; that a message came with it is not said.
+    fn touch<'b>(&self, chat: &'b Chat) -> Touch<'b> {
+        let (standby, occur_time) = (self.inbound.standby, self.occur_time);
+        Touch { account: self.account, chat, standby, occur_time, arrival: None, unread: false }
+    }
 }
 
 impl Reception {
-    async fn take(&self, tx: &mut TenantTx, event: &Heard<'_>, inbound: &Inbound) -> anyhow::Result<()> {
-        let home = match &inbound.about {
-            Some(about) => {
-                rows::lock(tx, about.message).await?;
-                rows::home(tx, about.message).await?
+    async fn take(&self, tx: &mut TenantTx, heard: &[Heard<'_>]) -> Result<Handled, Trouble> {
+        failpoint::reached("messaging.before_inbound");
+        self.keep(tx, heard).await.map_err(trouble::of)?;
+        failpoint::reached("messaging.after_inbound");
+        Ok(Handled::Done)
+    }
+
+    /// Keeps events in their order: arrivals together as far as they can be, the others one by one.
+    async fn keep(&self, tx: &mut TenantTx, heard: &[Heard<'_>]) -> anyhow::Result<()> {
+        let messages: Vec<MessageId> = heard.iter().filter_map(Heard::message).collect();
+        if !messages.is_empty() {
+            rows::lock(tx, &messages).await?;
+        }
+        let mut rest = heard;
+        while let Some(first) = rest.first() {
+            let messages: Vec<MessageId> = rest.iter().filter_map(Heard::message).collect();
+            let known = if messages.is_empty() { HashMap::new() } else { rows::know(tx, &messages).await? };
+            let is_held = |message| known.get(&message).is_some_and(|known| known.home.is_some());
+            let count = inbound::at_once(rest.iter().map(|event| (event.account, &event.inbound)), is_held);
+            let (now, later) = rest.split_at(count.max(1));
+            match (count, &first.inbound.about) {
+                (0, Some(about)) => self.revise(tx, first, about, &known).await?,
+                _ => self.add(tx, now, &known).await?,
             }
-            None => None,
-        };
-        let (chat, before) = match inbound.place(home) {
-            Place::In(chat) => (chat, None),
-            Place::Moved { from, to } => (to, Some(from)),
-            Place::Nowhere => return Ok(self.bury(tx, inbound).await?),
-        };
-        let mut changed = rows::touch(tx, event.account, &chat, inbound.standby, event.occur_time).await?;
-        if let (Some(before), Some(about)) = (before, &inbound.about) {
-            rows::bring(tx, about.message, before.conversation(event.account), changed.conversation).await?;
-        }
-        if let Some(about) = &inbound.about {
-            changed = self.fold(tx, &changed, about).await?;
-        }
-        if let Some(token) = inbound.reply_token.as_deref().filter(|_| !event.effects_off) {
-            self.keep_token(tx, event, &changed, token).await?;
-        }
-        change::note(tx, &self.wakes, &[changed]).await?;
-        if !event.effects_off {
-            if chat.kind() == ConversationKind::Group && chat.recipient().is_some() {
-                group_name::expect(tx, event.account, changed.conversation).await?;
-            }
-            change::announce(tx, &changed, event.occur_time).await?;
-        }
-        Ok(())
-    }
-
-    /// Keeps in mind that a message nobody has heard of was taken back.
-    async fn bury(&self, tx: &mut TenantTx, inbound: &Inbound) -> Result<(), sqlx::Error> {
-        if let Some(About { message, line_message, fact: Fact::Unsent { time } }) = &inbound.about {
-            rows::bury(tx, *message, *time).await?;
-            trouble::forget_parked(tx, line_message).await?;
-        }
-        Ok(())
-    }
-
-    async fn fold(&self, tx: &mut TenantTx, changed: &Changed, about: &About) -> Result<Changed, sqlx::Error> {
-        let kept = rows::read(tx, about.message).await?;
-        let folded = kept.folded.clone().with(&about.fact);
-        if folded == kept.folded {
-            return Ok(*changed);
-        }
-        if let Some(unsent) = folded.unsent.filter(|_| folded.unsent != kept.folded.unsent) {
-            rows::bury(tx, about.message, unsent).await?;
-            trouble::forget_parked(tx, &about.line_message).await?;
-        }
-        let changed = rows::write(tx, changed, about.message, about.line_message.as_str(), &kept, &folded).await?;
-        if folded.kept_by_line && !kept.folded.kept_by_line {
-            content::expect(tx, changed.account, about.message).await?;
-            self.wakes.after(tx, Wake::Content);
-        }
-        Ok(changed)
-    }
-
-    async fn keep_token(
-        &self,
-        tx: &mut TenantTx,
-        event: &Heard<'_>,
-        changed: &Changed,
-        token: &str,
-    ) -> anyhow::Result<()> {
-        let until = reply_window::usable_until(event.occur_time, event.receive_time);
-        if !reply_window::is_usable(until, self.clock.now()) {
-            return Ok(());
-        }
-        let id = Uuid::new_v5(&event.account.uuid(), event.id.as_bytes());
-        let ciphertext = self.envelope.encrypt(tx, &purpose(id), token.as_bytes()).await?;
-        let put_back = reply_token::keep(tx, event.account, changed.conversation, id, until, &ciphertext).await?;
-        if put_back > 0 {
-            let key = AccountKey { tenant: tx.tenant(), account: event.account };
-            self.wakes.after(tx, Wake::Queue(key));
+            rest = later;
         }
         Ok(())
     }

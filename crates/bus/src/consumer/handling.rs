@@ -80,14 +80,10 @@ impl<H: Handler> Consumer<H> {
         let mut tx = self.database.tenant(first.tenant).await.map_err(Setback::of)?;
         let keys = messages.iter().map(|message| message.event_key).collect();
         let mut new = inbox::take(&mut tx, self.number, keys).await.map_err(Setback::of)?;
-        for message in messages {
-            // Twice in one batch is still once.
-            if new.remove(&message.event_key)
-                && let Ok(event) = &message.event
-            {
-                self.try_in(&mut tx, event).await?;
-            }
-        }
+        // Twice in one batch is still once.
+        let events = messages.iter().filter(|message| new.remove(&message.event_key));
+        let events: Vec<_> = events.filter_map(|message| message.event.as_ref().ok()).collect();
+        self.try_all_in(&mut tx, &events).await?;
         self.commit(tx).await
     }
 

@@ -97,10 +97,8 @@ impl<H: Handler> Consumer<H> {
         let mut tx = self.database.tenant(tenant).await.map_err(Setback::of)?;
         let ids: Vec<Uuid> = claims.iter().map(|claim| claim.message_id).collect();
         let opened = parked::open(&mut tx, &ids).await.map_err(Setback::of)?;
-        for message in &opened {
-            let event = decode::<H>(message)?;
-            self.try_in(&mut tx, &event).await?;
-        }
+        let events = opened.iter().map(decode::<H>).collect::<Result<Vec<_>, _>>()?;
+        self.try_all_in(&mut tx, &events.iter().collect::<Vec<_>>()).await?;
         parked::handled(&mut tx, &ids).await.map_err(Setback::of)?;
         self.commit(tx).await
     }

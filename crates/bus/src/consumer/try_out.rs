@@ -39,18 +39,20 @@ enum Defect {
 impl<H: Handler> Consumer<H> {
     /// Has the event handled in `tx`, in a span of the event's own trace.
     pub(super) async fn try_in(&self, tx: &mut TenantTx, event: &Incoming<H::Body>) -> Result<(), Setback> {
-        let span = tracing::info_span!(
-            "consume",
-            otel.kind = "consumer",
-            consumer = self.spec.name,
-            event.id = event.header.id,
-            event.kind = event.subject.happened(),
-            attempt = event.attempt
-        );
-        if let Some(trace) = &event.header.trace {
-            chassis::trace::follow(&span, trace);
+        self.in_time(self.handler.handle(tx, event).instrument(event.span())).await
+    }
+
+    /// Has the events handled in `tx` together.
+    pub(super) async fn try_all_in(&self, tx: &mut TenantTx, events: &[&Incoming<H::Body>]) -> Result<(), Setback> {
+        match events {
+            [] => Ok(()),
+            [event] => self.try_in(tx, event).await,
+            events => self.in_time(self.handler.handle_all(tx, events)).await,
         }
-        let handling = AssertUnwindSafe(self.handler.handle(tx, event)).catch_unwind().instrument(span);
+    }
+
+    async fn in_time(&self, handling: impl Future<Output = Result<Handled, Trouble>> + Send) -> Result<(), Setback> {
+        let handling = AssertUnwindSafe(handling).catch_unwind();
         match tokio::time::timeout(self.spec.timeout, handling).await {
             Ok(Ok(Ok(Handled::Done))) => Ok(()),
             Ok(Ok(Ok(Handled::Never(reason)))) => Err(Setback::Never(reason)),

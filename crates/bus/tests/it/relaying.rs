@@ -186,12 +186,14 @@ async fn the_outbox_of_a_service_takes_its_own_events_of_a_bounded_size_only() {
     let side = world.side().await;
     let mut tx = side.messaging.tenant(tenant(1)).await.unwrap();
     let (id, body) = (kernel::EventId::from(uuid::Uuid::new_v4()), crate::world::event("a", "b"));
-    let outgoing = bus::outbox::Outgoing { id, aggregate: "a", time: kernel::Timestamp::UNIX_EPOCH, body: &body };
+    let outgoing =
+        bus::outbox::Outgoing { id, aggregate: "a", time: kernel::Timestamp::UNIX_EPOCH, body: &body, trace: None };
     let refused = bus::outbox::append(&mut tx, outgoing).await.unwrap_err();
     assert!(matches!(refused, bus::outbox::OutboxError::NotOurs { schema: "messaging", .. }), "{refused}");
     let mut tx = side.identity.tenant(tenant(1)).await.unwrap();
     let body = crate::world::event("a", &"x".repeat(600 * 1024));
-    let outgoing = bus::outbox::Outgoing { id, aggregate: "a", time: kernel::Timestamp::UNIX_EPOCH, body: &body };
+    let outgoing =
+        bus::outbox::Outgoing { id, aggregate: "a", time: kernel::Timestamp::UNIX_EPOCH, body: &body, trace: None };
     let refused = bus::outbox::append(&mut tx, outgoing).await.unwrap_err();
     assert!(matches!(refused, bus::outbox::OutboxError::TooLarge(_)), "{refused}");
     side.stop().await;

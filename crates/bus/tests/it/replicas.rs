@@ -62,7 +62,7 @@ async fn say(side: &Side, body: Body) {
     let mut tx = side.identity.tenant(tenant(1)).await.unwrap();
     let body = IdentityEvent { body: Some(body) };
     let id = EventId::from(Uuid::new_v4());
-    let outgoing = bus::outbox::Outgoing { id, aggregate: "x", time: Timestamp::UNIX_EPOCH, body: &body };
+    let outgoing = bus::outbox::Outgoing { id, aggregate: "x", time: Timestamp::UNIX_EPOCH, body: &body, trace: None };
     bus::outbox::append(&mut tx, outgoing).await.unwrap();
     tx.commit().await.unwrap();
 }

@@ -153,7 +153,8 @@ impl Side {
 pub(crate) async fn append(tx: &mut TenantTx, about: &str, word: &str) -> EventId {
     let id = EventId::from(Uuid::new_v4());
     let body = event(about, word);
-    let outgoing = bus::outbox::Outgoing { id, aggregate: about, time: Timestamp::UNIX_EPOCH, body: &body };
+    let outgoing =
+        bus::outbox::Outgoing { id, aggregate: about, time: Timestamp::UNIX_EPOCH, body: &body, trace: None };
     bus::outbox::append(tx, outgoing).await.unwrap();
     id
 }

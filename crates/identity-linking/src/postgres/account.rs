@@ -1,9 +1,11 @@
 //! Official accounts, and when their former secrets end.
 
+use std::collections::HashMap;
+
 use chassis::postgres::{Database, TenantTx};
 use identity_linking_core::Line;
 use identity_linking_core::account::{AccountState, Equipment, OfficialAccount};
-use kernel::{AccountId, OrganizationId, TenantId};
+use kernel::{AccountId, OrganizationId, ProviderId, TenantId};
 use line_types::id::{BotUserId, ChannelId};
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
@@ -97,6 +99,21 @@ pub(crate) async fn update(tx: &mut TenantTx, account: &StoredAccount) -> Result
     .execute(&mut **tx)
     .await?;
     Ok(())
+}
+
+/// The providers that accounts belong to; those that are not there are left out.
+pub(crate) async fn providers(
+    tx: &mut TenantTx,
+    accounts: &[Uuid],
+) -> Result<HashMap<AccountId, ProviderId>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT account_id, provider_id FROM identity.official_account WHERE tenant_id = $1 AND account_id = ANY ($2)",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(accounts)
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.iter().map(|row| Ok((row::id(row, "account_id")?, row::id(row, "provider_id")?))).collect()
 }
 
 /// An account.

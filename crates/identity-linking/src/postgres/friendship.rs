@@ -1,5 +1,7 @@
 //! Friendships, one per official account and LINE user.
 
+use std::collections::HashMap;
+
 use chassis::postgres::TenantTx;
 use identity_linking_core::FriendAttributes;
 use identity_linking_core::friendship::{Friendship, FriendshipState, Turn};
@@ -8,7 +10,8 @@ use line_types::id::UserId;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::friend::{StoredLineUser, attributes, line_user};
+use super::account;
+use super::friend::{self, StoredLineUser, attributes, line_user};
 use super::row::{self, Position};
 
 /// A friendship as it is kept.
@@ -75,26 +78,32 @@ pub(crate) struct Look {
     pub(crate) friendship: Option<StoredFriendship>,
 }
 
-/// Looks at an account and what it knows of a LINE user, without a lock; none if there is no such account.
-pub(crate) async fn look(tx: &mut TenantTx, account: AccountId, user: &UserId) -> Result<Option<Look>, sqlx::Error> {
-    let row = sqlx::query(
-        "SELECT o.provider_id, f.version, f.state, f.first_seen_time, f.turn_time, f.turn_event_id
-         FROM identity.official_account o
-         LEFT JOIN identity.line_user u
-             ON u.tenant_id = o.tenant_id AND u.provider_id = o.provider_id AND u.line_user_id = $3
-         LEFT JOIN identity.friendship f
-             ON f.tenant_id = o.tenant_id AND f.account_id = o.account_id AND f.friend_id = u.friend_id
-         WHERE o.tenant_id = $1 AND o.account_id = $2",
+/// Looks at what accounts know of LINE users, without a lock; none where there is no such account. In the order of `pairs`.
+pub(crate) async fn look(tx: &mut TenantTx, pairs: &[(AccountId, &UserId)]) -> Result<Vec<Option<Look>>, sqlx::Error> {
+    let mut accounts: Vec<Uuid> = pairs.iter().map(|(account, _)| account.uuid()).collect();
+    accounts.dedup();
+    let providers = account::providers(tx, &accounts).await?;
+    let friend = |(account, user): &(AccountId, &UserId)| Some(friend::id_of(*providers.get(account)?, user));
+    let keys = pairs.iter().filter_map(|pair| Some((pair.0.uuid(), friend(pair)?.uuid())));
+    let (accounts, friends): (Vec<Uuid>, Vec<Uuid>) = keys.unzip();
+    let rows = sqlx::query(
+        "SELECT f.* FROM unnest($2::uuid[], $3::uuid[]) AS k (account_id, friend_id)
+         JOIN identity.friendship f ON f.tenant_id = $1 AND f.account_id = k.account_id AND f.friend_id = k.friend_id",
     )
     .bind(tx.tenant().uuid())
-    .bind(account.uuid())
-    .bind(user.as_str())
-    .fetch_optional(&mut **tx)
+    .bind(accounts)
+    .bind(friends)
+    .fetch_all(&mut **tx)
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    let kept: Option<i64> = row::get(&row, "version")?;
-    let friendship = kept.map(|_| friendship(&row)).transpose()?;
-    Ok(Some(Look { provider: row::id(&row, "provider_id")?, friendship }))
+    let mut kept: HashMap<(AccountId, FriendId), StoredFriendship> = HashMap::new();
+    for row in &rows {
+        kept.insert((row::id(row, "account_id")?, row::id(row, "friend_id")?), friendship(row)?);
+    }
+    let look = |pair: &(AccountId, &UserId)| {
+        let provider = *providers.get(&pair.0)?;
+        Some(Look { provider, friendship: kept.get(&(pair.0, friend(pair)?)).cloned() })
+    };
+    Ok(pairs.iter().map(look).collect())
 }
 
 /// Keeps a friendship that is not kept yet; whether that was so.

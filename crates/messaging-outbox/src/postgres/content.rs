@@ -5,17 +5,21 @@ use chassis::work_queue::WorkQueue;
 use kernel::{AccountId, MessageId, Timestamp};
 use messaging_outbox_core::media::ContentState;
 use sqlx::Row as _;
+use uuid::Uuid;
 
-/// Notes that LINE keeps bytes for a message, and has them fetched.
-pub(crate) async fn expect(tx: &mut TenantTx, account: AccountId, message: MessageId) -> Result<(), sqlx::Error> {
+/// Notes that LINE keeps bytes for messages, and has them fetched.
+pub(crate) async fn expect(tx: &mut TenantTx, messages: &[(AccountId, MessageId)]) -> Result<(), sqlx::Error> {
+    let (accounts, messages): (Vec<Uuid>, Vec<Uuid>) =
+        messages.iter().map(|(account, message)| (account.uuid(), message.uuid())).unzip();
     sqlx::query(
         "WITH job AS (
-             INSERT INTO messaging.content_job (tenant_id, message_id, account_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING)
-         INSERT INTO messaging.content (tenant_id, message_id, state) VALUES ($1, $2, $4) ON CONFLICT DO NOTHING",
+             INSERT INTO messaging.content_job (tenant_id, message_id, account_id)
+             SELECT $1, * FROM unnest($2::uuid[], $3::uuid[]) ON CONFLICT DO NOTHING)
+         INSERT INTO messaging.content (tenant_id, message_id, state) SELECT $1, unnest($2::uuid[]), $4 ON CONFLICT DO NOTHING",
     )
     .bind(tx.tenant().uuid())
-    .bind(message.uuid())
-    .bind(account.uuid())
+    .bind(messages)
+    .bind(accounts)
     .bind(ContentState::Pending.code())
     .execute(&mut **tx)
     .await?;

@@ -1,38 +1,64 @@
 //! What a LINE user's events leave behind.
 
+use std::collections::HashMap;
+
 use chassis::postgres::TenantTx;
 use kernel::{AccountId, ConversationId, MessageId, Timestamp};
+use line_types::id::MessageId as LineMessageId;
 use messaging_outbox_core::chat::{Chat, ConversationKind};
 use messaging_outbox_core::fold::Folded;
 use messaging_outbox_core::media::ContentState;
 use messaging_outbox_core::state::MessageState;
+use serde_json::Value;
 use sqlx::Row as _;
+use uuid::Uuid;
 
 use crate::change::Changed;
 
-/// Locks a message, there or not, until the transaction ends: its events may name different chats, and each must see what the
+/// Locks messages, there or not, until the transaction ends: their events may name different chats, and each must see what the
 /// other did. Comes before any conversation's row.
-pub(crate) async fn lock(tx: &mut TenantTx, message: MessageId) -> Result<(), sqlx::Error> {
-    sqlx::query("SELECT pg_advisory_xact_lock($1)")
-        .bind(message.uuid().as_u64_pair().0.cast_signed())
+pub(crate) async fn lock(tx: &mut TenantTx, messages: &[MessageId]) -> Result<(), sqlx::Error> {
+    let mut keys: Vec<i64> = messages.iter().map(|message| message.uuid().as_u64_pair().0.cast_signed()).collect();
+    // In one order everywhere, so that two transactions do not lock each other out.
+    keys.sort_unstable();
+    sqlx::query("SELECT pg_advisory_xact_lock(key) FROM unnest($1::int8[]) AS k (key)")
+        .bind(keys)
         .execute(&mut **tx)
         .await?;
     Ok(())
 }
 
-/// The chat that holds a message. The message must be locked.
-pub(crate) async fn home(tx: &mut TenantTx, message: MessageId) -> Result<Option<Chat>, sqlx::Error> {
-    let row = sqlx::query(
-        "SELECT c.kind, c.chat_key FROM messaging.message m JOIN messaging.conversation c USING (tenant_id, conversation_id)
-         WHERE m.tenant_id = $1 AND m.message_id = $2",
+/// What is known of a message before one of its events is kept.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known {
+    /// The chat that holds it; none: it has no row.
+    pub(crate) home: Option<Chat>,
+    /// When it was taken back.
+    pub(crate) unsent: Option<Timestamp>,
+}
+
+/// What is known of messages, which must be locked.
+pub(crate) async fn know(tx: &mut TenantTx, messages: &[MessageId]) -> Result<HashMap<MessageId, Known>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT k.message_id, t.unsend_time, c.kind, c.chat_key
+         FROM unnest($2::uuid[]) AS k (message_id)
+         LEFT JOIN messaging.tombstone t ON t.tenant_id = $1 AND t.message_id = k.message_id
+         LEFT JOIN messaging.message m ON m.tenant_id = $1 AND m.message_id = k.message_id
+         LEFT JOIN messaging.conversation c ON c.tenant_id = $1 AND c.conversation_id = m.conversation_id",
     )
     .bind(tx.tenant().uuid())
-    .bind(message.uuid())
-    .fetch_optional(&mut **tx)
+    .bind(messages.iter().map(|message| message.uuid()).collect::<Vec<_>>())
+    .fetch_all(&mut **tx)
     .await?;
-    let Some(row) = row else { return Ok(None) };
-    let (kind, key): (i16, String) = (row.try_get("kind")?, row.try_get("chat_key")?);
-    Ok(Some(Chat::new(ConversationKind::from_code(kind).unwrap_or(ConversationKind::User), &key)))
+    rows.iter()
+        .map(|row| {
+            let (kind, key): (Option<i16>, Option<String>) = (row.try_get("kind")?, row.try_get("chat_key")?);
+            let kind = kind.and_then(ConversationKind::from_code);
+            let home = kind.zip(key).map(|(kind, key)| Chat::new(kind, &key));
+            let message: Uuid = row.try_get("message_id")?;
+            Ok((MessageId::from(message), Known { home, unsent: row.try_get("unsend_time")? }))
+        })
+        .collect()
 }
 
 /// Brings a message from one conversation to another, which is touched already, with the reply tokens it brought. The first
@@ -71,76 +97,100 @@ pub(crate) async fn bring(
     Ok(())
 }
 
-/// Touches the conversation, which is made when it is not there. The row stays locked until the transaction ends, so that
-/// events of one conversation are folded one after another.
-pub(crate) async fn touch(
-    tx: &mut TenantTx,
-    account: AccountId,
-    chat: &Chat,
-    standby: bool,
-    occur_time: Timestamp,
-) -> Result<Changed, sqlx::Error> {
-    let row = sqlx::query(
+/// Something that happened in a conversation.
+pub(crate) struct Touch<'a> {
+    pub(crate) account: AccountId,
+    pub(crate) chat: &'a Chat,
+    pub(crate) standby: bool,
+    pub(crate) occur_time: Timestamp,
+    /// The message that came with it and was not there before, and when it was written.
+    pub(crate) arrival: Option<(MessageId, Timestamp)>,
+    /// Whether that is unread.
+    pub(crate) unread: bool,
+}
+
+/// Touches conversations, no two of them the same; those that are not there are made. The rows stay locked until the
+/// transaction ends, so that events of one conversation are folded one after another. In the order of `touches`.
+pub(crate) async fn touch(tx: &mut TenantTx, touches: &[Touch<'_>]) -> Result<Vec<Changed>, sqlx::Error> {
+    let conversations: Vec<Uuid> = touches.iter().map(|touch| touch.chat.conversation(touch.account).uuid()).collect();
+    let rows = sqlx::query(
         "INSERT INTO messaging.conversation AS c
-             (tenant_id, conversation_id, account_id, kind, chat_key, standby, standby_time, activity_time)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
+             (tenant_id, conversation_id, account_id, kind, chat_key, standby, standby_time, activity_time, unread_count,
+              last_message_id, last_message_time)
+         SELECT $1, conversation_id, account_id, kind, chat_key, standby, occur_time, occur_time, unread::int,
+             message_id, message_time
+         FROM unnest($2::uuid[], $3::uuid[], $4::int2[], $5::text[], $6::bool[], $7::timestamptz[], $8::bool[], $9::uuid[],
+             $10::timestamptz[]) AS t (conversation_id, account_id, kind, chat_key, standby, occur_time, unread, message_id,
+             message_time)
+         ORDER BY conversation_id
          ON CONFLICT (tenant_id, account_id, chat_key) DO UPDATE
          SET version = c.version + 1,
              standby = CASE WHEN excluded.standby_time >= c.standby_time THEN excluded.standby ELSE c.standby END,
              standby_time = greatest(c.standby_time, excluded.standby_time),
-             activity_time = greatest(c.activity_time, excluded.activity_time)
-         RETURNING version, unread_count",
+             activity_time = greatest(c.activity_time, excluded.activity_time),
+             unread_count = c.unread_count + excluded.unread_count,
+             last_message_id = CASE WHEN excluded.last_message_id IS NULL
+                     OR (c.last_message_time, c.last_message_id) > (excluded.last_message_time, excluded.last_message_id)
+                 THEN c.last_message_id ELSE excluded.last_message_id END,
+             last_message_time = greatest(c.last_message_time, excluded.last_message_time)
+         RETURNING conversation_id, version, unread_count",
     )
     .bind(tx.tenant().uuid())
-    .bind(chat.conversation(account).uuid())
-    .bind(account.uuid())
-    .bind(chat.kind().code())
-    .bind(chat.key())
-    .bind(standby)
-    .bind(occur_time)
-    .fetch_one(&mut **tx)
+    .bind(&conversations)
+    .bind(touches.iter().map(|touch| touch.account.uuid()).collect::<Vec<_>>())
+    .bind(touches.iter().map(|touch| touch.chat.kind().code()).collect::<Vec<_>>())
+    .bind(touches.iter().map(|touch| touch.chat.key()).collect::<Vec<_>>())
+    .bind(touches.iter().map(|touch| touch.standby).collect::<Vec<_>>())
+    .bind(touches.iter().map(|touch| touch.occur_time).collect::<Vec<_>>())
+    .bind(touches.iter().map(|touch| touch.unread).collect::<Vec<_>>())
+    .bind(touches.iter().map(|touch| touch.arrival.map(|(message, _)| message.uuid())).collect::<Vec<_>>())
+    .bind(touches.iter().map(|touch| touch.arrival.map(|(_, time)| time)).collect::<Vec<_>>())
+    .fetch_all(&mut **tx)
     .await?;
-    Ok(Changed {
-        conversation: chat.conversation(account),
-        account,
-        version: row.try_get("version")?,
-        unread_count: row.try_get("unread_count")?,
-        message: None,
-    })
+    let mut touched: HashMap<Uuid, (i64, i32)> = HashMap::new();
+    for row in rows {
+        touched.insert(row.try_get("conversation_id")?, (row.try_get("version")?, row.try_get("unread_count")?));
+    }
+    let changed = |(touch, conversation): (&Touch<'_>, Uuid)| {
+        let (version, unread_count) = *touched.get(&conversation).ok_or(sqlx::Error::RowNotFound)?;
+        let message = touch.arrival.map(|(message, _)| message);
+        Ok(Changed { conversation: conversation.into(), account: touch.account, version, unread_count, message })
+    };
+    touches.iter().zip(conversations).map(changed).collect()
 }
 
 /// A message as kept so far.
 #[derive(Debug)]
 pub(crate) struct Kept {
     pub(crate) folded: Folded,
-    /// It has a row, and not only a tombstone.
-    pub(crate) exists: bool,
     pub(crate) unread: bool,
 }
 
-/// Reads a message and its tombstone. The message must be locked.
-pub(crate) async fn read(tx: &mut TenantTx, message: MessageId) -> Result<Kept, sqlx::Error> {
+/// Reads a message and its tombstone; none where only the tombstone is there, or nothing. The message and its conversation must
+/// be locked.
+pub(crate) async fn read(tx: &mut TenantTx, message: MessageId) -> Result<Option<Kept>, sqlx::Error> {
     let row = sqlx::query(
         "SELECT m.message_time, m.original_seen, m.edit_time, m.edit_event, m.quoted_message_id, m.unread, m.object,
              m.writer_line_user_id, coalesce(m.unsend_time, t.unsend_time) AS unsend_time,
              c.state IS NOT NULL AND c.state <> $3 AS kept_by_line
-         FROM (SELECT $1::uuid AS tenant_id, $2::uuid AS message_id) k
-         LEFT JOIN messaging.message m USING (tenant_id, message_id)
-         LEFT JOIN messaging.tombstone t USING (tenant_id, message_id)
-         LEFT JOIN messaging.content c USING (tenant_id, message_id)",
+         FROM messaging.message m
+         LEFT JOIN messaging.tombstone t ON t.tenant_id = $1 AND t.message_id = $2
+         LEFT JOIN messaging.content c ON c.tenant_id = $1 AND c.message_id = $2
+         WHERE m.tenant_id = $1 AND m.message_id = $2",
     )
     .bind(tx.tenant().uuid())
     .bind(message.uuid())
     .bind(ContentState::External.code())
-    .fetch_one(&mut **tx)
+    .fetch_optional(&mut **tx)
     .await?;
-    let time: Option<Timestamp> = row.try_get("message_time")?;
-    let original_seen: Option<bool> = row.try_get("original_seen")?;
+    let Some(row) = row else { return Ok(None) };
+    let time: Timestamp = row.try_get("message_time")?;
+    let original_seen: bool = row.try_get("original_seen")?;
     let edit_time: Option<Timestamp> = row.try_get("edit_time")?;
     let edit_event: Option<String> = row.try_get("edit_event")?;
-    let quotes: Option<uuid::Uuid> = row.try_get("quoted_message_id")?;
+    let quotes: Option<Uuid> = row.try_get("quoted_message_id")?;
     let folded = Folded {
-        written: time.filter(|_| original_seen == Some(true)),
+        written: original_seen.then_some(time),
         edited: edit_time.zip(edit_event),
         unsent: row.try_get("unsend_time")?,
         object: row.try_get("object")?,
@@ -148,27 +198,41 @@ pub(crate) async fn read(tx: &mut TenantTx, message: MessageId) -> Result<Kept, 
         quotes: quotes.map(MessageId::from),
         writer: row.try_get("writer_line_user_id")?,
     };
-    let unread: Option<bool> = row.try_get("unread")?;
-    Ok(Kept { folded, exists: time.is_some(), unread: unread.unwrap_or(false) })
+    Ok(Some(Kept { folded, unread: row.try_get("unread")? }))
 }
 
-/// Writes the message as `folded` has it, and what follows for its conversation; returns the conversation as it is then.
-pub(crate) async fn write(
-    tx: &mut TenantTx,
-    changed: &Changed,
-    message: MessageId,
-    line_message: &str,
-    kept: &Kept,
-    folded: &Folded,
-) -> Result<Changed, sqlx::Error> {
-    let Some(time) = folded.time() else { return Ok(*changed) };
-    let state = if folded.unsent.is_some() { MessageState::Unsent } else { MessageState::Received };
-    let unread = folded.can_be_unread() && (kept.unread || !kept.exists);
+/// A message to be written as `folded` has it.
+pub(crate) struct Written<'a> {
+    pub(crate) message: MessageId,
+    pub(crate) line_message: &'a LineMessageId,
+    pub(crate) conversation: ConversationId,
+    pub(crate) account: AccountId,
+    /// When it was written, as far as known.
+    pub(crate) time: Timestamp,
+    pub(crate) unread: bool,
+    pub(crate) folded: &'a Folded,
+}
+
+impl Written<'_> {
+    fn state(&self) -> MessageState {
+        if self.folded.unsent.is_some() { MessageState::Unsent } else { MessageState::Received }
+    }
+}
+
+/// Writes messages, no two of them the same.
+pub(crate) async fn write(tx: &mut TenantTx, messages: &[Written<'_>]) -> Result<(), sqlx::Error> {
+    let uuids = |of: fn(&Written<'_>) -> Uuid| messages.iter().map(of).collect::<Vec<_>>();
+    let edited = |one: &Written<'_>| one.folded.edited.clone();
     sqlx::query(
         "INSERT INTO messaging.message (tenant_id, message_id, conversation_id, account_id, message_time, direction, state,
              unread, original_seen, edit_time, edit_event, unsend_time, quoted_message_id, line_message_id, object,
              writer_line_user_id)
-         VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $10, $11, $12, $13, $14::json, $15)
+         SELECT $1, message_id, conversation_id, account_id, message_time, 1, state, unread, original_seen, edit_time,
+             edit_event, unsend_time, quoted_message_id, line_message_id, object::json, writer_line_user_id
+         FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::timestamptz[], $6::int2[], $7::bool[], $8::bool[],
+             $9::timestamptz[], $10::text[], $11::timestamptz[], $12::uuid[], $13::text[], $14::text[], $15::text[])
+             AS m (message_id, conversation_id, account_id, message_time, state, unread, original_seen, edit_time, edit_event,
+             unsend_time, quoted_message_id, line_message_id, object, writer_line_user_id)
          ON CONFLICT (tenant_id, message_id) DO UPDATE
          SET message_time = excluded.message_time, state = excluded.state, unread = excluded.unread,
              original_seen = excluded.original_seen, edit_time = excluded.edit_time, edit_event = excluded.edit_event,
@@ -176,60 +240,33 @@ pub(crate) async fn write(
              writer_line_user_id = excluded.writer_line_user_id",
     )
     .bind(tx.tenant().uuid())
-    .bind(message.uuid())
-    .bind(changed.conversation.uuid())
-    .bind(changed.account.uuid())
-    .bind(time)
-    .bind(state.code())
-    .bind(unread)
-    .bind(folded.written.is_some())
-    .bind(folded.edited.as_ref().map(|(time, _)| *time))
-    .bind(folded.edited.as_ref().map(|(_, event)| event.as_str()))
-    .bind(folded.unsent)
-    .bind(folded.quotes.map(MessageId::uuid))
-    .bind(line_message)
+    .bind(uuids(|one| one.message.uuid()))
+    .bind(uuids(|one| one.conversation.uuid()))
+    .bind(uuids(|one| one.account.uuid()))
+    .bind(messages.iter().map(|one| one.time).collect::<Vec<_>>())
+    .bind(messages.iter().map(|one| one.state().code()).collect::<Vec<_>>())
+    .bind(messages.iter().map(|one| one.unread).collect::<Vec<_>>())
+    .bind(messages.iter().map(|one| one.folded.written.is_some()).collect::<Vec<_>>())
+    .bind(messages.iter().map(|one| edited(one).map(|(time, _)| time)).collect::<Vec<_>>())
+    .bind(messages.iter().map(|one| edited(one).map(|(_, event)| event)).collect::<Vec<_>>())
+    .bind(messages.iter().map(|one| one.folded.unsent).collect::<Vec<_>>())
+    .bind(messages.iter().map(|one| one.folded.quotes.map(MessageId::uuid)).collect::<Vec<_>>())
+    .bind(messages.iter().map(|one| one.line_message.as_str()).collect::<Vec<_>>())
     // As text: a value would go as `jsonb`, which holds no U+0000.
-    .bind(folded.object.as_ref().map(serde_json::Value::to_string))
-    .bind(folded.writer.as_deref())
+    .bind(messages.iter().map(|one| one.folded.object.as_ref().map(Value::to_string)).collect::<Vec<_>>())
+    .bind(messages.iter().map(|one| one.folded.writer.as_deref()).collect::<Vec<_>>())
     .execute(&mut **tx)
     .await?;
-    let delta = i32::from(unread) - i32::from(kept.unread);
-    let unread_count = if kept.exists {
-        recount(tx, changed.conversation, delta).await?.unwrap_or(changed.unread_count)
-    } else {
-        append(tx, changed, message, time, delta).await?
-    };
-    Ok(Changed { unread_count, message: Some(message), ..*changed })
+    Ok(())
 }
 
-/// A message that was not there before: it is the latest unless a later one is.
-async fn append(
+/// Counts anew what is latest in a conversation, and `delta` more messages as unread: a message that was there may have got
+/// another time, for its edit came before it. The count; none when the conversation is gone.
+pub(crate) async fn recount(
     tx: &mut TenantTx,
-    changed: &Changed,
-    message: MessageId,
-    time: Timestamp,
+    conversation: ConversationId,
     delta: i32,
-) -> Result<i32, sqlx::Error> {
-    sqlx::query_scalar(
-        "UPDATE messaging.conversation
-         SET unread_count = unread_count + $3,
-             last_message_id = CASE WHEN last_message_time IS NULL OR (last_message_time, last_message_id) < ($4, $5)
-                 THEN $5 ELSE last_message_id END,
-             last_message_time = greatest(last_message_time, $4)
-         WHERE tenant_id = $1 AND conversation_id = $2
-         RETURNING unread_count",
-    )
-    .bind(tx.tenant().uuid())
-    .bind(changed.conversation.uuid())
-    .bind(delta)
-    .bind(time)
-    .bind(message.uuid())
-    .fetch_one(&mut **tx)
-    .await
-}
-
-/// A message that was there: its time may have moved, for its edit came before it. None when the conversation is gone.
-async fn recount(tx: &mut TenantTx, conversation: ConversationId, delta: i32) -> Result<Option<i32>, sqlx::Error> {
+) -> Result<Option<i32>, sqlx::Error> {
     sqlx::query_scalar(
         "UPDATE messaging.conversation c
          SET unread_count = unread_count + $3, (last_message_id, last_message_time) = (

@@ -1,5 +1,7 @@
 //! Reply tokens: short-lived credentials, kept encrypted, used once, purged soon.
 
+use std::collections::HashSet;
+
 use chassis::postgres::TenantTx;
 use kernel::{AccountId, ConversationId, Timestamp};
 use sqlx::Row as _;
@@ -12,33 +14,39 @@ pub(crate) struct Held {
     pub(crate) ciphertext: Vec<u8>,
 }
 
-/// Keeps a token, and has what was put back in its conversation looked at again: it may go by reply now, free. The same event
-/// again, redelivered, moves the time. Returns how many messages were put back.
-pub(crate) async fn keep(
-    tx: &mut TenantTx,
-    account: AccountId,
-    conversation: ConversationId,
-    id: Uuid,
-    usable_until: Timestamp,
-    ciphertext: &[u8],
-) -> Result<u64, sqlx::Error> {
-    let done = sqlx::query(
+/// A token that came with an event.
+pub(crate) struct Fresh {
+    pub(crate) id: Uuid,
+    pub(crate) account: AccountId,
+    pub(crate) conversation: ConversationId,
+    pub(crate) usable_until: Timestamp,
+    pub(crate) ciphertext: Vec<u8>,
+}
+
+/// Keeps tokens, and has what was put back in their conversations looked at again: it may go by reply now, free. The same event
+/// again, redelivered, moves the time. Returns the accounts of messages that were put back.
+pub(crate) async fn keep(tx: &mut TenantTx, tokens: &[Fresh]) -> Result<HashSet<AccountId>, sqlx::Error> {
+    let all = |of: fn(&Fresh) -> Uuid| tokens.iter().map(of).collect::<Vec<_>>();
+    let put_back: Vec<Uuid> = sqlx::query_scalar(
         "WITH kept AS (
              INSERT INTO messaging.reply_token (tenant_id, reply_token_id, conversation_id, usable_until, ciphertext)
-             VALUES ($1, $2, $3, $4, $5)
+             SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $5::timestamptz[], $6::bytea[])
              ON CONFLICT (tenant_id, reply_token_id) DO UPDATE SET usable_until = excluded.usable_until)
-         UPDATE messaging.send SET due = now()
-         WHERE tenant_id = $1 AND account_id = $6 AND conversation_id = $3 AND deferred AND state = 0 AND NOT in_doubt",
+         UPDATE messaging.send s SET due = now()
+         FROM unnest($3::uuid[], $4::uuid[]) AS c (conversation_id, account_id)
+         WHERE s.tenant_id = $1 AND s.account_id = c.account_id AND s.conversation_id = c.conversation_id
+             AND s.deferred AND s.state = 0 AND NOT s.in_doubt
+         RETURNING s.account_id",
     )
     .bind(tx.tenant().uuid())
-    .bind(id)
-    .bind(conversation.uuid())
-    .bind(usable_until)
-    .bind(ciphertext)
-    .bind(account.uuid())
-    .execute(&mut **tx)
+    .bind(all(|token| token.id))
+    .bind(all(|token| token.conversation.uuid()))
+    .bind(all(|token| token.account.uuid()))
+    .bind(tokens.iter().map(|token| token.usable_until).collect::<Vec<_>>())
+    .bind(tokens.iter().map(|token| token.ciphertext.as_slice()).collect::<Vec<_>>())
+    .fetch_all(&mut **tx)
     .await?;
-    Ok(done.rows_affected())
+    Ok(put_back.into_iter().map(AccountId::from).collect())
 }
 
 /// The tokens of `conversations` that nobody used and that are usable after `now`, the one that ends first foremost.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot have ends it, also outside of its own function")]
 
+mod backlog;
 mod consent;
 mod conversing;
 mod dead_letters;
