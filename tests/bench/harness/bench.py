@@ -101,13 +101,14 @@ class Bench:
         return f"{self.stage.told['nats_prefix']}_{name}"
 
     def is_handled(self) -> bool:
-        """Whether the consumers have nothing left to do: nothing in the streams, and nothing they put aside."""
+        """Whether nothing is left to do: nothing in the streams, nothing put aside, no profile to be read."""
         streams = ("LINE_WEBHOOK", "IDENTITY", "MESSAGING")
         if any(self.broker.pending(self.stream(name)) for name in streams):
             return False
         schemas = ("identity", "messaging")
-        parked = " union all ".join(f"select 1 from {schema}.parked_message where due_at is not null" for schema in schemas)
-        return self.stage.number(f"select count(*) from (select from ({parked}) p limit 1) one") == 0
+        work = [f"select 1 from {schema}.parked_message where due_at is not null" for schema in schemas]
+        work.append("select 1 from identity.profile_request where due_time < 'infinity'")
+        return self.stage.number(f"select count(*) from (select from ({' union all '.join(work)}) w limit 1) one") == 0
 
     def rest(self, within: float = 900.0) -> None:
         """Waits until nothing of the figures before is left to be handled."""
@@ -117,7 +118,7 @@ class Bench:
     @contextmanager
     def disk(self):
         """Notes how fast the disk syncs before and after."""
-        self.postgres.checkpoint()
+        self.postgres.settle()
         noted: dict[str, float] = {"fsync_before": round(machine.fsyncs_per_second(self.room))}
         yield noted
         noted["fsync_after"] = round(machine.fsyncs_per_second(self.room))

@@ -102,11 +102,6 @@ fn pool(role: &str, connections: u32, config: &PostgresConfig) -> Result<PgPool,
     options = options.username(role).application_name(role).options([
         // Every statement is short. One whose cost was overestimated would be compiled for longer than it runs.
         ("jit", "off".to_owned()),
-        // And every one is made for an index. A plan is kept until the table's statistics change, so one that was made while
-        // the table was nearly empty must not read the whole of it.
-        ("enable_seqscan", "off".to_owned()),
-        ("enable_hashjoin", "off".to_owned()),
-        ("enable_mergejoin", "off".to_owned()),
         ("statement_timeout", milliseconds(config.statement_timeout)),
         ("idle_in_transaction_session_timeout", milliseconds(config.statement_timeout * 2)),
         ("lock_timeout", milliseconds(config.statement_timeout / 2)),

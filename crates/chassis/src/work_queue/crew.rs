@@ -13,6 +13,9 @@ use super::{Job, Want, WorkQueue};
 use crate::Host;
 use crate::postgres::Database;
 
+/// Jobs that end within this time make room together: a claim costs as much for one job as for many.
+const GATHERED_FOR: Duration = Duration::from_millis(20);
+
 /// How a queue's jobs are worked on.
 #[derive(Clone, Copy, Debug)]
 pub struct Crew {
@@ -77,7 +80,13 @@ impl Crew {
                 }
             }
             tokio::select! {
-                Some(done) = hands.under_way.join_next_with_id() => hands.end(name, done),
+                Some(done) = hands.under_way.join_next_with_id() => {
+                    hands.end(name, done);
+                    tokio::time::sleep(GATHERED_FOR).await;
+                    while let Some(done) = hands.under_way.try_join_next_with_id() {
+                        hands.end(name, done);
+                    }
+                }
                 _ = wakes.next() => {}
                 () = tokio::time::sleep(self.look_every) => {}
             }

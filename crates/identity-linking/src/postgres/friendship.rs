@@ -78,7 +78,8 @@ pub(crate) struct Look {
     pub(crate) friendship: Option<StoredFriendship>,
 }
 
-/// Looks at what accounts know of LINE users, without a lock; none where there is no such account. In the order of `pairs`.
+/// Looks at what accounts know of LINE users, without a lock; none where there is no such account. In the order of `pairs`. A
+/// subquery for each, so that no plan that was made while the table was small can read the whole of it.
 pub(crate) async fn look(tx: &mut TenantTx, pairs: &[(AccountId, &UserId)]) -> Result<Vec<Option<Look>>, sqlx::Error> {
     let mut accounts: Vec<Uuid> = pairs.iter().map(|(account, _)| account.uuid()).collect();
     accounts.dedup();
@@ -88,7 +89,9 @@ pub(crate) async fn look(tx: &mut TenantTx, pairs: &[(AccountId, &UserId)]) -> R
     let (accounts, friends): (Vec<Uuid>, Vec<Uuid>) = keys.unzip();
     let rows = sqlx::query(
         "SELECT f.* FROM unnest($2::uuid[], $3::uuid[]) AS k (account_id, friend_id)
-         JOIN identity.friendship f ON f.tenant_id = $1 AND f.account_id = k.account_id AND f.friend_id = k.friend_id",
+         CROSS JOIN LATERAL (
+             SELECT * FROM identity.friendship
+             WHERE tenant_id = $1 AND account_id = k.account_id AND friend_id = k.friend_id LIMIT 1) f",
     )
     .bind(tx.tenant().uuid())
     .bind(accounts)

@@ -37,14 +37,18 @@ pub(crate) struct Known {
     pub(crate) unsent: Option<Timestamp>,
 }
 
-/// What is known of messages, which must be locked.
+/// What is known of messages, which must be locked. A subquery for each, so that no plan that was made while the tables were
+/// small can read the whole of them.
 pub(crate) async fn know(tx: &mut TenantTx, messages: &[MessageId]) -> Result<HashMap<MessageId, Known>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT k.message_id, t.unsend_time, c.kind, c.chat_key
+        "SELECT k.message_id, c.kind, c.chat_key, (
+             SELECT unsend_time FROM messaging.tombstone WHERE tenant_id = $1 AND message_id = k.message_id) AS unsend_time
          FROM unnest($2::uuid[]) AS k (message_id)
-         LEFT JOIN messaging.tombstone t ON t.tenant_id = $1 AND t.message_id = k.message_id
-         LEFT JOIN messaging.message m ON m.tenant_id = $1 AND m.message_id = k.message_id
-         LEFT JOIN messaging.conversation c ON c.tenant_id = $1 AND c.conversation_id = m.conversation_id",
+         LEFT JOIN LATERAL (
+             SELECT kind, chat_key FROM messaging.conversation
+             WHERE tenant_id = $1 AND conversation_id = (
+                 SELECT conversation_id FROM messaging.message WHERE tenant_id = $1 AND message_id = k.message_id)
+             LIMIT 1) c ON true",
     )
     .bind(tx.tenant().uuid())
     .bind(messages.iter().map(|message| message.uuid()).collect::<Vec<_>>())
