@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -82,6 +83,36 @@ async fn every_tenant_has_its_turn_and_one_with_its_share_in_hand_is_passed_over
 }
 
 #[tokio::test]
+async fn two_claims_at_once_do_not_wait_for_each_other_and_the_longest_due_job_goes_first() {
+    let stage = Stage::new("at_once").await;
+    for since in [60, 3_600, 600] {
+        put(&stage, 1, 1, since).await;
+    }
+    let by_age = sqlx::query_scalar("SELECT job_id FROM messaging.job ORDER BY due_at");
+    let by_age: Vec<Uuid> = by_age.fetch_all(stage.database.worker()).await.unwrap();
+    let want = Want { from: Uuid::nil(), room: 1, share: 1, in_hand: &[], lease: LEASE };
+    let mut tx = stage.database.worker().begin().await.unwrap();
+    let first = QUEUE.claim(&mut *tx, &want).await.unwrap();
+    let second =
+        tokio::time::timeout(SOON, claim(&stage, Uuid::nil(), 1, &[])).await.expect("rows in hand are passed over");
+    tx.commit().await.unwrap();
+    assert_eq!([first.jobs[0].subject, second.jobs[0].subject], by_age[..2]);
+}
+
+#[tokio::test]
+async fn a_tenant_behind_hundreds_that_have_nothing_due_has_its_turn() {
+    let stage = Stage::new("behind_hundreds").await;
+    let later = "INSERT INTO messaging.job (tenant_id, job_id, due_at)
+                 SELECT lpad(to_hex(n), 32, '0')::uuid, gen_random_uuid(), now() + interval '1 hour' FROM generate_series(1, 600) n";
+    sqlx::query(later).execute(stage.database.worker()).await.unwrap();
+    put(&stage, 700, 1, 0).await;
+    let first = claim(&stage, Uuid::nil(), 4, &[]).await;
+    assert!(first.jobs.is_empty() && !first.next.is_nil(), "a claim looks at so many tenants and no more");
+    let second = claim(&stage, first.next, 4, &[]).await;
+    assert_eq!((tenants(&second.jobs), second.next), (BTreeSet::from([tenant(700)]), Uuid::nil()));
+}
+
+#[tokio::test]
 async fn a_claimed_job_is_nobody_elses_until_it_is_put_off_or_done() {
     let stage = Stage::new("put_off").await;
     put(&stage, 1, 1, 60).await;
@@ -135,6 +166,37 @@ async fn a_crew_whose_hands_are_full_of_one_tenants_jobs_still_has_one_free_for_
     until(&[tenant(1); 3]).await;
     put(&stage, 2, 1, 0).await;
     until(&[tenant(1), tenant(1), tenant(1), tenant(2)]).await;
+    host.stop();
+    host.wait().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_job_that_ended_well_or_not_frees_a_hand_and_a_wake_has_new_ones_begun_at_once() {
+    let stage = Stage::new("hands").await;
+    put(&stage, 1, 10, 60).await;
+    let host = host();
+    let look_every = Duration::from_hours(1);
+    let crew = Crew { queue: QUEUE, at_once: NonZeroUsize::new(4).unwrap(), lease: LEASE, look_every };
+    let begun = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&begun);
+    let (wake, wakes) = tokio::sync::mpsc::unbounded_channel();
+    let wakes = tokio_stream::wrappers::UnboundedReceiverStream::new(wakes).boxed();
+    crew.spawn(&host, "test.hands", &stage.database, wakes, move |_| {
+        let number = seen.fetch_add(1, Ordering::Relaxed);
+        async move { assert!(number.is_multiple_of(2), "every other job breaks off") }
+    });
+    let until = async |wanted: usize| {
+        eventually(SOON, || {
+            let seen = begun.load(Ordering::Relaxed);
+            std::future::ready(if seen == wanted { Ok(()) } else { Err(seen) })
+        })
+        .await
+        .unwrap();
+    };
+    until(10).await;
+    put(&stage, 2, 1, 0).await;
+    wake.send(()).unwrap();
+    until(11).await;
     host.stop();
     host.wait().await.unwrap();
 }
