@@ -137,3 +137,22 @@ impl Drop for Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_method_that_streams_takes_a_place_and_no_other() {
+        let streams = OpenStreams { rules: AccessRules::load().unwrap(), most: 1, held: Mutex::default() };
+        for (path, takes) in [
+            ("/tsunagi.messaging.v1.ConversationService/WatchConversations", true),
+            ("/tsunagi.messaging.v1.MessageService/FetchContent", true),
+            ("/tsunagi.messaging.v1.QuotaService/GetQuota", false),
+            ("/grpc.health.v1.Health/Watch", true),
+            (HEALTH_CHECK, false),
+        ] {
+            assert_eq!(streams.is_stream(path), takes, "{path}");
+        }
+    }
+}
