@@ -340,3 +340,32 @@ async fn write(tools: &Tools, tenant: TenantId, all: &Settlement) -> anyhow::Res
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+
+    #[test]
+    fn a_tenants_outcomes_are_written_together_and_one_batch_of_them_at_a_time() {
+        let lane = TaskTracker::new();
+        let tenant = |number: u128| TenantId::from(Uuid::from_u128(number));
+        let of = |number| (Settlement { tenant: Some(tenant(number)), ..Settlement::default() }, Some(lane.token()));
+        let mut waiting = Waiting::default();
+        let next = |waiting: &mut Waiting| waiting.next().map(|(tenant, _, tokens)| (tenant, tokens.len()));
+        for queued in [of(1), of(2), of(1)] {
+            waiting.add(queued);
+        }
+        assert_eq!(next(&mut waiting), Some((tenant(1), 2)));
+        waiting.add(of(1));
+        assert_eq!(next(&mut waiting), Some((tenant(2), 1)));
+        assert_eq!(next(&mut waiting), None, "the first batch is being written");
+        waiting.written(tenant(1));
+        assert_eq!(next(&mut waiting), Some((tenant(1), 1)));
+        for number in [1, 2] {
+            waiting.written(tenant(number));
+        }
+        assert_eq!(next(&mut waiting), None);
+    }
+}
