@@ -136,6 +136,20 @@ async fn who_connects_and_says_nothing_or_next_to_nothing_takes_no_place_for_lon
     replica.stop().await;
 }
 
+#[tokio::test]
+async fn who_opens_http2_and_answers_no_ping_is_put_out_without_being_waited_for() {
+    let stage = Stage::new("deaf").await;
+    let config = webhook_ingest::Config { connections: 1, idle_timeout: Duration::from_secs(1), ..stage.config() };
+    let replica = stage.start_with(config, chassis::HostConfig::loopback()).await;
+    replica.ready().await;
+    let mut deaf = tokio::net::TcpStream::connect(replica.app.http_addr()).await.unwrap();
+    // The preface, and a SETTINGS frame without settings (RFC 9113, 3.4).
+    deaf.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    let answered = tokio::time::timeout(Duration::from_secs(20), replica.post(&stage.account, one().1)).await;
+    assert_eq!(answered.expect("there is a place again"), 200);
+    replica.stop().await;
+}
+
 /// Opens an HTTP/2 connection and gets one answer on it. Whoever holds what comes back answers pings.
 async fn http2(address: std::net::SocketAddr) -> impl Sized {
     let socket = TokioIo::new(tokio::net::TcpStream::connect(address).await.unwrap());
