@@ -100,16 +100,23 @@ async fn a_stream_made_otherwise_is_brought_to_its_settings_and_what_cannot_chan
             config.storage = StorageType::Memory;
         })
         .await;
-    let bus = place.bus(&url, 1, Some(1 << 30)).await;
+    let bus = place.bus(&url, 1, Some(1 << 22)).await;
     bus.observe(Stream::Identity).await.unwrap();
     let now = place.config(Stream::Identity).await;
     assert_eq!(now.subjects, [format!("{}.identity.v1.>", place.prefix)]);
-    assert_eq!((now.max_age, now.max_bytes, now.discard), (WEEK, 1 << 30, DiscardPolicy::New));
+    assert_eq!((now.max_age, now.max_bytes, now.discard), (WEEK, 1 << 22, DiscardPolicy::New));
     assert_eq!(now.duplicate_window, Duration::from_mins(2));
     // The server changes neither where a stream lies nor whether it may forget.
     assert_eq!((now.storage, now.persist_mode.unwrap_or_default()), (StorageType::Memory, PersistenceMode::Default));
     let changed = ["subjects", "max_age", "max_bytes", "discard", "duplicate_window"].map(|setting| (setting, 0));
     place.tells(Stream::Identity, &[&changed[..], &[("storage", 1), ("persist_mode", 1)]].concat()).await;
+    // What somebody changes while the process lives is told, and left to them.
+    let two_hours = Duration::from_hours(2);
+    place.jetstream.update_stream(&Config { max_age: two_hours, ..now }).await.unwrap();
+    bus.observe(Stream::Identity).await.unwrap();
+    assert_eq!(place.config(Stream::Identity).await.max_age, two_hours);
+    let kept = [("subjects", 0), ("max_bytes", 0), ("discard", 0), ("duplicate_window", 0)];
+    place.tells(Stream::Identity, &[&kept[..], &[("max_age", 1), ("storage", 1), ("persist_mode", 1)]].concat()).await;
     // What is as it should be is not spoken of.
     bus.observe(Stream::Messaging).await.unwrap();
     place.tells(Stream::Messaging, &[]).await;
@@ -126,10 +133,12 @@ async fn the_spill_is_never_made_to_keep_less() {
         })
         .await;
     let bus = place.bus(&url, 1, Some(1 << 20)).await;
-    bus.observe(Stream::IngestSpill).await.unwrap();
+    bus::spill::spawn(&place.host, &bus, |_| async { Ok(()) });
+    place.tells(Stream::IngestSpill, &[("max_age", 1), ("max_bytes", 1), ("duplicate_window", 0)]).await;
     let now = place.config(Stream::IngestSpill).await;
     assert_eq!((now.max_age, now.max_bytes, now.duplicate_window), (4 * WEEK, -1, Duration::from_mins(2)));
-    place.tells(Stream::IngestSpill, &[("max_age", 1), ("max_bytes", 1), ("duplicate_window", 0)]).await;
+    place.host.stop();
+    place.host.wait().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
