@@ -4,6 +4,7 @@ use contracts::messaging::v1 as wire;
 use line_simulator::{Act, Media, Writing};
 use messaging_outbox_core::state::MessageState;
 use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection};
 use testkit::eventually;
 use tonic::Code;
 use tonic_types::StatusExt as _;
@@ -168,5 +169,32 @@ async fn a_late_copy_that_cannot_be_handled_is_not_kept_for_later() {
     })
     .await
     .unwrap();
+    let tries = world.number("SELECT attempts::bigint FROM messaging.parked_message WHERE state = 'dropped'").await;
+    assert_eq!(tries, 1, "it was never kept to be tried again");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn what_is_put_aside_while_its_message_is_unsent_is_erased_too() {
+    let world = World::new("aside_race").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    world.admin(REFUSE).await;
+    let mut gate = PgConnection::connect(&world.database.admin_url()).await.unwrap();
+    let mut closed = gate.begin().await.unwrap();
+    // The copy is not yet put aside when the unsend comes, named otherwise and so beside it.
+    sqlx::query("LOCK TABLE messaging.parked_message IN SHARE MODE").execute(&mut *closed).await.unwrap();
+    for (number, event) in [(1, written(1, "66", true)), (2, unsent(2, "66", false))] {
+        tenant.receiver.publish(&event, false, false).await;
+        world.until_locked_out(number).await;
+    }
+    closed.commit().await.unwrap();
+    eventually(SOON, || async {
+        let dropped = world.number("SELECT count(*) FROM messaging.parked_message WHERE state = 'dropped'").await;
+        if dropped == 1 { Ok(()) } else { Err(dropped) }
+    })
+    .await
+    .unwrap();
+    assert_eq!(world.tables_that_say(WORDS).await, Vec::<String>::new());
     house.close().await;
 }

@@ -7,20 +7,7 @@ use sqlx::{Connection as _, PgConnection};
 use testkit::eventually;
 
 use crate::house::House;
-use crate::world::{SOON, Tenant, World};
-
-/// Transactions of the service that wait for a lock.
-const LOCKED_OUT: &str = "SELECT count(*) FROM pg_stat_activity
-                          WHERE datname = current_database() AND usename = 'messaging' AND wait_event_type = 'Lock'";
-
-async fn until_locked_out(world: &World) {
-    eventually(SOON, || async {
-        let waiting = world.number(LOCKED_OUT).await;
-        if waiting == 1 { Ok(()) } else { Err(waiting) }
-    })
-    .await
-    .unwrap();
-}
+use crate::world::{LOCKED_OUT, SOON, Tenant, World};
 
 async fn accepted(house: &House, tenant: &Tenant, conversation: &str, policy: wire::SendPolicy) {
     let sent = house.send(tenant, conversation, "hello", policy).await;
@@ -45,7 +32,7 @@ async fn locked_rows_of_one_tenant_hold_up_neither_the_plans_nor_the_outcomes_of
         let mut closed = gate.begin().await.unwrap();
         sqlx::query(rows).bind(held.id.uuid()).execute(&mut *closed).await.unwrap();
         let waits = house.send(&held, &of_held.conversation_id, "waits", policy).await;
-        until_locked_out(&world).await;
+        world.until_locked_out(1).await;
         accepted(&house, &free, &of_free.conversation_id, push).await;
         assert_eq!(world.number(LOCKED_OUT).await, 1, "the other waits still");
         closed.rollback().await.unwrap();

@@ -38,6 +38,10 @@ use crate::receiver::Receiver;
 
 /// Long enough for anything that comes by itself.
 pub(crate) const SOON: Duration = Duration::from_secs(40);
+
+/// Counts the transactions of the service that wait for a lock.
+pub(crate) const LOCKED_OUT: &str = "SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = 'messaging' AND wait_event_type = 'Lock'";
 pub(crate) const MASTER: &str = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// Everything outside of the service.
@@ -249,6 +253,16 @@ impl World {
     pub(crate) async fn number(&self, sql: &'static str) -> i64 {
         let mut admin = PgConnection::connect(&self.database.admin_url()).await.unwrap();
         sqlx::query_scalar(sql).fetch_one(&mut admin).await.unwrap()
+    }
+
+    /// Waits until so many transactions of the service wait for a lock.
+    pub(crate) async fn until_locked_out(&self, number: i64) {
+        testkit::eventually(SOON, || async {
+            let waiting = self.number(LOCKED_OUT).await;
+            if waiting == number { Ok(()) } else { Err(waiting) }
+        })
+        .await
+        .unwrap();
     }
 }
 
