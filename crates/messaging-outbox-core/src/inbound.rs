@@ -198,7 +198,13 @@ mod tests {
             for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
                 let mut home = None;
                 for event in order.map(|place| &events[place]) {
-                    home = match event.place(home.clone()) {
+                    let place = event.place(home.clone());
+                    match (&place, &home) {
+                        (Place::In(kept) | Place::Moved { from: kept, .. }, Some(home)) => assert_eq!(kept, home),
+                        (Place::Moved { .. }, None) => panic!("moved from nowhere"),
+                        (Place::In(_) | Place::Nowhere, _) => {}
+                    }
+                    home = match place {
                         Place::In(chat) | Place::Moved { to: chat, .. }
                             if event.about.as_ref().unwrap().fact != (Fact::Unsent { time: Timestamp::UNIX_EPOCH }) =>
                         {

@@ -1,10 +1,12 @@
 //! LINE names a sender by consent, which may be given or taken between a message and its edit or unsend: they meet all the same.
 
 use contracts::messaging::v1 as wire;
+use kernel::{Clock as _, SystemClock};
 use messaging_outbox_core::state::MessageState;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 use testkit::eventually;
+use tonic::Status;
 
 use crate::house::House;
 use crate::world::{SOON, Tenant, World, text};
@@ -49,11 +51,12 @@ async fn publish(tenant: &Tenant, event: &str) {
     tenant.receiver.publish(event, false, false).await;
 }
 
-/// Each conversation's unread count, and what its messages say, by whether they were taken back.
-async fn all(house: &House, tenant: &Tenant) -> Vec<(i32, Vec<(String, bool)>)> {
+/// Each conversation's unread count, and what its messages say, by whether they were taken back. An error where one went away
+/// while it was looked at: its message was brought to another.
+async fn all(house: &House, tenant: &Tenant) -> Result<Vec<(i32, Vec<(String, bool)>)>, Status> {
     let mut all = Vec::new();
     for conversation in house.list(tenant).await {
-        let messages = house.messages_of(tenant, &conversation.conversation_id).await;
+        let messages = house.list_messages(tenant, &conversation.conversation_id).await?;
         let unsent = |message: &wire::Message| message.state == i32::from(MessageState::Unsent.code());
         let says = messages.iter().map(|message| (text(message).to_owned(), unsent(message)));
         let mut says: Vec<_> = says.collect();
@@ -61,7 +64,7 @@ async fn all(house: &House, tenant: &Tenant) -> Vec<(i32, Vec<(String, bool)>)> 
         all.push((conversation.unread_count, says));
     }
     all.sort();
-    all
+    Ok(all)
 }
 
 async fn until(house: &House, tenant: &Tenant, wanted: &[(i32, Vec<(&str, bool)>)]) {
@@ -71,7 +74,7 @@ async fn until(house: &House, tenant: &Tenant, wanted: &[(i32, Vec<(&str, bool)>
     wanted.sort();
     eventually(SOON, || async {
         let all = all(house, tenant).await;
-        if all == wanted { Ok(()) } else { Err(format!("{all:?}")) }
+        if all.as_ref().is_ok_and(|all| *all == wanted) { Ok(()) } else { Err(format!("{all:?}")) }
     })
     .await
     .unwrap();
@@ -120,6 +123,29 @@ async fn what_comes_before_its_message_and_names_nobody_leaves_no_conversation_b
 }
 
 #[tokio::test]
+async fn a_message_brought_to_its_chat_takes_its_reply_token_along_and_is_the_latest_of_no_other() {
+    let world = World::new("consent_brought").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    publish(&tenant, &told("1", true).written()).await;
+    // Young, for old reply tokens are not kept.
+    let edit = json!({"message": {"id": "2", "type": "text", "text": "words"}, "replyToken": "0f3779fba3b349968c5d07db31eab56f",
+        "timestamp": SystemClock.now().timestamp_millis()});
+    publish(&tenant, &told("2", true).event("messageEdited", 5, &edit)).await;
+    until(&house, &tenant, &[(2, vec![("words", false), ("wrods", false)])]).await;
+    publish(&tenant, &told("2", false).written()).await;
+    until(&house, &tenant, &[(1, vec![("words", false)]), (1, vec![("wrods", false)])]).await;
+    let brought =
+        "SELECT count(*) FROM messaging.reply_token JOIN messaging.message m USING (tenant_id, conversation_id)
+                   WHERE m.line_message_id = '2'";
+    assert_eq!(world.number(brought).await, 1);
+    let latest = "SELECT count(*) FROM messaging.conversation c
+                  JOIN messaging.message m ON m.message_id = c.last_message_id AND m.conversation_id = c.conversation_id";
+    assert_eq!(world.number(latest).await, 2);
+    house.close().await;
+}
+
+#[tokio::test]
 async fn a_message_and_its_edit_at_the_same_moment_meet_though_line_names_the_sender_in_one_of_them_only() {
     let world = World::new("consent_race").await;
     let house = world.open().await;
@@ -131,14 +157,7 @@ async fn a_message_and_its_edit_at_the_same_moment_meet_though_line_names_the_se
         sqlx::query("LOCK TABLE messaging.message IN SHARE ROW EXCLUSIVE MODE").execute(&mut *closed).await.unwrap();
         for (number, event) in [(1, told(message, named).written()), (2, told(message, !named).edited())] {
             publish(&tenant, &event).await;
-            eventually(SOON, || async {
-                let waiting = "SELECT count(*) FROM pg_stat_activity
-                               WHERE datname = current_database() AND usename = 'messaging' AND wait_event_type = 'Lock'";
-                let waiting = world.number(waiting).await;
-                if waiting == number { Ok(()) } else { Err(waiting) }
-            })
-            .await
-            .unwrap();
+            world.until_locked_out(number).await;
         }
         closed.commit().await.unwrap();
     }

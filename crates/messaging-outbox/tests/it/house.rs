@@ -12,6 +12,7 @@ use line_simulator::PersonId;
 use messaging_outbox::App;
 use messaging_outbox_core::state::MessageState;
 use testkit::eventually;
+use tonic::Status;
 use url::Url;
 
 use crate::world::{SOON, Tenant, World, send_request};
@@ -56,9 +57,18 @@ impl House {
 
     /// The messages of a conversation, the latest first.
     pub(crate) async fn messages_of(&self, tenant: &Tenant, conversation: &str) -> Vec<wire::Message> {
+        self.list_messages(tenant, conversation).await.unwrap()
+    }
+
+    /// The same, where the conversation may go away meanwhile.
+    pub(crate) async fn list_messages(
+        &self,
+        tenant: &Tenant,
+        conversation: &str,
+    ) -> Result<Vec<wire::Message>, Status> {
         let conversation_id = conversation.to_owned();
         let request = wire::ListMessagesRequest { conversation_id, page_size: 200, ..Default::default() };
-        self.conversations(tenant).list_messages(request).await.unwrap().into_inner().messages
+        Ok(self.conversations(tenant).list_messages(request).await?.into_inner().messages)
     }
 
     /// The message, once `is` true of it.
