@@ -1,5 +1,6 @@
 //! Groups and rooms, edits, and chats that another module holds (D-11).
 
+use contracts::access_proto::v1::Right;
 use contracts::events::v1 as events;
 use contracts::events::v1::identity_event::Body;
 use contracts::messaging::v1 as wire;
@@ -92,6 +93,57 @@ async fn groups_and_rooms_are_kept_and_shown_and_answered_by_staff_alone() {
         assert_eq!(world.line.counts().accepted.get(&Method::Push), Some(&1));
         house.close().await;
     }
+}
+
+#[tokio::test]
+async fn who_may_not_see_lines_user_ids_is_told_of_a_groups_writers_without_them() {
+    let world = World::new("writers").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    let written = async |id: usize| {
+        let event = json!({"type": "message", "mode": "active", "timestamp": 1_700_000_000_000usize + id,
+            "source": {"type": "group", "groupId": "C4af4980629aaaabbbbccccddddeeee00",
+                "userId": "U4af4980629aaaabbbbccccddddeeee00"},
+            "webhookEventId": format!("01FZ74A0TDDPYRVKNK77XKC{id:03}"), "deliveryContext": {"isRedelivery": false},
+            "message": {"id": id.to_string(), "type": "text", "text": "hello"}});
+        tenant.receiver.publish(&event.to_string(), false, false).await;
+    };
+    written(1).await;
+    let conversation = house.conversation_with(&tenant, 1).await.conversation_id;
+    let readers = events::PrincipalReplica {
+        principal_id: tenant.token.principal.to_string(),
+        version: 2,
+        tenant_id: tenant.id.to_string(),
+        token_hash: tenant.token.hash().to_vec(),
+        rights: vec![Right::ConversationsRead.into()],
+        ..Default::default()
+    };
+    world.say(&tenant, Body::Principal(readers)).await;
+    let hidden = |message: &wire::Message| {
+        let writer = message.writer.as_ref().unwrap();
+        assert!(!writer.friend_id.is_empty());
+        writer.line_user_id.is_empty()
+    };
+    let listed = eventually(SOON, || async {
+        let listed = house.messages_of(&tenant, &conversation).await;
+        if hidden(&listed[0]) { Ok(listed) } else { Err("it is shown still") }
+    })
+    .await
+    .unwrap();
+    assert!(hidden(&house.message(&tenant, &listed[0].message_id).await));
+    let watch = house.conversations(&tenant).watch_conversations(wire::WatchConversationsRequest::default()).await;
+    let mut watch = watch.unwrap().into_inner();
+    watch.message().await.unwrap().unwrap();
+    written(2).await;
+    let heard = async {
+        loop {
+            if let Some(message) = watch.message().await.unwrap().unwrap().message {
+                break message;
+            }
+        }
+    };
+    assert!(hidden(&tokio::time::timeout(SOON, heard).await.unwrap()));
+    house.close().await;
 }
 
 #[tokio::test]
