@@ -18,6 +18,11 @@ pub(crate) fn purpose(token: Uuid) -> String {
     format!("reply_token/{token}")
 }
 
+/// Our ID of the reply token that came with an event.
+pub(super) fn token_of(account: AccountId, event_id: &str) -> Uuid {
+    Uuid::new_v5(&account.uuid(), event_id.as_bytes())
+}
+
 /// An event, the chat it was kept in, and that chat's conversation as it is then.
 pub(super) struct Kept<'a> {
     pub(super) event: &'a Heard<'a>,
@@ -49,7 +54,7 @@ impl Reception {
             let usable_until = reply_window::usable_until(event.occur_time, event.receive_time);
             let Some(token) = &event.inbound.reply_token else { continue };
             if reply_window::is_usable(usable_until, now) {
-                let id = Uuid::new_v5(&event.account.uuid(), event.id.as_bytes());
+                let id = token_of(event.account, event.id);
                 let (account, conversation) = (event.account, changed.conversation);
                 plaintexts.push((purpose(id), token.as_bytes()));
                 tokens.push(Fresh { id, account, conversation, usable_until, ciphertext: Vec::new() });

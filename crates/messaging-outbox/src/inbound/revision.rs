@@ -7,7 +7,7 @@ use kernel::{MessageId, Timestamp};
 use messaging_outbox_core::fold::{Fact, Folded};
 use messaging_outbox_core::inbound::{About, Place};
 
-use super::follow_up::Kept;
+use super::follow_up::{Kept, token_of};
 use super::{Heard, Reception};
 use crate::change::Changed;
 use crate::postgres::inbound::{self as rows, Known, Written};
@@ -30,7 +30,10 @@ impl Reception {
         };
         for changed in rows::touch(tx, &[event.touch(&chat)]).await? {
             if let Some(before) = &before {
-                rows::bring(tx, about.message, before.conversation(event.account), changed.conversation).await?;
+                let edit = rows::read(tx, about.message).await?.and_then(|kept| kept.folded.edited);
+                let token = edit.map(|(_, event_id)| token_of(event.account, &event_id));
+                let from = before.conversation(event.account);
+                rows::bring(tx, about.message, token, from, changed.conversation).await?;
             }
             let changed = self.fold(tx, changed, about, known.unsent).await?;
             self.follow_up(tx, &[Kept { event, chat: &chat, changed }]).await?;

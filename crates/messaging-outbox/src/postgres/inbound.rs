@@ -65,11 +65,12 @@ pub(crate) async fn know(tx: &mut TenantTx, messages: &[MessageId]) -> Result<Ha
         .collect()
 }
 
-/// Brings a message from one conversation to another, which is touched already, with the reply tokens it brought. The first
-/// one goes when nothing is left in it.
+/// Brings a message from one conversation to another, which is touched already, with `token`, the reply token that came with it.
+/// The first conversation goes when nothing is left in it.
 pub(crate) async fn bring(
     tx: &mut TenantTx,
     message: MessageId,
+    token: Option<Uuid>,
     from: ConversationId,
     to: ConversationId,
 ) -> Result<(), sqlx::Error> {
@@ -77,7 +78,9 @@ pub(crate) async fn bring(
         "WITH moved AS (
              UPDATE messaging.message SET conversation_id = $4
              WHERE tenant_id = $1 AND message_id = $2 AND conversation_id = $3 RETURNING unread),
-         token AS (UPDATE messaging.reply_token SET conversation_id = $4 WHERE tenant_id = $1 AND conversation_id = $3)
+         token AS (
+             UPDATE messaging.reply_token SET conversation_id = $4
+             WHERE tenant_id = $1 AND reply_token_id = $5 AND conversation_id = $3)
          UPDATE messaging.conversation c
          SET unread_count = unread_count + CASE WHEN c.conversation_id = $4 THEN 1 ELSE -1 END
          WHERE c.tenant_id = $1 AND c.conversation_id IN ($3, $4) AND (SELECT unread FROM moved)",
@@ -86,6 +89,7 @@ pub(crate) async fn bring(
     .bind(message.uuid())
     .bind(from.uuid())
     .bind(to.uuid())
+    .bind(token)
     .execute(&mut **tx)
     .await?;
     sqlx::query(

@@ -6,18 +6,18 @@ use testkit::eventually;
 
 use crate::world::{SOON, World, text};
 
-const USERS: usize = 9;
+const USERS: u8 = 9;
 
 /// An event of a user; `place` tells it from the user's others.
-fn event(user: usize, place: usize, kind: &str, rest: &Value) -> String {
-    let mut event = json!({"type": kind, "mode": "active", "timestamp": 1_700_000_000_000i64 + 1_000 * place as i64,
+fn event(user: u8, place: u8, kind: &str, rest: &Value) -> String {
+    let mut event = json!({"type": kind, "mode": "active", "timestamp": 1_700_000_000_000i64 + 1_000 * i64::from(place),
         "source": {"type": "user", "userId": format!("U{user:032x}")}, "webhookEventId": format!("01FZ74A0TDDPYRVKNK77XK{user:02}{place:02}"),
         "deliveryContext": {"isRedelivery": false}});
     event.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
     event.to_string()
 }
 
-fn message(user: usize, number: usize, text: &str) -> Value {
+fn message(user: u8, number: u8, text: &str) -> Value {
     json!({"message": {"id": format!("{user}000{number}"), "type": "text", "text": text}})
 }
 
@@ -27,7 +27,7 @@ async fn events_that_waited_are_kept_together_and_end_as_if_kept_one_by_one() {
     let house = world.open().await;
     let tenant = world.tenant(&house).await;
     house.close().await;
-    let of = |user: usize| {
+    let of = |user: u8| {
         let written = event(user, 1, "message", &message(user, 1, "first"));
         let other = event(user, 2, "message", &message(user, 2, "secret words"));
         let edited = event(user, 3, "messageEdited", &message(user, 1, "edited"));
@@ -50,7 +50,7 @@ async fn events_that_waited_are_kept_together_and_end_as_if_kept_one_by_one() {
     let conversations = eventually(SOON, || async {
         let conversations = house.list(&tenant).await;
         let versions: Vec<i64> = conversations.iter().map(|one| one.version).collect();
-        if versions == [5; USERS] { Ok(conversations) } else { Err(versions) }
+        if versions == [5; USERS as usize] { Ok(conversations) } else { Err(versions) }
     });
     for conversation in conversations.await.unwrap() {
         assert_eq!(conversation.unread_count, 1, "what was taken back is not unread");
@@ -60,12 +60,12 @@ async fn events_that_waited_are_kept_together_and_end_as_if_kept_one_by_one() {
         assert_eq!((latest.content.is_none(), latest.state), (true, MessageState::Unsent.code().into()));
     }
     assert_eq!(world.tables_that_say("secret words").await, Vec::<String>::new());
-    assert_eq!(world.number("SELECT count(*) FROM messaging.conversation_change").await, 5 * USERS as i64);
+    assert_eq!(world.number("SELECT count(*) FROM messaging.conversation_change").await, 5 * i64::from(USERS));
     let transactions = world.number("SELECT count(DISTINCT changed) FROM messaging.conversation_change").await;
-    assert!(transactions < 2 * USERS as i64, "{transactions} transactions");
+    assert!(transactions < 2 * i64::from(USERS), "{transactions} transactions");
     let latest =
         "SELECT count(*) FROM messaging.conversation c JOIN messaging.message m ON m.message_id = c.last_message_id
         WHERE m.unsend_time IS NOT NULL";
-    assert_eq!(world.number(latest).await, USERS as i64, "the later message is the last one");
+    assert_eq!(world.number(latest).await, i64::from(USERS), "the later message is the last one");
     house.close().await;
 }

@@ -127,10 +127,14 @@ async fn a_message_brought_to_its_chat_takes_its_reply_token_along_and_is_the_la
     let world = World::new("consent_brought").await;
     let house = world.open().await;
     let tenant = world.tenant(&house).await;
-    publish(&tenant, &told("1", true).written()).await;
     // Young, for old reply tokens are not kept.
-    let edit = json!({"message": {"id": "2", "type": "text", "text": "words"}, "replyToken": "0f3779fba3b349968c5d07db31eab56f",
-        "timestamp": SystemClock.now().timestamp_millis()});
+    let young = |message: &str, text: &str, token: &str| {
+        json!({"message": {"id": message, "type": "text", "text": text}, "replyToken": token,
+            "timestamp": SystemClock.now().timestamp_millis()})
+    };
+    let written = young("1", "wrods", "b60d432864f44d079f6d8efe86cf404b");
+    publish(&tenant, &told("1", true).event("message", 1, &written)).await;
+    let edit = young("2", "words", "0f3779fba3b349968c5d07db31eab56f");
     publish(&tenant, &told("2", true).event("messageEdited", 5, &edit)).await;
     until(&house, &tenant, &[(2, vec![("words", false), ("wrods", false)])]).await;
     publish(&tenant, &told("2", false).written()).await;
@@ -138,7 +142,12 @@ async fn a_message_brought_to_its_chat_takes_its_reply_token_along_and_is_the_la
     let brought =
         "SELECT count(*) FROM messaging.reply_token JOIN messaging.message m USING (tenant_id, conversation_id)
                    WHERE m.line_message_id = '2'";
-    assert_eq!(world.number(brought).await, 1);
+    assert_eq!(world.number(brought).await, 1, "its own");
+    assert_eq!(
+        world.number("SELECT count(*) FROM messaging.reply_token").await,
+        2,
+        "the other stays with the other message"
+    );
     let latest = "SELECT count(*) FROM messaging.conversation c
                   JOIN messaging.message m ON m.message_id = c.last_message_id AND m.conversation_id = c.conversation_id";
     assert_eq!(world.number(latest).await, 2);
