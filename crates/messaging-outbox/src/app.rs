@@ -60,7 +60,7 @@ impl App {
         let kept = replica::Kept { wakes: wakes.clone() };
         bus::replica::spawn(host, &bus, &database, "identity", replica::KINDS, identity.as_ref(), kept);
         let spec = ConsumerSpec {
-            concurrency: config.inbound_transactions,
+            concurrency: config.inbound_transactions.get(),
             batch: INBOUND_BATCH,
             ..ConsumerSpec::new("line_webhook", Stream::LineWebhook, inbound::order)
         };

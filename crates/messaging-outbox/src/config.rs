@@ -17,6 +17,10 @@ use crate::content::ContentConfig;
 use crate::sender::SenderConfig;
 
 const CONTENTS_AT_ONCE: NonZeroUsize = NonZeroUsize::new(4).unwrap();
+const CALLS_OF_LANE: NonZeroUsize = NonZeroUsize::new(64).unwrap();
+const CALLS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+const LANES: NonZeroUsize = NonZeroUsize::new(2_000).unwrap();
+const INBOUND_TRANSACTIONS: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 
 /// Everything the service needs to know.
 #[derive(Debug)]
@@ -42,7 +46,7 @@ pub struct Config {
     /// How contents are fetched.
     pub content: ContentConfig,
     /// Transactions at once for LINE's events.
-    pub inbound_transactions: usize,
+    pub inbound_transactions: NonZeroUsize,
 }
 
 impl Config {
@@ -75,7 +79,7 @@ impl Config {
             },
             inbound_transactions: settings.or(
                 "TSUNAGI_MESSAGING_INBOUND_TRANSACTIONS",
-                8,
+                INBOUND_TRANSACTIONS,
                 "Database transactions at once for LINE's events.",
             ),
         }
@@ -104,9 +108,13 @@ fn sender(settings: &mut Settings) -> SenderConfig {
     }
     SenderConfig {
         times: times.unwrap_or_default(),
-        calls_of_lane: settings.or("TSUNAGI_MESSAGING_CALLS_OF_LANE", 64, "Sending calls of one account at once."),
-        calls: settings.or("TSUNAGI_MESSAGING_CALLS", 256, "Sending calls of all accounts at once, in this replica."),
-        lanes: settings.or("TSUNAGI_MESSAGING_LANES", 2_000, "Accounts this replica sends for at once."),
+        calls_of_lane: settings.or(
+            "TSUNAGI_MESSAGING_CALLS_OF_LANE",
+            CALLS_OF_LANE,
+            "Sending calls of one account at once.",
+        ),
+        calls: settings.or("TSUNAGI_MESSAGING_CALLS", CALLS, "Sending calls of all accounts at once, in this replica."),
+        lanes: settings.or("TSUNAGI_MESSAGING_LANES", LANES, "Accounts this replica sends for at once."),
         quota_waits: quota_waits(settings),
     }
 }
@@ -127,5 +135,27 @@ fn quota_waits(settings: &mut Settings) -> QuotaWaits {
             usual.reserved,
             "The same while what is left of the quota is reserved by a bulk delivery.",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn a_number_of_which_zero_would_stop_everything_is_refused_by_its_name() {
+        for name in [
+            "TSUNAGI_MESSAGING_CALLS",
+            "TSUNAGI_MESSAGING_CALLS_OF_LANE",
+            "TSUNAGI_MESSAGING_LANES",
+            "TSUNAGI_MESSAGING_INBOUND_TRANSACTIONS",
+            "TSUNAGI_MESSAGING_CONTENTS_AT_ONCE",
+        ] {
+            let mut settings = Settings::from_map(BTreeMap::from([(name.to_owned(), "0".to_owned())]));
+            Config::read(&mut settings);
+            let told = settings.finish().unwrap_err().mistakes;
+            assert!(told.iter().any(|mistake| mistake.starts_with(&format!("{name} is not"))), "{told:?}");
+        }
     }
 }

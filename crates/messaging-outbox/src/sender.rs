@@ -21,6 +21,7 @@ mod quota;
 mod request;
 mod settler;
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,11 +44,11 @@ pub struct SenderConfig {
     /// Leases, renewals and calls.
     pub times: LaneTimes,
     /// Calls one lane has under way at once.
-    pub calls_of_lane: usize,
+    pub calls_of_lane: NonZeroUsize,
     /// Calls all lanes of this replica have under way at once.
-    pub calls: usize,
+    pub calls: NonZeroUsize,
     /// Lanes this replica holds at once.
-    pub lanes: usize,
+    pub lanes: NonZeroUsize,
     /// How long pushes wait for quota.
     pub quota_waits: QuotaWaits,
 }
@@ -92,7 +93,7 @@ pub(crate) fn spawn(host: &Host, tools: Arc<Tools>, config: SenderConfig) {
         settlements,
         book: book::LimiterBook::default(),
         quotas: quota::Quotas::default(),
-        calls: tokio::sync::Semaphore::new(config.calls),
+        calls: tokio::sync::Semaphore::new(config.calls.get()),
         drained: CancellationToken::new(),
     });
     host.spawn("messaging.claimer", claimer::run(Arc::clone(&sender), claim_queue));

@@ -106,7 +106,7 @@ impl Dispatcher {
     }
 
     async fn offer(&mut self, keys: &[AccountKey]) {
-        let room = self.sender.config.lanes.saturating_sub(self.held.len());
+        let room = self.sender.config.lanes.get().saturating_sub(self.held.len());
         let mut wanted = Vec::new();
         for key in keys {
             match self.held.get(key) {

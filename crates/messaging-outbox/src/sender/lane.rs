@@ -141,7 +141,7 @@ impl Lane {
         if self.claiming.is_some() || !(self.more || self.woken) || self.settlements.len() > MOST_UNWRITTEN {
             return;
         }
-        let most = self.sender.config.calls_of_lane;
+        let most = self.sender.config.calls_of_lane.get();
         let room = (most * 2).saturating_sub(self.backlog.len());
         let pushes_wait = self.short_of_quota(Instant::now()).is_some();
         let want = if room >= most && !pushes_wait {
@@ -193,7 +193,7 @@ impl Lane {
             return;
         }
         self.limited_until = None;
-        while self.calls.len() < self.sender.config.calls_of_lane && self.backlog.has_ready(now) {
+        while self.calls.len() < self.sender.config.calls_of_lane.get() && self.backlog.has_ready(now) {
             let Some(request) = self.backlog.next(now) else { return };
             if request.method == SendMethod::Push
                 && let Some((wait, verdict)) = self.short_of_quota(now)

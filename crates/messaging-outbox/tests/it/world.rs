@@ -110,13 +110,13 @@ impl World {
             sender: SenderConfig {
                 times: LaneTimes::new(Duration::from_secs(3), Duration::from_millis(500), Duration::from_millis(1_500))
                     .unwrap(),
-                calls_of_lane: 16,
-                calls: 64,
-                lanes: 100,
+                calls_of_lane: NonZeroUsize::new(16).unwrap(),
+                calls: NonZeroUsize::new(64).unwrap(),
+                lanes: NonZeroUsize::new(100).unwrap(),
                 quota_waits: QuotaWaits::default(),
             },
             content: ContentConfig { at_once: NonZeroUsize::new(2).unwrap(), most_bytes: 1024 * 1024 },
-            inbound_transactions: 4,
+            inbound_transactions: NonZeroUsize::new(4).unwrap(),
         };
         change(&mut config);
         let app = App::build(config, &host).await.unwrap();
