@@ -3,8 +3,8 @@
 //! A push carries a retry key: LINE remembers it for 24 hours and answers 409 to a repetition of what it accepted
 //! (<https://developers.line.biz/en/docs/messaging-api/retrying-api-request/>), so an unknown outcome is repeated with the
 //! same key and body until that time is nearly over, and is uncertain after it. A reply carries none. Its token works once,
-//! so the same reply may be repeated with the same token while that lives; but after an unknown outcome a refusal of the
-//! token proves nothing, and the content never goes by push.
+//! so the same reply may be repeated with the same token while that lives; but after an unknown outcome a refusal of
+//! whatever wording proves nothing, for the token may be used, and the content never goes by push.
 
 use std::time::Duration;
 
@@ -173,6 +173,8 @@ fn after_reply(attempt: &Attempt, outcome: Outcome, now: Timestamp, jitter: f64)
     let wait = backoff::delay(attempt.attempts, jitter);
     match outcome {
         Outcome::Accepted => Next::Accepted,
+        // How LINE words the refusal of a used token is not promised, so any refusal may be one.
+        Outcome::Refused if attempt.in_doubt => Next::Uncertain,
         Outcome::Refused => Next::Refused(FailureKind::Refused),
         Outcome::InvalidReplyToken => definitely_not_replied(attempt, FailureKind::Expired),
         Outcome::Unauthorized if !attempt.token_renewed => Next::RenewToken,
