@@ -18,7 +18,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::access_token::TokenTrouble;
 use crate::postgres::account::{self, AccountKey};
-use crate::postgres::content;
+use crate::postgres::{content, inbound};
 use crate::sender::Tools;
 use crate::wake::Wake;
 
@@ -171,6 +171,8 @@ async fn keep(tools: &Tools, tenant: TenantId, message: MessageId, content: Cont
             break;
         }
     }
+    // Whoever takes the message back waits for this, and then sees the bytes; or was here first, and this sees it.
+    inbound::lock(&mut tx, &[message]).await?;
     if content::wanted(&mut tx, message, true).await?.is_none() {
         tx.rollback().await?;
         return Ok(Fetched::Gone);
@@ -184,6 +186,7 @@ async fn keep(tools: &Tools, tenant: TenantId, message: MessageId, content: Cont
 
 async fn settle(tools: &Tools, tenant: TenantId, message: MessageId, state: ContentState) -> Result<(), sqlx::Error> {
     let mut tx = tools.database.tenant(tenant).await?;
+    inbound::lock(&mut tx, &[message]).await?;
     content::settle(&mut tx, message, state, "", 0).await?;
     announce(tools, &mut tx, message).await?;
     tx.commit().await

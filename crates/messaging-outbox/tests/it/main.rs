@@ -4,6 +4,7 @@
 
 mod backlog;
 mod consent;
+mod contents;
 mod conversing;
 mod dead_letters;
 mod erasing;
