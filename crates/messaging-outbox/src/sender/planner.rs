@@ -64,11 +64,13 @@ async fn try_plan(
     let ids: Vec<Uuid> = wants.iter().map(|want| want.key.account.uuid()).collect();
     let accounts = account::read_all(&mut tx, &ids).await?;
     let mut accounts: HashMap<AccountId, Account> = accounts.into_iter().map(|account| (account.id, account)).collect();
+    let taken = claimed.len();
     for want in wants {
         let account = accounts.remove(&want.key.account).map(Arc::new);
         planned.insert(want.key, Planned { account, ..Planned::default() });
         claimed.extend(missing_parts(&mut tx, want, &claimed).await?);
     }
+    let gathered = claimed.len() > taken;
     if claimed.is_empty() {
         tx.rollback().await?;
         return Ok(planned);
@@ -98,7 +100,7 @@ async fn try_plan(
             }
         }
     }
-    if plan.frozen.is_empty() {
+    if plan.frozen.is_empty() && !gathered {
         tx.rollback().await?;
     } else {
         reply_token::mark_used(&mut tx, &plan.used).await?;

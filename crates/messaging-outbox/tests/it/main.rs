@@ -14,6 +14,7 @@ mod house;
 mod isolation;
 mod killing;
 mod neighbours;
+mod packs;
 mod quota;
 mod receiver;
 mod restarts;
