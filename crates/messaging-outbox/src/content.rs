@@ -10,7 +10,7 @@ use chassis::failpoint;
 use chassis::postgres::TenantTx;
 use chassis::work_queue::{Crew, Job};
 use futures::{Stream, StreamExt as _};
-use kernel::{MessageId, TenantId};
+use kernel::MessageId;
 use line_client::{Content, ContentAnswer, ContentError, FailureKind};
 use line_types::id::MessageId as LineMessageId;
 use messaging_outbox_core::media::{self, AfterFetch, ContentState, Fetched};
@@ -18,7 +18,8 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::access_token::TokenTrouble;
 use crate::postgres::account::{self, AccountKey};
-use crate::postgres::{content, inbound};
+use crate::postgres::content::{self, Outcome};
+use crate::postgres::inbound;
 use crate::sender::Tools;
 use crate::wake::Wake;
 
@@ -77,7 +78,7 @@ async fn fetch(tools: &Tools, config: ContentConfig, job: Job) {
     metrics::counter!("tsunagi_messaging_contents_total", "outcome" => outcome_name(outcome)).increment(1);
     let done = match media::after_fetch(outcome, job.attempts, job.age, rand::random()) {
         AfterFetch::Settled(ContentState::Stored) => Ok(()),
-        AfterFetch::Settled(state) => settle(tools, job.tenant, message, state).await,
+        AfterFetch::Settled(state) => settle(tools, &job, state).await,
         AfterFetch::Again(wait) => content::JOBS.postpone(tools.database.worker(), &job, Some(wait)).await,
     };
     if let Err(error) = done {
@@ -97,7 +98,7 @@ const fn outcome_name(fetched: Fetched) -> &'static str {
     }
 }
 
-/// Fetches a content and keeps it; none when it is not wanted any more.
+/// Fetches a content and keeps it; none when it is not wanted any more, or another attempt has taken over.
 async fn try_fetch(
     tools: &Tools,
     config: ContentConfig,
@@ -105,20 +106,19 @@ async fn try_fetch(
     message: MessageId,
 ) -> anyhow::Result<Option<Fetched>> {
     let mut tx = tools.database.tenant(job.tenant).await?;
-    let wanted = content::wanted(&mut tx, message, false).await?;
+    let wanted = content::wanted(&mut tx, message).await?;
     let account = account::read(&mut tx, job.account).await?;
+    tx.rollback().await?;
     let Some(line_message) = wanted.and_then(|id| LineMessageId::parse(&id).ok()) else {
-        content::settle(&mut tx, message, ContentState::Gone, "", 0).await?;
-        tx.commit().await?;
+        settle(tools, job, ContentState::Gone).await?;
         return Ok(None);
     };
-    tx.rollback().await?;
     let Some(account) = account else { return Ok(Some(Fetched::Trouble)) };
     let key = AccountKey { tenant: job.tenant, account: job.account };
     let Ok(mut access) = tools.tokens.get(key, &account).await else { return Ok(Some(Fetched::Trouble)) };
     for renewed in [false, true] {
         match tools.line.content(&access, &line_message, config.most_bytes, DEADLINE).await {
-            Ok(ContentAnswer::Ready(content)) => return keep(tools, job.tenant, message, content).await.map(Some),
+            Ok(ContentAnswer::Ready(content)) => return keep(tools, job, content).await,
             Ok(ContentAnswer::NotReady) => return Ok(Some(Fetched::Preparing)),
             Ok(ContentAnswer::Gone) => return Ok(Some(Fetched::Gone)),
             Err(failure) if failure.kind == FailureKind::Unauthorized && !renewed => {
@@ -141,17 +141,19 @@ async fn try_fetch(
     Ok(Some(Fetched::Trouble))
 }
 
-/// Keeps the bytes as they come, piece by piece, all in one transaction: a content is there whole or not at all.
-async fn keep(tools: &Tools, tenant: TenantId, message: MessageId, content: Content) -> anyhow::Result<Fetched> {
+/// Keeps the bytes as they come, each piece in a transaction of its own: what LINE or the database takes long for holds neither a
+/// connection nor a watcher's horizon. Only the last transaction says that the content is there. None when the message was unsent
+/// meanwhile, which removed what was kept, or when another attempt has taken over, which replaces it.
+async fn keep(tools: &Tools, job: &Job, content: Content) -> anyhow::Result<Option<Fetched>> {
+    let message = MessageId::from(job.subject);
     let mut stream = content.into_stream();
-    let mut tx = tools.database.tenant(tenant).await?;
-    let (mut buffer, mut part, mut size, mut kind) = (Vec::with_capacity(CHUNK), 0, 0i64, None);
+    let (mut buffer, mut parts, mut size, mut kind) = (Vec::with_capacity(CHUNK), 0, 0i64, None);
     loop {
         let next = match stream.next().await {
             Some(Ok(bytes)) => Some(bytes),
             None => None,
-            Some(Err(ContentError::TooLarge(_))) => return Ok(Fetched::TooLarge),
-            Some(Err(ContentError::BrokenOff)) => return Ok(Fetched::Trouble),
+            Some(Err(ContentError::TooLarge(_))) => return Ok(Some(Fetched::TooLarge)),
+            Some(Err(ContentError::BrokenOff)) => return Ok(Some(Fetched::Trouble)),
         };
         let ended = next.is_none();
         let mut bytes = next.unwrap_or_default();
@@ -162,8 +164,10 @@ async fn keep(tools: &Tools, tenant: TenantId, message: MessageId, content: Cont
                 break;
             }
             kind.get_or_insert_with(|| media::sniff(&buffer));
-            content::put_chunk(&mut tx, message, part, &buffer).await?;
-            part += 1;
+            let Some(mut tx) = begin(tools, job).await? else { return Ok(None) };
+            content::put_chunk(&mut tx, message, parts, &buffer).await?;
+            tx.commit().await?;
+            parts += 1;
             size += i64::try_from(buffer.len()).unwrap_or(0);
             buffer.clear();
         }
@@ -171,23 +175,32 @@ async fn keep(tools: &Tools, tenant: TenantId, message: MessageId, content: Cont
             break;
         }
     }
-    // Whoever takes the message back waits for this, and then sees the bytes; or was here first, and this sees it.
-    inbound::lock(&mut tx, &[message]).await?;
-    if content::wanted(&mut tx, message, true).await?.is_none() {
-        tx.rollback().await?;
-        return Ok(Fetched::Gone);
-    }
-    let kind = kind.unwrap_or("application/octet-stream");
-    content::settle(&mut tx, message, ContentState::Stored, kind, size).await?;
+    let Some(mut tx) = begin(tools, job).await? else { return Ok(None) };
+    let content_type = kind.unwrap_or("application/octet-stream");
+    let stored = Outcome { state: ContentState::Stored, content_type, size, parts };
+    content::settle(&mut tx, job, stored).await?;
     announce(tools, &mut tx, message).await?;
     tx.commit().await?;
-    Ok(Fetched::Whole)
+    Ok(Some(Fetched::Whole))
 }
 
-async fn settle(tools: &Tools, tenant: TenantId, message: MessageId, state: ContentState) -> Result<(), sqlx::Error> {
-    let mut tx = tools.database.tenant(tenant).await?;
+/// A transaction in which `job` stays in this attempt's hands and its message as it is. Whoever takes the message back waits for
+/// it, and then sees the bytes. None when it was unsent, or another attempt has taken over.
+async fn begin(tools: &Tools, job: &Job) -> Result<Option<TenantTx>, sqlx::Error> {
+    let mut tx = tools.database.tenant(job.tenant).await?;
+    inbound::lock(&mut tx, &[MessageId::from(job.subject)]).await?;
+    if content::is_ours(&mut tx, job).await? {
+        return Ok(Some(tx));
+    }
+    tx.rollback().await?;
+    Ok(None)
+}
+
+async fn settle(tools: &Tools, job: &Job, state: ContentState) -> Result<(), sqlx::Error> {
+    let message = MessageId::from(job.subject);
+    let mut tx = tools.database.tenant(job.tenant).await?;
     inbound::lock(&mut tx, &[message]).await?;
-    content::settle(&mut tx, message, state, "", 0).await?;
+    content::settle(&mut tx, job, Outcome::without_bytes(state)).await?;
     announce(tools, &mut tx, message).await?;
     tx.commit().await
 }

@@ -1,7 +1,7 @@
 //! Contents of media messages.
 
 use chassis::postgres::TenantTx;
-use chassis::work_queue::WorkQueue;
+use chassis::work_queue::{Job, WorkQueue};
 use kernel::{AccountId, MessageId, Timestamp};
 use messaging_outbox_core::media::ContentState;
 use sqlx::Row as _;
@@ -30,21 +30,34 @@ pub(crate) async fn expect(tx: &mut TenantTx, messages: &[(AccountId, MessageId)
 pub(crate) const JOBS: WorkQueue =
     WorkQueue { table: "messaging.content_job", subject: "message_id", due: "due", attempts: "attempts" };
 
-/// LINE's ID of a message whose content is still to be fetched; none when it was unsent meanwhile. With `lock`, the message
-/// cannot be unsent before the transaction ends.
-pub(crate) async fn wanted(tx: &mut TenantTx, message: MessageId, lock: bool) -> Result<Option<String>, sqlx::Error> {
-    let query = if lock {
-        "SELECT line_message_id FROM messaging.message
-         WHERE tenant_id = $1 AND message_id = $2 AND unsend_time IS NULL FOR UPDATE"
-    } else {
-        "SELECT line_message_id FROM messaging.message WHERE tenant_id = $1 AND message_id = $2 AND unsend_time IS NULL"
-    };
-    let id: Option<Option<String>> =
-        sqlx::query_scalar(query).bind(tx.tenant().uuid()).bind(message.uuid()).fetch_optional(&mut **tx).await?;
+/// LINE's ID of a message whose content is still to be fetched; none when it was unsent meanwhile.
+pub(crate) async fn wanted(tx: &mut TenantTx, message: MessageId) -> Result<Option<String>, sqlx::Error> {
+    let id: Option<Option<String>> = sqlx::query_scalar(
+        "SELECT line_message_id FROM messaging.message WHERE tenant_id = $1 AND message_id = $2 AND unsend_time IS NULL",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(message.uuid())
+    .fetch_optional(&mut **tx)
+    .await?;
     Ok(id.flatten())
 }
 
-/// Keeps one piece.
+/// Whether `job` is still in the hands of this attempt, and its message not unsent. The message must be locked: it stays so until
+/// the transaction ends.
+pub(crate) async fn is_ours(tx: &mut TenantTx, job: &Job) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (
+             SELECT FROM messaging.content_job j JOIN messaging.message m USING (tenant_id, message_id)
+             WHERE j.tenant_id = $1 AND j.message_id = $2 AND j.attempts = $3 AND m.unsend_time IS NULL)",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(job.subject)
+    .bind(i32::from(job.attempts))
+    .fetch_one(&mut **tx)
+    .await
+}
+
+/// Keeps one piece, in the place of what an unfinished attempt left there.
 pub(crate) async fn put_chunk(
     tx: &mut TenantTx,
     message: MessageId,
@@ -64,23 +77,45 @@ pub(crate) async fn put_chunk(
     Ok(())
 }
 
-/// The content's state for good; its job ends.
-pub(crate) async fn settle(
-    tx: &mut TenantTx,
-    message: MessageId,
-    state: ContentState,
-    content_type: &str,
-    size: i64,
-) -> Result<(), sqlx::Error> {
+/// What a content came to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outcome<'a> {
+    pub(crate) state: ContentState,
+    /// MIME type; empty where nothing is kept.
+    pub(crate) content_type: &'a str,
+    /// Bytes.
+    pub(crate) size: i64,
+    /// Pieces that stay; those from this one on are an unfinished attempt's.
+    pub(crate) parts: i32,
+}
+
+impl Outcome<'_> {
+    /// Nothing is kept.
+    pub(crate) const fn without_bytes(state: ContentState) -> Self {
+        Self { state, content_type: "", size: 0, parts: 0 }
+    }
+}
+
+/// The content's state for good; its job ends. Nothing happens where another attempt has the job, or nobody. The message must be
+/// locked.
+pub(crate) async fn settle(tx: &mut TenantTx, job: &Job, outcome: Outcome<'_>) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "WITH job AS (DELETE FROM messaging.content_job WHERE tenant_id = $1 AND message_id = $2)
-         UPDATE messaging.content SET state = $3, content_type = $4, size = $5 WHERE tenant_id = $1 AND message_id = $2",
+        "WITH job AS (
+             DELETE FROM messaging.content_job WHERE tenant_id = $1 AND message_id = $2 AND attempts = $3
+             RETURNING message_id),
+         rest AS (
+             DELETE FROM messaging.content_chunk c USING job
+             WHERE c.tenant_id = $1 AND c.message_id = job.message_id AND c.part >= $7)
+         UPDATE messaging.content c SET state = $4, content_type = $5, size = $6
+         FROM job WHERE c.tenant_id = $1 AND c.message_id = job.message_id",
     )
     .bind(tx.tenant().uuid())
-    .bind(message.uuid())
-    .bind(state.code())
-    .bind(content_type)
-    .bind(size)
+    .bind(job.subject)
+    .bind(i32::from(job.attempts))
+    .bind(outcome.state.code())
+    .bind(outcome.content_type)
+    .bind(outcome.size)
+    .bind(outcome.parts)
     .execute(&mut **tx)
     .await?;
     Ok(())
