@@ -17,30 +17,55 @@ pub(crate) struct Acquired {
     pub(crate) taken_over: bool,
 }
 
-/// The accounts that have something to send now, and those whose holder's lease ran out: it may have left rows in
-/// hand. Jumps from account to account through the queue's primary key, so it costs by accounts and not by messages.
-pub(crate) async fn with_work(worker: &PgPool, most: i64) -> Result<Vec<AccountKey>, sqlx::Error> {
+/// The accounts behind `after` that have something to send now, `most` at most, in their order, each with whether nobody holds its
+/// lane. Jumps from account to account through the queue's primary key, so it costs by accounts and not by messages.
+pub(crate) async fn with_work(
+    worker: &PgPool,
+    after: Option<AccountKey>,
+    most: i64,
+) -> Result<Vec<(AccountKey, bool)>, sqlx::Error> {
     let rows = sqlx::query(
         "WITH RECURSIVE jump AS (
-             (SELECT tenant_id, account_id FROM messaging.send ORDER BY tenant_id, account_id LIMIT 1)
+             (SELECT tenant_id, account_id FROM messaging.send
+              WHERE (tenant_id, account_id) > ($2, $3)
+              ORDER BY tenant_id, account_id LIMIT 1)
              UNION ALL
              SELECT n.tenant_id, n.account_id FROM jump j CROSS JOIN LATERAL (
                  SELECT s.tenant_id, s.account_id FROM messaging.send s
                  WHERE (s.tenant_id, s.account_id) > (j.tenant_id, j.account_id)
                  ORDER BY s.tenant_id, s.account_id LIMIT 1) n)
-         (SELECT j.tenant_id, j.account_id FROM jump j
-          WHERE EXISTS (
-              SELECT FROM messaging.send s
-              WHERE s.tenant_id = j.tenant_id AND s.account_id = j.account_id AND s.state = 0
-                  AND NOT (s.deferred AND s.due > now()))
-          LIMIT $1)
-         UNION
-         (SELECT tenant_id, account_id FROM messaging.lane WHERE holder IS NOT NULL AND lease_until < now() LIMIT $1)",
+         SELECT j.tenant_id, j.account_id, NOT EXISTS (
+             SELECT FROM messaging.lane l WHERE (l.tenant_id, l.account_id) = (j.tenant_id, j.account_id)
+                 AND l.holder IS NOT NULL AND l.lease_until >= now()) AS free
+         FROM jump j
+         WHERE EXISTS (
+             SELECT FROM messaging.send s
+             WHERE s.tenant_id = j.tenant_id AND s.account_id = j.account_id AND s.state = 0
+                 AND NOT (s.deferred AND s.due > now()))
+         LIMIT $1",
+    )
+    .bind(most)
+    .bind(after.map_or(Uuid::nil(), |key| key.tenant.uuid()))
+    .bind(after.map_or(Uuid::nil(), |key| key.account.uuid()))
+    .fetch_all(worker)
+    .await?;
+    let mut found =
+        rows.iter().map(|row| Ok((key(row)?, row.try_get("free")?))).collect::<Result<Vec<_>, sqlx::Error>>()?;
+    // However they were read, they are in their order.
+    found.sort_unstable_by_key(|(key, _)| *key);
+    Ok(found)
+}
+
+/// The accounts whose holder's lease ran out, `most` at most, the longest ago first: it may have left rows in hand.
+pub(crate) async fn abandoned(worker: &PgPool, most: i64) -> Result<Vec<AccountKey>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT tenant_id, account_id FROM messaging.lane WHERE holder IS NOT NULL AND lease_until < now()
+         ORDER BY lease_until LIMIT $1",
     )
     .bind(most)
     .fetch_all(worker)
     .await?;
-    rows.into_iter().map(|row| key(&row)).collect()
+    rows.iter().map(key).collect()
 }
 
 /// Takes those of `lanes` that nobody holds, for `holder`.

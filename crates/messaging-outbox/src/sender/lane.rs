@@ -3,6 +3,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -56,7 +57,10 @@ pub(super) struct Handles {
     pub(super) hold: Hold,
     pub(super) wake: Arc<Notify>,
     pub(super) lost: CancellationToken,
+    /// The lane is to be given back: the process stops, or others wait for its place.
     pub(super) stop: CancellationToken,
+    /// The lane has nothing in hand.
+    pub(super) idle: Arc<AtomicBool>,
     /// What another holder left in hand is left alone until then.
     pub(super) settled_at: Instant,
 }
@@ -85,7 +89,7 @@ struct Lane {
     ending: Option<Ending>,
 }
 
-/// Works the lane until it has been idle for a while, is lost, or the process stops.
+/// Works the lane until it has been idle for a while, is lost, or is to be given back.
 pub(super) async fn run(sender: Arc<Sender>, handles: Handles) -> Ending {
     let limiters = sender.book.open(handles.hold.key);
     let mut lane = Lane {
@@ -117,6 +121,7 @@ impl Lane {
         let in_hand = self.claiming.is_some() || !self.calls.is_empty() || self.backlog.len() > 0;
         // While pushes wait for quota the lane is kept, or the next holder would ask LINE the same at once.
         let busy = in_hand || (self.more && self.short_of_quota(Instant::now()).is_some());
+        self.handles.idle.store(!busy, Ordering::Relaxed);
         if busy {
             self.idle_since = Instant::now();
         }
@@ -354,8 +359,10 @@ impl Lane {
             }
         }
         if ending != Ending::Abandoned {
+            let now = Instant::now();
             for request in self.backlog.drain() {
-                self.settle(Settlement::request_put_back(key, epoch, &request, Duration::ZERO, None)).await;
+                let wait = request.not_before.map_or(Duration::ZERO, |time| time.saturating_duration_since(now));
+                self.settle(Settlement::request_put_back(key, epoch, &request, wait, None)).await;
             }
         }
         self.settlements.close();

@@ -1,7 +1,10 @@
 //! What holds up one tenant holds up no other: a backlog, or rows that somebody has locked.
 
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
 use contracts::messaging::v1 as wire;
-use line_simulator::{Act, ActRequest, ChatChange, ChatKind, ChatSpec, Media, PersonSpec, Writing};
+use line_simulator::{Act, ActRequest, ChatChange, ChatKind, ChatSpec, Effect, Fault, Media, PersonSpec, Writing};
 use messaging_outbox_core::state::MessageState;
 use sqlx::{Connection as _, PgConnection};
 use testkit::eventually;
@@ -85,5 +88,27 @@ async fn a_content_and_a_groups_name_are_fetched_at_once_behind_another_tenants_
         let left = world.number(left).await;
         assert!(left > 1_000, "{left} of the others' are left");
     }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_lane_that_always_has_work_makes_room_for_one_that_waits_for_a_place() {
+    let world = World::new("turns").await;
+    let house = world.open_with(|config| config.sender.lanes = NonZeroUsize::MIN).await;
+    let (busy, other) = (world.tenant(&house).await, world.tenant(&house).await);
+    let (_, of_busy) = house.conversing(&world, &busy).await;
+    let (_, of_other) = house.conversing(&world, &other).await;
+    let held_back = Fault::always(Effect::RateLimited).of(&busy.card.channel_id);
+    world.control.add_fault(&held_back).await.unwrap();
+    let waits = house.send(&busy, &of_busy.conversation_id, "waits", wire::SendPolicy::PushOnly).await;
+    house.until(&busy, &waits, MessageState::Sending).await;
+    let sent = house.send(&other, &of_other.conversation_id, "hello", wire::SendPolicy::PushOnly).await;
+    // Sooner than the first goes back into the queue by itself.
+    eventually(Duration::from_secs(15), || async {
+        let state = house.message(&other, &sent).await.state;
+        if state == i32::from(MessageState::Accepted.code()) { Ok(()) } else { Err(state) }
+    })
+    .await
+    .unwrap();
     house.close().await;
 }
