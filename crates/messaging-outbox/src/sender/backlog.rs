@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use kernel::ConversationId;
+use messaging_outbox_core::route::SendMethod;
 use tokio::time::Instant;
 
 use super::request::Request;
 
-type Place = (i16, ConversationId);
+/// A conversation and class: what leaves one after another.
+pub(super) type Place = (i16, ConversationId);
 
 /// Requests by conversation, and the conversations whose first request may leave.
 #[derive(Default)]
@@ -36,9 +38,9 @@ impl Backlog {
         }
     }
 
-    /// The next request that may leave at `now`. Its conversation stays behind until [`Backlog::done`] or
-    /// [`Backlog::again`] is told.
-    pub(super) fn next(&mut self, now: Instant) -> Option<Request> {
+    /// The next request that may leave at `now`, of those whose way is `open`. Its conversation stays behind until
+    /// [`Backlog::done`] or [`Backlog::again`] is told.
+    pub(super) fn next(&mut self, now: Instant, open: impl Fn(SendMethod) -> bool) -> Option<Request> {
         while let Some(&(time, place)) = self.later.first() {
             if time > now {
                 break;
@@ -46,21 +48,22 @@ impl Backlog {
             self.later.pop_first();
             self.ready.entry(place.0).or_default().push_back(place.1);
         }
-        let mut ready = self.ready.first_entry()?;
-        let class = *ready.key();
-        let conversation = ready.get_mut().pop_front();
-        if ready.get().is_empty() {
-            ready.remove();
+        let first = |place: Place| self.waiting.get(&place).and_then(VecDeque::front);
+        let (class, turn, request) = self.ready.iter().find_map(|(class, ready)| {
+            let mut in_turn = ready.iter().enumerate();
+            in_turn.find_map(|(turn, conversation)| {
+                let request = first((*class, *conversation)).filter(|request| open(request.method))?;
+                Some((*class, turn, request.clone()))
+            })
+        })?;
+        if let Some(ready) = self.ready.get_mut(&class) {
+            ready.remove(turn);
+            if ready.is_empty() {
+                self.ready.remove(&class);
+            }
         }
-        let queue = self.waiting.get_mut(&(class, conversation?))?;
-        let request = queue.front().cloned()?;
         self.len -= 1;
         Some(request)
-    }
-
-    /// Whether [`Backlog::next`] would give a request.
-    pub(super) fn has_ready(&self, now: Instant) -> bool {
-        !self.ready.is_empty() || self.later.first().is_some_and(|(time, _)| *time <= now)
     }
 
     /// When a request that waits for its time may leave.
@@ -113,5 +116,63 @@ impl Backlog {
             }
             None => self.ready.entry(place.0).or_default().push_back(place.1),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kernel::{MessageId, Timestamp};
+    use messaging_outbox_core::route::SendPolicy;
+    use serde_json::Value;
+    use uuid::Uuid;
+
+    use super::super::request::Part;
+
+    fn request(class: i16, conversation: u128, message: u128, method: SendMethod) -> Request {
+        Request {
+            class,
+            conversation: Uuid::from_u128(conversation).into(),
+            parts: vec![Part {
+                message: MessageId::from(Uuid::from_u128(message)),
+                object: Value::Null,
+                earlier_attempts: 0,
+            }],
+            method,
+            policy: SendPolicy::ReplyFirst,
+            silent: false,
+            key: Uuid::from_u128(message),
+            recipient: None,
+            token: None,
+            calls: 0,
+            first_time: Timestamp::UNIX_EPOCH,
+            in_doubt: false,
+            token_renewed: false,
+            frozen: false,
+            not_before: None,
+            last: None,
+        }
+    }
+
+    fn key(request: Option<Request>) -> Option<u128> {
+        request.map(|request| request.key.as_u128())
+    }
+
+    #[test]
+    fn a_reply_leaves_while_pushes_are_held_back_and_its_own_conversation_keeps_its_order() {
+        let mut backlog = Backlog::default();
+        backlog.push(request(0, 1, 1, SendMethod::Push));
+        backlog.push(request(0, 1, 2, SendMethod::Reply));
+        backlog.push(request(0, 2, 3, SendMethod::Push));
+        backlog.push(request(5, 3, 4, SendMethod::Reply));
+        let now = Instant::now();
+        let replies = |method| method == SendMethod::Reply;
+        assert_eq!(key(backlog.next(now, replies)), Some(4), "the only reply that nothing is before");
+        assert_eq!(key(backlog.next(now, replies)), None);
+        assert_eq!((key(backlog.next(now, |_| true)), backlog.len()), (Some(1), 2));
+        backlog.done((0, Uuid::from_u128(1).into()));
+        assert_eq!(key(backlog.next(now, replies)), Some(2));
+        assert_eq!((key(backlog.next(now, |_| true)), backlog.len()), (Some(3), 0));
+        assert_eq!(key(backlog.next(now, |_| true)), None);
     }
 }

@@ -1,6 +1,7 @@
 //! A lane held by this replica: takes what waits, keeps the order of every conversation, and calls LINE as fast as the account's
 //! limits allow.
 
+use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::Sender;
-use super::backlog::Backlog;
+use super::backlog::{Backlog, Place};
 use super::book::Limiters;
 use super::call::{self, Called, Hold};
 use super::claimer::Claim;
@@ -80,11 +81,16 @@ struct Lane {
     /// Somebody woke the lane since the last claim.
     woken: bool,
     limiters: Limiters,
-    /// When the limiter lets the next call out.
-    limited_until: Option<Instant>,
+    /// When the limiters let the next call out; LINE limits each endpoint by itself.
+    limited_until: HashMap<SendMethod, Instant>,
     /// Until when pushes wait for quota, and why.
     pushes_wait: Option<(Instant, QuotaVerdict)>,
+    /// Conversations of which something was put back, until then, since the claim under way was asked for: what that brings of
+    /// them was claimed too early.
+    put_back: HashMap<Place, Instant>,
     settlements: TaskTracker,
+    /// What is put back and not yet written.
+    put_backs: TaskTracker,
     idle_since: Instant,
     ending: Option<Ending>,
 }
@@ -102,12 +108,15 @@ pub(super) async fn run(sender: Arc<Sender>, handles: Handles) -> Ending {
         more: true,
         woken: true,
         limiters,
-        limited_until: None,
+        limited_until: HashMap::new(),
         pushes_wait: None,
+        put_back: HashMap::new(),
         settlements: TaskTracker::new(),
+        put_backs: TaskTracker::new(),
         idle_since: Instant::now(),
         ending: None,
     };
+    lane.put_backs.close();
     while lane.ending.is_none() {
         lane.step().await;
     }
@@ -131,7 +140,8 @@ impl Lane {
             () = self.handles.lost.cancelled() => self.ending = Some(Ending::Abandoned),
             () = self.handles.stop.cancelled() => self.ending = Some(Ending::Clean),
             Some((request, called)) = self.calls.next(), if !self.calls.is_empty() => self.after(request, called).await,
-            claim = claimed(&mut self.claiming), if self.claiming.is_some() => self.take(claim),
+            claim = claimed(&mut self.claiming), if self.claiming.is_some() => self.take(claim).await,
+            () = self.put_backs.wait(), if !self.put_backs.is_empty() => {}
             () = self.handles.wake.notified() => self.woken = true,
             () = tokio::time::sleep_until(until) => {
                 if !busy && self.idle_since.elapsed() >= IDLE_FOR {
@@ -141,9 +151,11 @@ impl Lane {
         }
     }
 
-    /// Asks for more when there is room; for urgent messages also when there is none for others.
+    /// Asks for more when there is room; for urgent messages also when there is none for others. Not before what was put back is
+    /// written, or the queue would give what comes behind it.
     fn ask_for_more(&mut self) {
-        if self.claiming.is_some() || !(self.more || self.woken) || self.settlements.len() > MOST_UNWRITTEN {
+        let unwritten = !self.put_backs.is_empty() || self.settlements.len() > MOST_UNWRITTEN;
+        if self.claiming.is_some() || !(self.more || self.woken) || unwritten {
             return;
         }
         let most = self.sender.config.calls_of_lane.get();
@@ -168,7 +180,7 @@ impl Lane {
         self.claiming = Some((Box::pin(async move { sender.claims.claim(want).await }), room));
     }
 
-    fn take(&mut self, claim: Claim) {
+    async fn take(&mut self, claim: Claim) {
         let room = self.claiming.take().map_or(0, |(_, room)| room);
         let planned = match claim {
             Claim::Planned(planned) if !planned.broken => planned,
@@ -184,7 +196,13 @@ impl Lane {
             return;
         }
         self.account = account;
+        let put_back = std::mem::take(&mut self.put_back);
         for mut request in requests {
+            if let Some(until) = put_back.get(&(request.class, request.conversation)) {
+                let wait = until.saturating_duration_since(Instant::now());
+                self.write_back(&request, wait, None).await;
+                continue;
+            }
             if request.in_doubt && request.calls == 0 && self.handles.settled_at > Instant::now() {
                 request.not_before = Some(self.handles.settled_at);
             }
@@ -194,12 +212,10 @@ impl Lane {
 
     async fn call_what_may_leave(&mut self) {
         let now = Instant::now();
-        if self.limited_until.is_some_and(|until| until > now) {
-            return;
-        }
-        self.limited_until = None;
-        while self.calls.len() < self.sender.config.calls_of_lane.get() && self.backlog.has_ready(now) {
-            let Some(request) = self.backlog.next(now) else { return };
+        self.limited_until.retain(|_, until| *until > now);
+        while self.calls.len() < self.sender.config.calls_of_lane.get() {
+            let limited = &self.limited_until;
+            let Some(request) = self.backlog.next(now, |method| !limited.contains_key(&method)) else { return };
             if request.method == SendMethod::Push
                 && let Some((wait, verdict)) = self.short_of_quota(now)
             {
@@ -207,10 +223,9 @@ impl Lane {
                 continue;
             }
             if let Err(wait) = self.limiters.take(request.method) {
-                let until = now + wait;
-                self.limited_until = Some(until);
+                self.limited_until.insert(request.method, now + wait);
                 self.backlog.again(Request { not_before: None, ..request });
-                return;
+                continue;
             }
             self.call(request, None);
         }
@@ -322,23 +337,33 @@ impl Lane {
 
     /// Puts the request back, and with it what waits behind it in its conversation.
     async fn put_back(&mut self, request: &Request, wait: Duration, short: Option<QuotaVerdict>) {
-        let (key, epoch) = (self.handles.hold.key, self.handles.hold.epoch);
-        let behind = self.backlog.take((request.class, request.conversation));
-        self.settle(Settlement::request_put_back(key, epoch, request, wait, short)).await;
+        let place = (request.class, request.conversation);
+        if self.claiming.is_some() {
+            self.put_back.insert(place, Instant::now() + wait);
+        }
+        let behind = self.backlog.take(place);
+        self.write_back(request, wait, short).await;
         for request in behind.iter().skip(1) {
-            self.settle(Settlement::request_put_back(key, epoch, request, wait, None)).await;
+            self.write_back(request, wait, None).await;
         }
     }
 
+    async fn write_back(&mut self, request: &Request, wait: Duration, short: Option<QuotaVerdict>) {
+        let (key, epoch) = (self.handles.hold.key, self.handles.hold.epoch);
+        let settlement = Settlement::request_put_back(key, epoch, request, wait, short);
+        let written = vec![self.settlements.token(), self.put_backs.token()];
+        self.sender.settlements.send(settlement, written).await;
+    }
+
     async fn settle(&mut self, settlement: Settlement) {
-        self.sender.settlements.send(settlement, Some(self.settlements.token())).await;
+        self.sender.settlements.send(settlement, vec![self.settlements.token()]).await;
     }
 
     fn next_moment(&self, busy: bool) -> Instant {
         let idle_end = self.idle_since + IDLE_FOR;
         let far = Instant::now() + Duration::from_secs(1);
-        let first = [self.limited_until, self.backlog.next_time(), (!busy).then_some(idle_end)];
-        first.into_iter().flatten().min().unwrap_or(far)
+        let first = [self.backlog.next_time(), (!busy).then_some(idle_end)];
+        first.into_iter().flatten().chain(self.limited_until.values().copied()).min().unwrap_or(far)
     }
 
     /// Takes nothing new, hears the calls that are out, and puts back what did not leave.

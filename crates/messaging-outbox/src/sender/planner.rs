@@ -112,7 +112,7 @@ async fn try_plan(
         failpoint::reached("messaging.after_freeze");
     }
     for settlement in plan.settled {
-        sender.settlements.send(settlement, None).await;
+        sender.settlements.send(settlement, Vec::new()).await;
     }
     Ok(planned)
 }

@@ -183,7 +183,7 @@ impl Settlement {
     }
 }
 
-type Queued = (Settlement, Option<TaskTrackerToken>);
+type Queued = (Settlement, Vec<TaskTrackerToken>);
 
 /// Where lanes tell what became of requests.
 pub(super) struct Settlements(mpsc::Sender<Queued>);
@@ -196,10 +196,10 @@ impl Settlements {
         (Self(sender), SettlementQueue(receiver))
     }
 
-    /// Has it written. `token` is dropped once that is done.
-    pub(super) async fn send(&self, settlement: Settlement, token: Option<TaskTrackerToken>) {
+    /// Has it written. `tokens` are dropped once that is done.
+    pub(super) async fn send(&self, settlement: Settlement, tokens: Vec<TaskTrackerToken>) {
         // Closed only when the settler has ended, at the end of the process.
-        let _ = self.0.send((settlement, token)).await;
+        let _ = self.0.send((settlement, tokens)).await;
     }
 }
 
@@ -243,13 +243,13 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn add(&mut self, (settlement, token): Queued) {
+    fn add(&mut self, (settlement, tokens): Queued) {
         let Some(tenant) = settlement.tenant else { return };
         let queue = self.by_tenant.entry(tenant).or_default();
         if queue.is_empty() && !self.writing.contains(&tenant) {
             self.free.push_back(tenant);
         }
-        queue.push_back((settlement, token));
+        queue.push_back((settlement, tokens));
     }
 
     /// What is to be written next, of a tenant nothing of which is being written.
@@ -257,8 +257,8 @@ impl Waiting {
         let tenant = self.free.pop_front()?;
         let mut queue = self.by_tenant.remove(&tenant)?;
         let (mut all, mut tokens) = (Settlement::default(), Vec::new());
-        for (settlement, token) in queue.drain(..queue.len().min(AT_ONCE)) {
-            tokens.extend(token);
+        for (settlement, written) in queue.drain(..queue.len().min(AT_ONCE)) {
+            tokens.extend(written);
             all.accepted.extend(settlement.accepted);
             all.given_up.extend(settlement.given_up);
             all.put_back.extend(settlement.put_back);
@@ -351,7 +351,7 @@ mod tests {
     fn a_tenants_outcomes_are_written_together_and_one_batch_of_them_at_a_time() {
         let lane = TaskTracker::new();
         let tenant = |number: u128| TenantId::from(Uuid::from_u128(number));
-        let of = |number| (Settlement { tenant: Some(tenant(number)), ..Settlement::default() }, Some(lane.token()));
+        let of = |number| (Settlement { tenant: Some(tenant(number)), ..Settlement::default() }, vec![lane.token()]);
         let mut waiting = Waiting::default();
         let next = |waiting: &mut Waiting| waiting.next().map(|(tenant, _, tokens)| (tenant, tokens.len()));
         for queued in [of(1), of(2), of(1)] {

@@ -14,6 +14,7 @@ mod house;
 mod isolation;
 mod killing;
 mod neighbours;
+mod order;
 mod packs;
 mod quota;
 mod receiver;
