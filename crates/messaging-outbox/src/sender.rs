@@ -19,7 +19,9 @@ mod lane;
 mod planner;
 mod quota;
 mod request;
+mod settlement;
 mod settler;
+mod unwritable;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;

@@ -16,7 +16,16 @@ const AWAY: Duration = Duration::from_millis(250);
 
 /// Sorts a handler's failure: the database away (waits, not counted), or the event's own trouble (counted).
 pub(crate) fn of(error: anyhow::Error) -> Trouble {
-    let database = error.chain().find_map(|cause| {
+    if database(&error).is_some_and(is_unavailable) {
+        Trouble::unavailable(AWAY, error)
+    } else {
+        Trouble::failed(error)
+    }
+}
+
+/// The database's word in a failure, if it had one.
+pub(crate) fn database(error: &anyhow::Error) -> Option<&sqlx::Error> {
+    error.chain().find_map(|cause| {
         cause
             .downcast_ref::<sqlx::Error>()
             .or_else(|| match cause.downcast_ref::<EnvelopeError>() {
@@ -27,8 +36,7 @@ pub(crate) fn of(error: anyhow::Error) -> Trouble {
                 Some(OutboxError::Database(error)) => Some(error),
                 _ => None,
             })
-    });
-    if database.is_some_and(is_unavailable) { Trouble::unavailable(AWAY, error) } else { Trouble::failed(error) }
+    })
 }
 
 /// Erases what waits of a message that was taken back: parked events hold LINE's text. The tombstone stops whatever may still

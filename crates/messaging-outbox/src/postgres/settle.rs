@@ -13,6 +13,8 @@ pub(crate) struct Accepted {
     pub(crate) account: AccountId,
     pub(crate) class: i16,
     pub(crate) message: MessageId,
+    /// Of the holder who sent it.
+    pub(crate) epoch: i64,
     pub(crate) method: SendMethod,
     /// Whether it is its request's first: LINE counts a request to one friend as one message, however many it holds.
     pub(crate) leads: bool,
@@ -57,9 +59,9 @@ pub(crate) async fn accept(
     .bind(accepted.iter().map(|one| one.class).collect::<Vec<_>>())
     .bind(accepted.iter().map(|one| one.message.uuid()).collect::<Vec<_>>())
     .bind(accepted.iter().map(|one| one.method.code()).collect::<Vec<_>>())
-    .bind(accepted.iter().map(|one| one.line_message.as_deref()).collect::<Vec<_>>())
-    .bind(accepted.iter().map(|one| one.quote_token.as_deref()).collect::<Vec<_>>())
-    .bind(accepted.iter().map(|one| one.line_request.as_deref()).collect::<Vec<_>>())
+    .bind(accepted.iter().map(|one| one.line_message.as_deref().map(plain)).collect::<Vec<_>>())
+    .bind(accepted.iter().map(|one| one.quote_token.as_deref().map(plain)).collect::<Vec<_>>())
+    .bind(accepted.iter().map(|one| one.line_request.as_deref().map(plain)).collect::<Vec<_>>())
     .bind(MessageState::Accepted.code())
     .bind(now)
     .fetch_all(&mut **tx)
@@ -115,9 +117,9 @@ pub(crate) async fn give_up(tx: &mut TenantTx, given_up: &GivenUp) -> Result<Opt
     .bind(given_up.epoch)
     .bind(given_up.state.code())
     .bind(failure.kind)
-    .bind(failure.line_message.replace('\0', ""))
-    .bind(failure.line_details.iter().map(|detail| detail.replace('\0', "")).collect::<Vec<_>>())
-    .bind(failure.line_request.as_str())
+    .bind(plain(&failure.line_message))
+    .bind(failure.line_details.iter().map(|detail| plain(detail)).collect::<Vec<_>>())
+    .bind(plain(&failure.line_request))
     .bind(failure.http_status)
     .bind(failure.attempts)
     .fetch_optional(&mut **tx)
@@ -176,8 +178,8 @@ pub(crate) async fn put_back(tx: &mut TenantTx, back: &PutBack) -> Result<Option
     .bind(back.frozen)
     .bind(state.code())
     .bind(short.map(|failure| failure.kind))
-    .bind(short.map(|failure| failure.line_message.replace('\0', "")).unwrap_or_default())
-    .bind(short.map_or("", |failure| failure.line_request.as_str()))
+    .bind(short.map(|failure| plain(&failure.line_message)).unwrap_or_default())
+    .bind(short.map(|failure| plain(&failure.line_request)).unwrap_or_default())
     .bind(short.map_or(0, |failure| failure.http_status))
     .fetch_optional(&mut **tx)
     .await?;
@@ -218,6 +220,11 @@ pub(crate) async fn take_back(
     .await?;
     let taken = row.map(|row| settled(&row, MessageState::Cancelled)).transpose()?;
     Ok(taken.map_or(TakenBack::TooLate, TakenBack::Cancelled))
+}
+
+/// LINE's words without U+0000, which no `text` holds.
+fn plain(words: &str) -> String {
+    words.replace('\0', "")
 }
 
 fn settled(row: &sqlx::postgres::PgRow, state: MessageState) -> Result<Settled, sqlx::Error> {

@@ -18,7 +18,6 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use uuid::Uuid;
 
 use super::Sender;
 use super::backlog::{Backlog, Place};
@@ -27,7 +26,7 @@ use super::call::{self, Called, Hold};
 use super::claimer::Claim;
 use super::planner::Planned;
 use super::request::Request;
-use super::settler::{Settlement, Unsent};
+use super::settlement::{Settlement, Unsent};
 use crate::postgres::account::Account;
 use crate::postgres::send_queue::Want;
 
@@ -249,7 +248,8 @@ impl Lane {
         let (outcome, failure, verdict, access) = match called {
             Called::Accepted(answer) => {
                 self.limiters.accepted(request.method);
-                let settlement = Settlement::accepted(self.handles.hold.key, &request, &answer);
+                let Hold { key, epoch, .. } = self.handles.hold;
+                let settlement = Settlement::accepted(key, epoch, &request, &answer);
                 self.settle(settlement).await;
                 self.backlog.done(place);
                 return;
@@ -280,8 +280,8 @@ impl Lane {
         let place = (request.class, request.conversation);
         match next {
             Next::Accepted => {
-                let settlement =
-                    Settlement::accepted(self.handles.hold.key, &request, &line_client::Accepted::default());
+                let Hold { key, epoch, .. } = self.handles.hold;
+                let settlement = Settlement::accepted(key, epoch, &request, &line_client::Accepted::default());
                 self.settle(settlement).await;
                 self.backlog.done(place);
             }
@@ -304,18 +304,7 @@ impl Lane {
                 self.call(request, access);
             }
             Next::Push => {
-                // A single message is its own key, and no push was tried with it; a pack gets a key of its own.
-                let key = if let [part] = request.parts.as_slice() { part.message.uuid() } else { Uuid::new_v4() };
-                let now = self.sender.tools.clock.now();
-                let push = Request {
-                    method: SendMethod::Push,
-                    key,
-                    token: None,
-                    frozen: false,
-                    first_time: now,
-                    not_before: None,
-                    ..request
-                };
+                let push = request.by_push(self.sender.tools.clock.now());
                 self.backlog.again(push);
             }
             Next::WaitForQuota => {

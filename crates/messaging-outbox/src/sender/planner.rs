@@ -16,7 +16,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::request::{Part, Request, Token};
-use super::settler::{Settlement, Unsent};
+use super::settlement::{Settlement, Unsent};
 use super::{Sender, Tools};
 use crate::inbound;
 use crate::postgres::account::{self, Account, AccountKey};

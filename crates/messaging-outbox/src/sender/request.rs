@@ -70,6 +70,13 @@ impl Request {
         }
     }
 
+    /// The same by push, once the reply was definitely not taken.
+    pub(super) fn by_push(self, now: Timestamp) -> Self {
+        // A single message is its own key, and no push was tried with it; a pack gets a key of its own.
+        let key = if let [part] = self.parts.as_slice() { part.message.uuid() } else { Uuid::new_v4() };
+        Self { method: SendMethod::Push, key, token: None, frozen: false, first_time: now, not_before: None, ..self }
+    }
+
     /// How often it was tried, by all holders.
     pub(super) fn attempts(&self) -> u16 {
         let earlier = self.parts.iter().map(|part| part.earlier_attempts).max().unwrap_or(0);

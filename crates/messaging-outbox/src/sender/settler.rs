@@ -3,32 +3,26 @@
 //! time.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chassis::failpoint;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use kernel::{AccountId, MessageId, TenantId};
-use line_client::{Accepted as LineAccepted, Failure as LineFailure};
-use messaging_outbox_core::attempt::FailureKind;
-use messaging_outbox_core::quota::{QuotaMonth, QuotaVerdict};
+use messaging_outbox_core::quota::QuotaMonth;
 use messaging_outbox_core::route::SendMethod;
-use messaging_outbox_core::send_gate::SendBarrier;
-use messaging_outbox_core::state::MessageState;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
-use uuid::Uuid;
 
-use super::Tools;
-use super::request::Request;
+use super::settlement::Settlement;
+use super::{Tools, unwritable};
 use crate::change;
-use crate::postgres::account::AccountKey;
 use crate::postgres::conversation;
 use crate::postgres::quota::{self, Sent};
-use crate::postgres::send_queue::Claimed;
-use crate::postgres::settle::{self, Accepted, Failure, GivenUp, PutBack, Settled};
+use crate::postgres::settle::{self, Settled};
 
 /// Requests whose outcomes are written in one transaction at most.
 const AT_ONCE: usize = 1024;
@@ -38,150 +32,6 @@ const TENANTS_AT_ONCE: usize = 6;
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// How long writing is tried after the process was told to stop. What is not written then, the next holder finds out.
 const AFTER_STOP: Duration = Duration::from_secs(8);
-
-/// Why a message is given up.
-#[derive(Clone, Debug)]
-pub(super) struct Unsent {
-    pub(super) state: MessageState,
-    pub(super) failure: Failure,
-}
-
-impl Unsent {
-    /// LINE's last word, and what it means.
-    pub(super) fn told(state: MessageState, kind: FailureKind, last: Option<&LineFailure>) -> Self {
-        let mut failure = Failure { kind: kind.code(), ..Failure::default() };
-        if let Some(last) = last {
-            failure.line_message = last.message.clone().unwrap_or_default();
-            failure.line_details = last
-                .details
-                .iter()
-                .map(|d| {
-                    format!(
-                        "{}: {}",
-                        d.property.as_deref().unwrap_or_default(),
-                        d.message.as_deref().unwrap_or_default()
-                    )
-                })
-                .collect();
-            failure.line_request = last.request_id.clone().unwrap_or_default();
-            failure.http_status = last.status.map_or(0, i32::from);
-        }
-        Self { state, failure }
-    }
-
-    /// Something came between queueing and sending.
-    pub(super) fn barred(barrier: SendBarrier) -> Self {
-        let mut unsent = Self::told(MessageState::Refused, FailureKind::Refused, None);
-        unsent.failure.line_details = vec![barrier.reason().to_owned()];
-        unsent
-    }
-
-    /// Only a reply was allowed, and no token was left.
-    pub(super) fn expired() -> Self {
-        Self::told(MessageState::Refused, FailureKind::Expired, None)
-    }
-
-    /// The content is gone.
-    pub(super) fn erased() -> Self {
-        let mut unsent = Self::told(MessageState::Refused, FailureKind::Refused, None);
-        unsent.failure.line_details = vec!["CONTENT_ERASED".to_owned()];
-        unsent
-    }
-}
-
-/// What became of a request.
-#[derive(Debug, Default)]
-pub(super) struct Settlement {
-    tenant: Option<TenantId>,
-    accepted: Vec<Accepted>,
-    given_up: Vec<GivenUp>,
-    put_back: Vec<PutBack>,
-}
-
-impl Settlement {
-    /// The messages of the class whose conversations change with them.
-    fn urgent(&self) -> Vec<Uuid> {
-        let accepted = self.accepted.iter().map(|one| (one.class, one.message));
-        let given_up = self.given_up.iter().map(|one| (one.class, one.message));
-        let put_back = self.put_back.iter().map(|one| (one.class, one.message));
-        let all = accepted.chain(given_up).chain(put_back);
-        all.filter(|(class, _)| *class == 0).map(|(_, message)| message.uuid()).collect()
-    }
-
-    /// LINE accepted it.
-    pub(super) fn accepted(key: AccountKey, request: &Request, answer: &LineAccepted) -> Self {
-        let line_request = answer.accepted_request_id.clone().or_else(|| answer.request_id.clone());
-        let accepted = request.parts.iter().enumerate().map(|(place, part)| {
-            let sent = answer.sent.get(place);
-            Accepted {
-                account: key.account,
-                class: request.class,
-                message: part.message,
-                method: request.method,
-                leads: place == 0,
-                line_message: sent.map(|sent| sent.id.as_str().to_owned()),
-                quote_token: sent.and_then(|sent| sent.quote_token.clone()),
-                line_request: line_request.clone(),
-            }
-        });
-        Self { tenant: Some(key.tenant), accepted: accepted.collect(), ..Self::default() }
-    }
-
-    /// It is given up.
-    pub(super) fn given_up(
-        key: AccountKey,
-        epoch: i64,
-        messages: impl Iterator<Item = (i16, MessageId)>,
-        unsent: Unsent,
-        attempts: u16,
-    ) -> Self {
-        let failure = Failure { attempts: i32::from(attempts), ..unsent.failure };
-        let state = unsent.state;
-        let one =
-            |(class, message)| GivenUp { account: key.account, class, message, epoch, state, failure: failure.clone() };
-        Self { tenant: Some(key.tenant), given_up: messages.map(one).collect(), ..Self::default() }
-    }
-
-    /// One message goes back as it was claimed.
-    pub(super) fn put_back(key: AccountKey, epoch: i64, row: &Claimed, wait: Duration) -> Self {
-        let back = PutBack {
-            account: key.account,
-            class: row.class,
-            message: row.message,
-            epoch,
-            wait,
-            attempts: row.attempts.saturating_sub(1),
-            in_doubt: row.in_doubt,
-            frozen: row.in_doubt,
-            short: None,
-        };
-        Self { tenant: Some(key.tenant), put_back: vec![back], ..Self::default() }
-    }
-
-    /// A request goes back for a while. `short`: for want of quota.
-    pub(super) fn request_put_back(
-        key: AccountKey,
-        epoch: i64,
-        request: &Request,
-        wait: Duration,
-        short: Option<QuotaVerdict>,
-    ) -> Self {
-        let last = request.last.as_ref().filter(|last| last.status == Some(429));
-        let short = short.map(|verdict| Unsent::told(MessageState::WaitingForQuota, verdict.into(), last).failure);
-        let back = request.parts.iter().map(|part| PutBack {
-            account: key.account,
-            class: request.class,
-            message: part.message,
-            epoch,
-            wait,
-            attempts: part.earlier_attempts.saturating_add(request.calls),
-            in_doubt: request.in_doubt,
-            frozen: request.in_doubt,
-            short: short.clone(),
-        });
-        Self { tenant: Some(key.tenant), put_back: back.collect(), ..Self::default() }
-    }
-}
 
 type Queued = (Settlement, Vec<TaskTrackerToken>);
 
@@ -211,6 +61,7 @@ pub(super) async fn run(
     stopping: CancellationToken,
 ) -> anyhow::Result<()> {
     let turns = Semaphore::new(TENANTS_AT_ONCE);
+    let patience = Patience { stopping, end: OnceLock::new() };
     let (mut waiting, mut open) = (Waiting::default(), true);
     let (mut batch, mut writing) = (Vec::new(), FuturesUnordered::new());
     while open || !writing.is_empty() {
@@ -222,9 +73,9 @@ pub(super) async fn run(
             Some(tenant) = writing.next() => waiting.written(tenant),
         }
         while let Some((tenant, all, tokens)) = waiting.next() {
-            let (tools, turns, stopping) = (&tools, &turns, &stopping);
+            let (tools, turns, patience) = (&tools, &turns, &patience);
             writing.push(async move {
-                persist(tools, turns, tenant, &all, stopping).await;
+                persist(tools, turns, tenant, &all, patience).await;
                 drop(tokens);
                 tenant
             });
@@ -278,26 +129,61 @@ impl Waiting {
     }
 }
 
-async fn persist(tools: &Tools, turns: &Semaphore, tenant: TenantId, all: &Settlement, stopping: &CancellationToken) {
-    let mut give_up_at = None;
+/// Writes what became of one tenant's requests, together where that can be, and message by message where one of them cannot be
+/// written: that one is uncertain then, and holds up no other.
+async fn persist(tools: &Tools, turns: &Semaphore, tenant: TenantId, all: &Settlement, patience: &Patience) {
+    let Err(error) = keep_writing(tools, turns, tenant, all, patience).await else { return };
+    tracing::warn!(%tenant, reason = unwritable::reason(&error), "outcomes cannot be written together");
+    for one in all.each() {
+        let Err(error) = keep_writing(tools, turns, tenant, &one, patience).await else { continue };
+        let reason = unwritable::reason(&error);
+        for message in one.messages() {
+            tracing::error!(%tenant, message.id = %message, reason, "an outcome cannot be written; the message is uncertain");
+        }
+        if let Err(error) = keep_writing(tools, turns, tenant, &one.uncertain(), patience).await {
+            // It stays in hand, and the lane's next holder asks LINE again.
+            tracing::error!(%tenant, reason = unwritable::reason(&error), "nor can it be written that a message is uncertain");
+        }
+    }
+}
+
+/// Writes until it is written, or the process has been stopping for long. The error: the database will never take it.
+async fn keep_writing(
+    tools: &Tools,
+    turns: &Semaphore,
+    tenant: TenantId,
+    all: &Settlement,
+    patience: &Patience,
+) -> anyhow::Result<()> {
     loop {
         let turn = turns.acquire().await;
         failpoint::reached("messaging.before_settle");
         match write(tools, tenant, all).await {
             Ok(()) => break,
+            Err(error) if unwritable::is_unwritable(&error) => return Err(error),
             Err(error) => tracing::warn!(%tenant, error = format!("{error:#}"), "outcomes cannot be written now"),
         }
         // Others write while this waits.
         drop(turn);
-        if stopping.is_cancelled() {
-            let end = *give_up_at.get_or_insert_with(|| tokio::time::Instant::now() + AFTER_STOP);
-            if tokio::time::Instant::now() > end {
-                return;
-            }
+        if patience.is_over() {
+            return Ok(());
         }
         tokio::time::sleep(AGAIN_AFTER).await;
     }
     failpoint::reached("messaging.after_settle");
+    Ok(())
+}
+
+/// How long writing is tried at the end of the process.
+struct Patience {
+    stopping: CancellationToken,
+    end: OnceLock<Instant>,
+}
+
+impl Patience {
+    fn is_over(&self) -> bool {
+        self.stopping.is_cancelled() && *self.end.get_or_init(|| Instant::now() + AFTER_STOP) < Instant::now()
+    }
 }
 
 async fn write(tools: &Tools, tenant: TenantId, all: &Settlement) -> anyhow::Result<()> {
@@ -344,6 +230,7 @@ async fn write(tools: &Tools, tenant: TenantId, all: &Settlement) -> anyhow::Res
 #[cfg(test)]
 mod tests {
     use tokio_util::task::TaskTracker;
+    use uuid::Uuid;
 
     use super::*;
 

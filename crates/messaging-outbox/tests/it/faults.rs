@@ -216,3 +216,45 @@ async fn two_replicas_send_everything_once() {
     house.close().await;
     other.close().await;
 }
+
+/// Lets no message that says so be accepted or put back.
+const UNWRITABLE: &str = "CREATE FUNCTION messaging.refuse_it() RETURNS trigger LANGUAGE plpgsql AS
+                              $$ BEGIN RAISE EXCEPTION 'never'; END $$;
+                          CREATE TRIGGER refuse_it BEFORE UPDATE ON messaging.message FOR EACH ROW
+                              WHEN (NEW.state = 5 AND NEW.object::text LIKE '%unwritable%')
+                              EXECUTE FUNCTION messaging.refuse_it()";
+
+#[tokio::test]
+async fn an_outcome_that_cannot_be_written_is_uncertain_and_holds_up_no_other() {
+    let world = World::new("unwritable").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    let (_, conversation) = house.conversing(&world, &tenant).await;
+    world.admin(UNWRITABLE).await;
+    let conversation = &conversation.conversation_id;
+    let unwritable = house.send(&tenant, conversation, "unwritable", wire::SendPolicy::PushOnly).await;
+    let fine = house.send(&tenant, conversation, "fine", wire::SendPolicy::PushOnly).await;
+    house.until(&tenant, &fine, MessageState::Accepted).await;
+    let uncertain = house.until(&tenant, &unwritable, MessageState::Uncertain).await;
+    assert_eq!(uncertain.failure.unwrap().kind, wire::FailureKind::UnknownOutcome as i32);
+    assert_eq!(world.number("SELECT count(*) FROM messaging.send").await, 0);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn what_no_text_can_hold_is_left_out_of_what_line_says() {
+    const ANSWER: &str = r#"{"sentMessages":[{"id":"461230966842064897","quoteToken":"yDHzAu7\u0000fBK"}]}"#;
+    let listener = tokio::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = url::Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let answer = || async { ([("content-type", "application/json")], ANSWER) };
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
+    let world = World::new("null_character").await;
+    let house = world.open_with(|config| config.line_api_url = url).await;
+    let tenant = world.tenant(&house).await;
+    let (_, conversation) = house.conversing(&world, &tenant).await;
+    let sent = house.send(&tenant, &conversation.conversation_id, "hello", wire::SendPolicy::PushOnly).await;
+    let sent = house.until(&tenant, &sent, MessageState::Accepted).await;
+    assert_eq!(sent.line_message_id, "461230966842064897");
+    assert_eq!(world.number("SELECT count(*) FROM messaging.message WHERE quote_token = 'yDHzAu7fBK'").await, 1);
+    house.close().await;
+}
