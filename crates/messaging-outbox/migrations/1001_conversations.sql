@@ -44,11 +44,14 @@ CREATE TABLE {schema}.message (
     edit_event text,
     quote_token text,
     staff_display_name text,
+    settle_note text,
     object json,
     -- Outbound messages somebody must look at: refused, uncertain, waiting for quota. A column of its own, so that the usual
     -- changes of state touch no index.
     attention smallint GENERATED ALWAYS AS (CASE WHEN direction = 2 AND state IN (6, 7, 9) THEN state END) STORED,
-    PRIMARY KEY (tenant_id, message_id)
+    PRIMARY KEY (tenant_id, message_id),
+    -- Staff's words about a message: whoever erases what it says erases them, too.
+    CONSTRAINT message_settle_note CHECK (settle_note IS NULL OR object IS NOT NULL)
 ) WITH (fillfactor = 70);
 CREATE INDEX message_conversation ON {schema}.message (tenant_id, conversation_id, message_time, message_id);
 CREATE INDEX message_unread ON {schema}.message (tenant_id, conversation_id) WHERE unread;

@@ -149,7 +149,7 @@ impl MessageService for Desk {
         let to = found.state.settled(request.arrived).ok_or_else(settled)?;
         if to != found.state {
             conversation::lock_of(&mut tx, &[id.uuid()]).await.map_err(refuse::database)?;
-            if !message::settle(&mut tx, id, to).await.map_err(refuse::database)? {
+            if !message::settle(&mut tx, id, to, &request.note).await.map_err(refuse::database)? {
                 return Err(settled());
             }
             let changed = Settled {
@@ -160,7 +160,7 @@ impl MessageService for Desk {
                 state: to,
             };
             self.tell(&mut tx, &changed).await?;
-            let detail = serde_json::json!({ "arrived": request.arrived, "note": request.note });
+            let detail = serde_json::json!({ "arrived": request.arrived, "noted": !request.note.is_empty() });
             audit::record(&mut tx, &Actor::of(&caller), "message.settle", &format!("message/{id}"), detail)
                 .await
                 .map_err(refuse::database)?;

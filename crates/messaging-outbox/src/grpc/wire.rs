@@ -72,6 +72,7 @@ pub(super) fn message(of: &Message, sees_line_user_ids: bool) -> wire::Message {
             line_user_id: if sees_line_user_ids { writer.line_user_id.clone() } else { String::new() },
             display_name: writer.display_name.clone(),
         }),
+        settle_note: of.settle_note.clone(),
     }
 }
 
@@ -220,6 +221,7 @@ mod tests {
             quote_token: None,
             object: None,
             failure: None,
+            settle_note: String::new(),
             content: None,
         };
         let told = |sees| message(&written, sees).writer.unwrap();

@@ -45,6 +45,8 @@ pub(crate) struct Message {
     pub(crate) quote_token: Option<String>,
     pub(crate) object: Option<Value>,
     pub(crate) failure: Option<Failure>,
+    /// What staff looked at when they settled it; empty: nothing said.
+    pub(crate) settle_note: String,
     pub(crate) content: Option<(ContentState, String, i64)>,
 }
 
@@ -53,7 +55,7 @@ macro_rules! select_message {
         concat!(
             "SELECT m.message_id, m.conversation_id, m.account_id, m.class, m.direction, m.state, m.message_time, m.unread,
                  m.send_method, m.edit_time, m.unsend_time, m.accept_time, m.staff_id, m.staff_display_name, m.principal_id,
-                 m.quoted_message_id, m.line_message_id, m.quote_token, m.object,
+                 m.quoted_message_id, m.line_message_id, m.quote_token, m.object, coalesce(m.settle_note, '') AS settle_note,
                  m.writer_line_user_id, a.provider_id, coalesce(u.display_name, '') AS writer_display_name,
                  s.state AS queue_state, coalesce(s.in_doubt, false) AS in_doubt,
                  x.kind AS failure_kind, x.line_message, x.line_details, x.line_request_id AS failure_request_id,
@@ -153,16 +155,20 @@ pub(crate) async fn list_outbound(tx: &mut TenantTx, outbound: &Outbound) -> Res
     rows.iter().map(message).collect()
 }
 
-/// Settles an uncertain message; returns whether it still was uncertain.
-pub(crate) async fn settle(tx: &mut TenantTx, id: MessageId, to: MessageState) -> Result<bool, sqlx::Error> {
-    let done =
-        sqlx::query("UPDATE messaging.message SET state = $3 WHERE tenant_id = $1 AND message_id = $2 AND state = $4")
-            .bind(tx.tenant().uuid())
-            .bind(id.uuid())
-            .bind(to.code())
-            .bind(MessageState::Uncertain.code())
-            .execute(&mut **tx)
-            .await?;
+/// Settles an uncertain message, with what staff looked at; returns whether it still was uncertain. Nothing is kept about a message
+/// whose content is erased.
+pub(crate) async fn settle(tx: &mut TenantTx, id: MessageId, to: MessageState, note: &str) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "UPDATE messaging.message SET state = $3, settle_note = CASE WHEN object IS NOT NULL THEN nullif($5, '') END
+         WHERE tenant_id = $1 AND message_id = $2 AND state = $4",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(id.uuid())
+    .bind(to.code())
+    .bind(MessageState::Uncertain.code())
+    .bind(note)
+    .execute(&mut **tx)
+    .await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -204,6 +210,7 @@ fn message(row: &sqlx::postgres::PgRow) -> Result<Message, sqlx::Error> {
         quote_token: row.try_get("quote_token")?,
         object: row.try_get("object")?,
         failure: failure(row)?,
+        settle_note: row.try_get("settle_note")?,
         content,
     })
 }

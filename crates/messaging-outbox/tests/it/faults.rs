@@ -113,9 +113,17 @@ async fn a_reply_in_doubt_never_becomes_a_push() {
         wire::ListOutboundMessagesRequest { state: wire::MessageState::Uncertain.into(), ..Default::default() };
     let listed = house.messages(&tenant).list_outbound_messages(request).await.unwrap().into_inner().messages;
     assert_eq!(listed.iter().map(|message| &message.message_id).collect::<Vec<_>>(), [&sent]);
-    let request = wire::SettleMessageRequest { message_id: sent, arrived: true, note: "seen".to_owned() };
+    let note = "Ms Suzuki saw it".to_owned();
+    let request = wire::SettleMessageRequest { message_id: sent.clone(), arrived: true, note: note.clone() };
     let settled = house.messages(&tenant).settle_message(request).await.unwrap().into_inner().message.unwrap();
     assert_eq!(settled.state, wire::MessageState::SettledArrived as i32);
+    assert_eq!(house.message(&tenant, &sent).await.settle_note, note);
+    assert_eq!(world.tables_that_say(&note).await, ["message"], "where it can be erased");
+    let noted =
+        "SELECT count(*) FROM messaging.audit WHERE action = 'message.settle' AND detail @> '{\"noted\": true}'";
+    assert_eq!(world.number(noted).await, 1);
+    let erase = "UPDATE messaging.message SET object = NULL";
+    assert!(world.try_admin(erase).await.is_err(), "nobody erases the one without the other");
     assert!(world.line.duplicates().is_empty());
     assert_eq!(world.line.counts().delivered_messages, 1);
     house.close().await;

@@ -328,8 +328,13 @@ impl World {
 
     /// Changes the database as its superuser.
     pub(crate) async fn admin(&self, sql: &'static str) {
-        let mut admin = PgConnection::connect(&self.database.admin_url()).await.unwrap();
-        sqlx::raw_sql(sql).execute(&mut admin).await.unwrap();
+        self.try_admin(sql).await.unwrap();
+    }
+
+    /// The same where the database may refuse.
+    pub(crate) async fn try_admin(&self, sql: &'static str) -> Result<(), sqlx::Error> {
+        let mut admin = PgConnection::connect(&self.database.admin_url()).await?;
+        sqlx::raw_sql(sql).execute(&mut admin).await.map(drop)
     }
 
     /// The tables in whose rows these words stand, in clear or as bytes.
