@@ -7,6 +7,7 @@
 --                classes, and what may go by push only)
 -- in_doubt       an attempt's outcome is unknown: only the same request may be repeated
 -- deferred, due  put back until then; those behind it in the same conversation wait, too
+-- trace          the `traceparent` of the call that queued it, packed: trace ID, parent ID, flags
 CREATE TABLE {schema}.send (
     tenant_id uuid NOT NULL,
     account_id uuid NOT NULL,
@@ -25,6 +26,7 @@ CREATE TABLE {schema}.send (
     first_time timestamptz,
     pack_id uuid,
     reply_token_id uuid,
+    trace bytea,
     PRIMARY KEY (tenant_id, account_id, class, message_id)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000);
 CREATE INDEX send_deferred ON {schema}.send (tenant_id, account_id, conversation_id, message_id) WHERE deferred;

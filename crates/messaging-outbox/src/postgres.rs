@@ -14,3 +14,4 @@ pub(crate) mod replica;
 pub(crate) mod reply_token;
 pub(crate) mod send_queue;
 pub(crate) mod settle;
+pub(crate) mod trace;

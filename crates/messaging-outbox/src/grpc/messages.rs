@@ -237,6 +237,7 @@ impl Desk {
             staff: caller.staff().map(|staff| (staff.id.uuid(), staff.display_name.as_str())),
             quotes: what.quotes,
             object: &what.object,
+            trace: chassis::trace::current(),
         };
         send_queue::insert(tx, &[entry]).await.map_err(refuse::database)?;
         let changed = conversation::wrote(tx, id, message, now).await.map_err(refuse::database)?;

@@ -1,7 +1,7 @@
 //! The send queue: in, claimed, frozen. How rows leave it is in [`super::settle`].
 
 use chassis::postgres::TenantTx;
-use kernel::{AccountId, ConversationId, MessageId, Timestamp};
+use kernel::{AccountId, ConversationId, MessageId, Timestamp, TraceParent};
 use messaging_outbox_core::route::{SendMethod, SendPolicy};
 use messaging_outbox_core::state::MessageState;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use sqlx::{PgPool, Row as _};
 use uuid::Uuid;
 
 use super::account::AccountKey;
-use super::replica;
+use super::{replica, trace};
 
 /// A message that is to leave, checked against LINE's limits.
 #[derive(Clone)]
@@ -25,6 +25,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) staff: Option<(Uuid, &'a str)>,
     pub(crate) quotes: Option<MessageId>,
     pub(crate) object: &'a Value,
+    /// The trace of the call that queues it.
+    pub(crate) trace: Option<TraceParent>,
 }
 
 /// Keeps messages and queues them, in two statements for any number.
@@ -36,8 +38,8 @@ pub(crate) async fn insert(tx: &mut TenantTx, entries: &[Entry<'_>]) -> Result<(
     let classes: Vec<i16> = entries.iter().map(|entry| entry.class).collect();
     insert_messages(tx, entries, &messages, &conversations, &accounts, &classes).await?;
     sqlx::query(
-        "INSERT INTO messaging.send (tenant_id, account_id, class, message_id, conversation_id, policy, silent)
-         SELECT $1, * FROM unnest($2::uuid[], $3::smallint[], $4::uuid[], $5::uuid[], $6::smallint[], $7::bool[])",
+        "INSERT INTO messaging.send (tenant_id, account_id, class, message_id, conversation_id, policy, silent, trace)
+         SELECT $1, * FROM unnest($2::uuid[], $3::smallint[], $4::uuid[], $5::uuid[], $6::smallint[], $7::bool[], $8::bytea[])",
     )
     .bind(tenant)
     .bind(&accounts)
@@ -46,6 +48,7 @@ pub(crate) async fn insert(tx: &mut TenantTx, entries: &[Entry<'_>]) -> Result<(
     .bind(&conversations)
     .bind(entries.iter().map(|entry| entry.policy.code()).collect::<Vec<_>>())
     .bind(entries.iter().map(|entry| entry.silent).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.trace.as_ref().and_then(trace::pack)).collect::<Vec<_>>())
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -117,6 +120,8 @@ pub(crate) struct Claimed {
     pub(crate) method: Option<SendMethod>,
     pub(crate) pack: Option<Uuid>,
     pub(crate) reply_token: Option<Uuid>,
+    /// The trace of the call that queued it.
+    pub(crate) trace: Option<TraceParent>,
 }
 
 /// Claims messages of several lanes in one statement: those that wait, and those another holder left in hand, in the lanes'
@@ -148,7 +153,7 @@ pub(crate) async fn claim(worker: &PgPool, holder: Uuid, wants: &[Want]) -> Resu
          FROM picked p
          WHERE (s.tenant_id, s.account_id, s.class, s.message_id) = (p.tenant_id, p.account_id, p.class, p.message_id)
          RETURNING s.tenant_id, s.account_id, s.class, s.message_id, s.conversation_id, s.policy, s.silent, s.attempts,
-             s.first_time, s.in_doubt, s.send_method, s.pack_id, s.reply_token_id",
+             s.first_time, s.in_doubt, s.send_method, s.pack_id, s.reply_token_id, s.trace",
     )
     .bind(holder)
     .bind(wants.iter().map(|want| want.key.tenant.uuid()).collect::<Vec<_>>())
@@ -181,6 +186,7 @@ fn claimed(row: &sqlx::postgres::PgRow) -> Result<Claimed, sqlx::Error> {
         method: method.and_then(SendMethod::from_code),
         pack: row.try_get("pack_id")?,
         reply_token: row.try_get("reply_token_id")?,
+        trace: row.try_get::<Option<Vec<u8>>, _>("trace")?.as_deref().and_then(trace::unpack),
     })
 }
 
@@ -265,7 +271,7 @@ pub(crate) async fn gather(tx: &mut TenantTx, want: &Want, packs: &[Uuid]) -> Re
              in_doubt = true
          WHERE tenant_id = $1 AND account_id = $2 AND pack_id = ANY ($4) AND (state = 0 OR epoch < $3)
          RETURNING s.tenant_id, s.account_id, s.class, s.message_id, s.conversation_id, s.policy, s.silent, s.attempts,
-             s.first_time, s.in_doubt, s.send_method, s.pack_id, s.reply_token_id",
+             s.first_time, s.in_doubt, s.send_method, s.pack_id, s.reply_token_id, s.trace",
     )
     .bind(want.key.tenant.uuid())
     .bind(want.key.account.uuid())

@@ -150,6 +150,7 @@ mod tests {
             token_renewed: false,
             frozen: false,
             not_before: None,
+            trace: None,
             last: None,
         }
     }

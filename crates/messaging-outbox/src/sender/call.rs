@@ -69,6 +69,9 @@ pub(super) async fn call(
     refused: Option<ChannelAccessToken>,
 ) -> (Request, Called) {
     let span = tracing::info_span!("message.send", message.id = %request.parts[0].message, account = %hold.key.account);
+    if let Some(parent) = &request.trace {
+        chassis::trace::follow(&span, parent);
+    }
     async move {
         let Ok(_permit) = sender.calls.acquire().await else { return (request, Called::Held) };
         if let Err(called) = prepare(&sender, &hold, &mut request).await {

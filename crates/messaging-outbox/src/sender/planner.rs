@@ -335,6 +335,7 @@ impl Plan {
             token_renewed: false,
             frozen: false,
             not_before: None,
+            trace: first.trace.clone(),
             last: None,
         })
     }

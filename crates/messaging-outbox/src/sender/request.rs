@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kernel::{ConversationId, MessageId, Timestamp};
+use kernel::{ConversationId, MessageId, Timestamp, TraceParent};
 use line_client::Failure;
 use messaging_outbox_core::attempt::Attempt;
 use messaging_outbox_core::route::{SendMethod, SendPolicy};
@@ -51,6 +51,8 @@ pub(super) struct Request {
     pub(super) frozen: bool,
     /// Not to be called before.
     pub(super) not_before: Option<Instant>,
+    /// The trace of the call that queued it; of several messages, the first one's.
+    pub(super) trace: Option<TraceParent>,
     /// What LINE said last.
     pub(super) last: Option<Failure>,
 }
