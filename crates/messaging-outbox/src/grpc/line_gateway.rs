@@ -29,6 +29,9 @@ const FOLLOWERS: u32 = 1_000;
 /// The longest webhook address (<https://developers.line.biz/en/reference/messaging-api/#set-webhook-endpoint-url>).
 const LONGEST_ADDRESS: usize = 500;
 
+const SET_WEBHOOK_ENDPOINT: &str = "account.set_webhook_endpoint";
+const ISSUE_LINK_TOKEN: &str = "account.issue_link_token";
+
 #[tonic::async_trait]
 impl LineGatewayService for Desk {
     async fn issue_link_token(
@@ -37,7 +40,7 @@ impl LineGatewayService for Desk {
     ) -> Result<Response<wire::IssueLinkTokenResponse>, Status> {
         let user = user(&request.get_ref().line_user_id)?;
         let caller = Caller::of(&request);
-        let found = self.ask(&caller, &request.get_ref().account_id, |line, token| {
+        let found = self.ask_on_record(&caller, &request.get_ref().account_id, ISSUE_LINK_TOKEN, |line, token| {
             let user = user.clone();
             async move { line.issue_link_token(&token, &user, DEADLINE).await }
         });
@@ -111,18 +114,11 @@ impl LineGatewayService for Desk {
     ) -> Result<Response<wire::SetWebhookEndpointResponse>, Status> {
         let caller = Caller::of(&request);
         let endpoint = address(&request.get_ref().endpoint)?;
-        self.ask(&caller, &request.get_ref().account_id, |line, token| {
+        self.ask_on_record(&caller, &request.get_ref().account_id, SET_WEBHOOK_ENDPOINT, |line, token| {
             let endpoint = endpoint.clone();
             async move { line.set_webhook_endpoint(&token, &endpoint, DEADLINE).await }
         })
         .await?;
-        let account: AccountId = field::id("account_id", &request.get_ref().account_id)?;
-        let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
-        let subject = format!("account/{account}");
-        audit::record(&mut tx, &Actor::of(&caller), "account.set_webhook_endpoint", &subject, serde_json::json!({}))
-            .await
-            .map_err(refuse::database)?;
-        tx.commit().await.map_err(refuse::database)?;
         Ok(Response::new(wire::SetWebhookEndpointResponse {}))
     }
 
@@ -187,6 +183,45 @@ impl Desk {
             }
             answer => answer.map_err(|failure| refused(&failure)),
         }
+    }
+
+    /// The same for what changes something at LINE: that it is asked is on record before, and what came of it after. Where the
+    /// second is missing, nobody knows.
+    async fn ask_on_record<T, F>(
+        &self,
+        caller: &Caller,
+        account: &str,
+        action: &'static str,
+        call: impl Fn(LineClient, ChannelAccessToken) -> F + Send + Sync,
+    ) -> Result<T, Status>
+    where
+        T: Send,
+        F: Future<Output = Result<T, Failure>> + Send,
+    {
+        let id: AccountId = field::id("account_id", account)?;
+        self.account(caller.tenant(), id).await?;
+        self.record(caller, id, action, "asked").await?;
+        let answer = self.ask(caller, account, call).await;
+        let outcome = match &answer {
+            Ok(_) => "accepted",
+            Err(status) if status.code() == Code::FailedPrecondition => "refused",
+            Err(_) => "unknown",
+        };
+        self.record(caller, id, action, outcome).await?;
+        answer
+    }
+
+    async fn record(
+        &self,
+        caller: &Caller,
+        account: AccountId,
+        action: &'static str,
+        outcome: &'static str,
+    ) -> Result<(), Status> {
+        let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
+        let (subject, detail) = (format!("account/{account}"), serde_json::json!({ "outcome": outcome }));
+        audit::record(&mut tx, &Actor::of(caller), action, &subject, detail).await.map_err(refuse::database)?;
+        tx.commit().await.map_err(refuse::database)
     }
 
     async fn account(&self, tenant: kernel::TenantId, id: AccountId) -> Result<Account, Status> {

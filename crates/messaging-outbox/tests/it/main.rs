@@ -18,6 +18,7 @@ mod order;
 mod packs;
 mod quota;
 mod receiver;
+mod records;
 mod restarts;
 mod sending;
 mod texts;
