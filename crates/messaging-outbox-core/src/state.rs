@@ -51,6 +51,12 @@ impl MessageState {
         Self::SettledLost,
     ];
 
+    /// Outbound states that somebody must look at.
+    pub const FOR_ATTENTION: [Self; 3] = [Self::Refused, Self::Uncertain, Self::WaitingForQuota];
+    /// Outbound states that have a reason, for which LINE's words are kept.
+    pub const WITH_FAILURE: [Self; 5] =
+        [Self::Refused, Self::Uncertain, Self::WaitingForQuota, Self::SettledArrived, Self::SettledLost];
+
     /// The state's number, as the proto has it and the tables keep it.
     #[must_use]
     pub const fn code(self) -> i16 {

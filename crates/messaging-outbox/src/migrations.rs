@@ -14,3 +14,16 @@ pub const MIGRATIONS: &[MigrationText] = &[
     MigrationText { version: 1007, name: "token_renewals", sql: include_str!("../migrations/1007_token_renewals.sql") },
     MigrationText { version: 1008, name: "writer", sql: include_str!("../migrations/1008_writer.sql") },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use messaging_outbox_core::state::MessageState;
+
+    #[test]
+    fn the_tables_draw_attention_to_the_states_of_the_core() {
+        let codes = MessageState::FOR_ATTENTION.map(|state| state.code().to_string()).join(", ");
+        let column = format!("CASE WHEN direction = 2 AND state IN ({codes}) THEN state END");
+        assert!(MIGRATIONS.iter().any(|migration| migration.sql.contains(&column)), "{column}");
+    }
+}

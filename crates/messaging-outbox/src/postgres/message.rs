@@ -65,7 +65,7 @@ macro_rules! select_message {
                  ON m.direction = 2 AND (s.tenant_id, s.account_id, s.class, s.message_id) =
                      (m.tenant_id, m.account_id, m.class, m.message_id)
              LEFT JOIN messaging.send_failure x
-                 ON (x.tenant_id, x.message_id) = (m.tenant_id, m.message_id) AND m.state IN (6, 7, 9, 10, 11)
+                 ON (x.tenant_id, x.message_id) = (m.tenant_id, m.message_id) AND m.state = ANY ($2)
              LEFT JOIN messaging.account_replica a ON m.writer_line_user_id IS NOT NULL
                  AND (a.tenant_id, a.account_id) = (m.tenant_id, m.account_id)
              LEFT JOIN messaging.line_user_replica u
@@ -79,8 +79,9 @@ macro_rules! select_message {
 
 /// Reads messages by their IDs, in no order.
 pub(crate) async fn read(tx: &mut TenantTx, ids: &[MessageId]) -> Result<Vec<Message>, sqlx::Error> {
-    let rows = sqlx::query(select_message!("m.message_id = ANY ($2)"))
+    let rows = sqlx::query(select_message!("m.message_id = ANY ($3)"))
         .bind(tx.tenant().uuid())
+        .bind(with_failure())
         .bind(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>())
         .fetch_all(&mut **tx)
         .await?;
@@ -96,10 +97,11 @@ pub(crate) async fn list(
 ) -> Result<Vec<Message>, sqlx::Error> {
     let (time, id) = after.unzip();
     let rows = sqlx::query(select_message!(
-        "m.conversation_id = $2 AND ($3::timestamptz IS NULL OR (m.message_time, m.message_id) < ($3, $4))
-         ORDER BY m.message_time DESC, m.message_id DESC LIMIT $5"
+        "m.conversation_id = $3 AND ($4::timestamptz IS NULL OR (m.message_time, m.message_id) < ($4, $5))
+         ORDER BY m.message_time DESC, m.message_id DESC LIMIT $6"
     ))
     .bind(tx.tenant().uuid())
+    .bind(with_failure())
     .bind(conversation.uuid())
     .bind(time)
     .bind(id)
@@ -123,29 +125,30 @@ pub(crate) struct Outbound {
 /// hardly any lie below the present.
 pub(crate) async fn list_outbound(tx: &mut TenantTx, outbound: &Outbound) -> Result<Vec<Message>, sqlx::Error> {
     let query = match outbound.state {
-        Some(MessageState::Refused | MessageState::Uncertain | MessageState::WaitingForQuota) => select_message!(
-            "m.message_id < $2 AND m.attention = $3
-                 AND ($4::uuid IS NULL OR m.account_id = $4)
-             ORDER BY m.message_id DESC LIMIT $5"
+        Some(state) if MessageState::FOR_ATTENTION.contains(&state) => select_message!(
+            "m.message_id < $3 AND m.attention = $4
+                 AND ($5::uuid IS NULL OR m.account_id = $5)
+             ORDER BY m.message_id DESC LIMIT $6"
         ),
         Some(MessageState::Sending) => select_message!(
-            "m.message_id < $2 AND $3::smallint = 4 AND m.direction = 2 AND (s.state = 1 OR s.in_doubt)
-                 AND ($4::uuid IS NULL OR m.account_id = $4)
-             ORDER BY m.message_id DESC LIMIT $5"
+            "m.message_id < $3 AND $4::smallint IS NOT NULL AND m.direction = 2 AND (s.state = 1 OR s.in_doubt)
+                 AND ($5::uuid IS NULL OR m.account_id = $5)
+             ORDER BY m.message_id DESC LIMIT $6"
         ),
         Some(MessageState::Queued) => select_message!(
-            "m.message_id < $2 AND m.direction = 2 AND m.state = $3 AND s.state = 0 AND NOT s.in_doubt
-                 AND ($4::uuid IS NULL OR m.account_id = $4)
-             ORDER BY m.message_id DESC LIMIT $5"
+            "m.message_id < $3 AND m.direction = 2 AND m.state = $4 AND s.state = 0 AND NOT s.in_doubt
+                 AND ($5::uuid IS NULL OR m.account_id = $5)
+             ORDER BY m.message_id DESC LIMIT $6"
         ),
         _ => select_message!(
-            "m.message_id < $2 AND m.direction = 2 AND ($3::smallint IS NULL OR m.state = $3)
-                 AND ($4::uuid IS NULL OR m.account_id = $4)
-             ORDER BY m.message_id DESC LIMIT $5"
+            "m.message_id < $3 AND m.direction = 2 AND ($4::smallint IS NULL OR m.state = $4)
+                 AND ($5::uuid IS NULL OR m.account_id = $5)
+             ORDER BY m.message_id DESC LIMIT $6"
         ),
     };
     let rows = sqlx::query(query)
         .bind(tx.tenant().uuid())
+        .bind(with_failure())
         .bind(outbound.before)
         .bind(outbound.state.map(MessageState::code))
         .bind(outbound.account.map(AccountId::uuid))
@@ -155,9 +158,19 @@ pub(crate) async fn list_outbound(tx: &mut TenantTx, outbound: &Outbound) -> Res
     rows.iter().map(message).collect()
 }
 
+/// The states whose messages show why they did not go.
+fn with_failure() -> Vec<i16> {
+    MessageState::WITH_FAILURE.map(MessageState::code).to_vec()
+}
+
 /// Settles an uncertain message, with what staff looked at; returns whether it still was uncertain. Nothing is kept about a message
 /// whose content is erased.
-pub(crate) async fn settle(tx: &mut TenantTx, id: MessageId, to: MessageState, note: &str) -> Result<bool, sqlx::Error> {
+pub(crate) async fn settle(
+    tx: &mut TenantTx,
+    id: MessageId,
+    to: MessageState,
+    note: &str,
+) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
         "UPDATE messaging.message SET state = $3, settle_note = CASE WHEN object IS NOT NULL THEN nullif($5, '') END
          WHERE tenant_id = $1 AND message_id = $2 AND state = $4",
