@@ -24,6 +24,15 @@ use crate::trace;
 /// How long a stream may go on once the process stops, at most.
 const LONGEST_GRACE: Duration = Duration::from_secs(5);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// The methods beside our own: health and reflection.
+const BORROWED: [&str; 4] = [
+    "/grpc.health.v1.Health/Check",
+    "/grpc.health.v1.Health/List",
+    "/grpc.health.v1.Health/Watch",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+];
+/// What every other path is called: whoever reaches the port may invent as many as they like.
+const UNKNOWN: &str = "unknown";
 
 /// Watches the calls of a service.
 #[derive(Clone)]
@@ -81,7 +90,7 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let watch = Arc::clone(&self.watch);
-        let method = watch.name(request.uri().path());
+        let method = name(&watch.rules, request.uri().path());
         let span = tracing::info_span!("serve", rpc.system = "grpc", rpc.method = method);
         let parent = request.headers().get("traceparent").and_then(|value| value.to_str().ok()?.parse().ok());
         if let Some(parent) = parent {
@@ -110,12 +119,6 @@ where
 }
 
 impl Watch {
-    /// The method's path when it is one of ours; a caller's invention must not become a label.
-    fn name(&self, path: &str) -> String {
-        let known = self.rules.get(path).is_some() || path.starts_with("/grpc.");
-        if known && path.len() <= 120 { path.to_owned() } else { "unknown".to_owned() }
-    }
-
     fn watched(&self, response: Response<Body>, record: Record, span: tracing::Span) -> Response<Body> {
         if let Some(code) = code(response.headers()) {
             record.end(code);
@@ -128,6 +131,12 @@ impl Watch {
         });
         response.map(|body| Body::new(WatchedBody::new(body, record, span, cut)))
     }
+}
+
+/// The method's path when it is one that is served; a caller's invention must not become a label.
+fn name(rules: &AccessRules, path: &str) -> String {
+    let known = rules.get(path).is_some() || BORROWED.contains(&path);
+    if known { path.to_owned() } else { UNKNOWN.to_owned() }
 }
 
 /// The status in headers or trailers, if it is there.
@@ -153,5 +162,32 @@ impl Record {
         metrics::counter!("tsunagi_grpc_calls_total", "method" => self.method.clone(), "code" => refuse::code_name(code))
             .increment(1);
         metrics::histogram!("tsunagi_grpc_call_seconds", "method" => self.method).record(took);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn served_methods_are_named() {
+        let rules = AccessRules::load().unwrap();
+        for path in BORROWED.into_iter().chain(["/tsunagi.messaging.v1.QuotaService/GetQuota"]) {
+            assert_eq!(name(&rules, path), path);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_invention_becomes_a_label(
+            path in "/(grpc|tsunagi)\\.(health|reflection|messaging)\\.v1\\.[A-Za-z]{1,9}/[A-Za-z]{1,9}",
+            more in ".{0,9}",
+        ) {
+            let rules = AccessRules::load().unwrap();
+            for path in [&path, &format!("{}{more}x", BORROWED[0])] {
+                prop_assert!(BORROWED.contains(&path.as_str()) || name(&rules, path) == UNKNOWN);
+            }
+        }
     }
 }
