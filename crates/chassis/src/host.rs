@@ -71,6 +71,11 @@ impl Host {
                 Ok(())
             });
         }
+        let stopping = host.stopping();
+        host.spawn("telemetry.upkeep", async move {
+            stopping.run_until_cancelled(telemetry::keep_up()).await;
+            Ok(())
+        });
         if host.0.config.signals {
             signal::watch(&host.0.tasks, host.readiness(), host.0.config.drain_pause)?;
         }

@@ -142,6 +142,20 @@ pub(super) fn render() -> String {
     figures.render()
 }
 
+/// How often samples are folded into the histograms they belong to.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Folds the samples of histograms for ever: where nobody reads the figures, they would pile up one by one.
+pub(super) async fn keep_up() {
+    let mut turns = tokio::time::interval(UPKEEP_EVERY);
+    loop {
+        turns.tick().await;
+        if let Some(figures) = FIGURES.get() {
+            figures.run_upkeep();
+        }
+    }
+}
+
 /// Sends what was not sent yet.
 pub(super) async fn flush() {
     let Some(provider) = PROVIDER.get() else { return };

@@ -62,6 +62,16 @@ async fn spans_go_to_an_encrypted_collector_whose_authority_is_trusted_and_to_no
 }
 
 #[tokio::test]
+async fn figures_are_kept_up_by_the_process_itself() {
+    let host = Host::start("test", HostConfig::loopback()).unwrap();
+    let url = format!("http://{}/metrics", host.admin_addr());
+    let figures = crate::process::get(&url).await.1;
+    assert!(figures.contains("tsunagi_task_running{task=\"telemetry.upkeep\"}"), "{figures}");
+    host.stop();
+    host.wait().await.unwrap();
+}
+
+#[tokio::test]
 async fn the_clock_of_a_development_build_can_be_turned() {
     let far: DateTime<chrono::Utc> = "2031-04-05T06:07:08Z".parse().unwrap();
     let router = Router::new().route("/now", get(move || async move { Json(serde_json::json!({ "now": far })) }));
