@@ -18,7 +18,7 @@ use std::time::Duration;
 pub(crate) use again::{Again, Highest};
 pub(crate) use backlog::Backlog;
 pub(crate) use live::{Hand, Live, hand};
-pub(crate) use marks::{Done, Marks};
+pub(crate) use marks::{Done, Marks, delete};
 pub(crate) use send::Sender;
 
 /// For how long the replica that committed a body is trusted to publish it.

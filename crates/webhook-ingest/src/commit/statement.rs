@@ -8,7 +8,7 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 use webhook_ingest_core::{Event, QuarantineReason};
 
-use crate::publish::Done;
+use crate::publish::{Done, delete};
 use crate::taken::{Committed, Taken};
 
 /// One statement, one commit: event IDs nobody saw before, the bodies that have one, a row that says that they are to be
@@ -62,6 +62,9 @@ pub(super) async fn store(
     let mut events: Vec<(&Taken, &Event)> =
         bodies.iter().flat_map(|body| body.events.iter().map(move |event| (*body, event))).collect();
     if events.is_empty() {
+        if !done.is_empty() {
+            delete(&mut *connection, done).await?;
+        }
         return Ok(Committed { batch, bodies: Vec::new() });
     }
     events.sort_by_key(|(body, event)| (body.tenant, body.account, event.id));

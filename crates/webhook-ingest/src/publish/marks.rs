@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chassis::postgres::Database;
 use kernel::TenantId;
+use sqlx::PgExecutor;
 use uuid::Uuid;
 
 /// Rows taken along by one statement at most.
@@ -44,7 +45,7 @@ impl Marks {
             return;
         }
         chassis::failpoint::reached("ingest.before_mark");
-        if let Err(error) = delete(database, &rows).await {
+        if let Err(error) = delete(database.worker(), &rows).await {
             tracing::debug!(error = %error, "published commits wait to be marked");
             self.add(rows);
         }
@@ -56,11 +57,11 @@ impl Marks {
 }
 
 /// Deletes the rows.
-async fn delete(database: &Database, rows: &Done) -> Result<(), sqlx::Error> {
+pub(crate) async fn delete(worker: impl PgExecutor<'_>, rows: &Done) -> Result<(), sqlx::Error> {
     sqlx::query(DELETE)
         .bind(rows.iter().map(|(tenant, _)| tenant.uuid()).collect::<Vec<Uuid>>())
         .bind(rows.iter().map(|(_, batch)| *batch).collect::<Vec<Uuid>>())
-        .execute(database.worker())
+        .execute(worker)
         .await?;
     Ok(())
 }

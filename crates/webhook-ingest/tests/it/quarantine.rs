@@ -4,7 +4,7 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 use testkit::eventually;
 
-use crate::stage::{SOON, Stage, body, body_for, event, id_at, new_id, now, one};
+use crate::stage::{SOON, Stage, UNPUBLISHED, body, body_for, event, id_at, new_id, now, one};
 
 async fn quarantined(stage: &Stage) -> Vec<(String, Vec<u8>)> {
     sqlx::query_as("SELECT reason, payload FROM ingest.quarantined_body ORDER BY body_id")
@@ -71,4 +71,23 @@ async fn a_late_event_within_the_window_is_taken_although_its_partition_is_missi
     assert_eq!(both(posts).await, [200, 200]);
     assert_eq!(replica.post(&stage.account, late_body).await, 200);
     stage.eventually_published(&[late, id]).await;
+}
+
+#[tokio::test]
+async fn a_commit_of_quarantined_bodies_alone_takes_along_the_marks_it_was_given() {
+    let stage = Stage::new("quarantine_marks").await;
+    let replica = stage.start().await;
+    let mut ids = Vec::new();
+    for _ in 0..60 {
+        let (id, sound) = one();
+        assert_eq!(replica.post(&stage.account, sound).await, 200);
+        ids.push(id);
+        for _ in 0..3 {
+            assert_eq!(replica.post(&stage.account, Bytes::from_static(b"not json")).await, 200);
+        }
+    }
+    replica.stop().await;
+    // Nobody is left who would publish again what seems unpublished.
+    assert_eq!(stage.count(UNPUBLISHED).await, 0);
+    assert_eq!(stage.published().await.len(), ids.len());
 }
