@@ -33,7 +33,15 @@ pub(crate) fn spawn(host: &Host, registry: Registry) {
 
 async fn batch(registry: &Registry) -> Result<(), ChangeError> {
     for (tenant, id) in account::claim_expired(&registry.database, BATCH).await? {
-        drop_ended(registry, tenant, id).await?;
+        match drop_ended(registry, tenant, id).await {
+            Ok(()) => {}
+            Err(error) if error.is_unavailable() => return Err(error),
+            // What is wrong with one account keeps no other's secrets alive; it is tried again in a minute.
+            Err(error) => {
+                tracing::error!(%tenant, account = %id, error = %error, "an account's ended secrets cannot be dropped");
+                metrics::counter!("tsunagi_identity_expiry_failures_total").increment(1);
+            }
+        }
     }
     Ok(())
 }

@@ -19,10 +19,19 @@ pub struct Account {
     pub version: i64,
     /// The bot's user ID, which LINE writes as `destination`; none while LINE has not confirmed it, when any will do.
     pub bot_user_id: Option<String>,
-    /// The keys its webhook address has now: two during a rotation.
+    /// The keys its webhook address has now: more than one during a rotation.
     pub keys: Vec<KeyGrant>,
-    /// Its channel secrets, newest first: two during a rotation, none where this service holds none it can open.
-    pub secrets: Vec<VerifyingKey>,
+    /// Its channel secrets, newest first: more than one during a rotation, none where this service holds none it can open.
+    pub secrets: Vec<SecretGrant>,
+}
+
+/// One channel secret of an account.
+#[derive(Clone, Debug)]
+pub struct SecretGrant {
+    /// What proves that a body was signed with it.
+    pub key: VerifyingKey,
+    /// From this moment on it proves nothing; none: not planned.
+    pub expires: Option<Timestamp>,
 }
 
 /// One webhook key of an account.

@@ -8,7 +8,7 @@ mod signature;
 mod verdict;
 mod window;
 
-pub use account::{Account, Accounts, KeyGrant};
+pub use account::{Account, Accounts, KeyGrant, SecretGrant};
 pub use event::{Event, MAX_EVENTS, Reading, Unreadable, body_time, read};
 pub use finding::{Counted, Finding, FindingKind, Tally};
 pub use key::{KeyError, KeyHash, WebhookKey};

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kernel::Timestamp;
-use line_types::signature::VerifyingKey;
 
-use crate::account::{Account, Accounts};
+use crate::account::{Account, Accounts, SecretGrant};
 use crate::event::{Event, Unreadable, read};
 use crate::finding::FindingKind;
 use crate::key::WebhookKey;
@@ -153,7 +152,8 @@ pub fn admit(account: &Account, presented: Presented, body: &Bytes, window: Wind
         Presented::One(_) if account.secrets.is_empty() => return Verdict::nothing(Answer::Unavailable, None),
         Presented::One(signature) => signature,
     };
-    let proves = |key: &VerifyingKey| key.verifies(&signature, body);
+    let proves =
+        |secret: &SecretGrant| secret.expires.is_none_or(|end| now < end) && secret.key.verifies(&signature, body);
     let Some(secret) = account.secrets.iter().position(proves) else {
         return Verdict::nothing(Answer::Unproved, Some(FindingKind::SignatureWrong));
     };

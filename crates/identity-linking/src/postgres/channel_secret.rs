@@ -46,10 +46,13 @@ pub(crate) async fn replace(
     Ok(())
 }
 
-/// The secrets valid now, the current one first, each with its ID.
-pub(crate) async fn valid(tx: &mut TenantTx, account: AccountId) -> Result<Vec<(Uuid, Vec<u8>)>, sqlx::Error> {
+/// The secrets valid now, the current one first, each with its ID and the time it ends.
+pub(crate) async fn valid(
+    tx: &mut TenantTx,
+    account: AccountId,
+) -> Result<Vec<(Uuid, Vec<u8>, Option<Timestamp>)>, sqlx::Error> {
     sqlx::query_as(
-        "SELECT secret_id, ciphertext FROM identity.channel_secret
+        "SELECT secret_id, ciphertext, expire_time FROM identity.channel_secret
          WHERE tenant_id = $1 AND account_id = $2 AND (expire_time IS NULL OR expire_time > now())
          ORDER BY expire_time DESC NULLS FIRST",
     )

@@ -22,8 +22,9 @@ pub(crate) async fn account(
     account: &StoredAccount,
 ) -> Result<AccountReplica, ChangeError> {
     let keys = webhook_key::valid(tx, account.id).await?;
-    let mut secrets = Vec::new();
-    for (secret_id, ciphertext) in channel_secret::valid(tx, account.id).await? {
+    let (mut secrets, mut ends) = (Vec::new(), Vec::new());
+    for (secret_id, ciphertext, expire_time) in channel_secret::valid(tx, account.id).await? {
+        ends.extend(expire_time.map(timestamp));
         secrets.push(vault.open(tx, &secret_place(account.id, secret_id), &ciphertext).await?);
     }
     let mut sealed = Vec::new();
@@ -45,6 +46,7 @@ pub(crate) async fn account(
             .map(|(hash, expire_time)| WebhookKeyHash { hash, expire_time: expire_time.map(timestamp) })
             .collect(),
         channel_secrets: sealed,
+        former_secret_expire_times: ends,
         credential: channel_credential(tx, vault, account.id, secrets.first().map(|secret| secret.as_slice())).await?,
         default_organization_id: optional(account.value.default_organization),
         owner_organization_id: optional(account.value.owner_organization),

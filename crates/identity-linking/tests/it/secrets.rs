@@ -52,6 +52,7 @@ async fn a_former_channel_secret_is_told_until_its_time_ends() {
     at.accounts().set_channel_secret(secret(account, SECOND, 2)).await.unwrap();
     let told = last_replica(&house, tenant, account).await;
     assert_eq!(opened(&told.channel_secrets, "ingest", &house.ingest_key), [SECOND, FIRST], "newest first");
+    assert_eq!(told.former_secret_expire_times.len(), 1, "the one that ends says when");
     let ended = eventually(SOON, || async {
         let told = last_replica(&house, tenant, account).await;
         let secrets = opened(&told.channel_secrets, "ingest", &house.ingest_key);
@@ -123,6 +124,44 @@ async fn webhook_keys_rotate_with_both_valid_for_a_while() {
     assert_eq!(one.len(), 1, "with no time left the one before ends at once");
     assert!(both.iter().all(|key| key.hash != one[0].hash));
     assert_eq!(fields(at.accounts().rotate_webhook_key(rotate(31 * 86_400)).await), ["keep_previous"]);
+}
+
+#[tokio::test]
+async fn an_account_whose_secrets_cannot_be_read_keeps_no_others_alive() {
+    let house = House::open("secret_broken").await;
+    let admin = house.admin().await;
+    let mut accounts = Vec::new();
+    for _ in 0..4 {
+        let tenant = house.tenant().await;
+        let provider = house.provider(tenant).await;
+        let account = house.registered(tenant, &provider, BOT).await;
+        house.at(tenant).accounts().set_channel_secret(secret(account, SECOND, 3_600)).await.unwrap();
+        accounts.push((tenant, account));
+    }
+    // All end at once, and the first one's current secret is damaged.
+    let mut tx = admin.begin().await.unwrap();
+    for (sql, at) in [
+        ("UPDATE identity.channel_secret SET ciphertext = '\\x00' WHERE account_id = $1 AND expire_time IS NULL", 0..1),
+        (
+            "UPDATE identity.channel_secret SET expire_time = now() WHERE account_id = $1 AND expire_time IS NOT NULL",
+            0..4,
+        ),
+        ("UPDATE identity.account_expiry SET due_time = now() - interval '1 hour' WHERE account_id = $1", 0..1),
+        ("UPDATE identity.account_expiry SET due_time = now() WHERE account_id = $1", 1..4),
+    ] {
+        for (_, account) in &accounts[at] {
+            sqlx::query(sql).bind(account.uuid()).execute(&mut *tx).await.unwrap();
+        }
+    }
+    tx.commit().await.unwrap();
+    for (tenant, account) in &accounts[1..] {
+        let ended = eventually(SOON, || async {
+            let told = last_replica(&house, *tenant, *account).await;
+            let secrets = opened(&told.channel_secrets, "ingest", &house.ingest_key);
+            if secrets == [SECOND] { Ok(()) } else { Err(secrets) }
+        });
+        ended.await.unwrap();
+    }
 }
 
 #[tokio::test]

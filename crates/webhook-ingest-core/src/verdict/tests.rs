@@ -1,5 +1,5 @@
 use chrono::{DateTime, TimeDelta};
-use line_types::signature::{ChannelSecret, sign};
+use line_types::signature::{ChannelSecret, VerifyingKey, sign};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -20,6 +20,12 @@ fn secret(text: &str) -> ChannelSecret {
     ChannelSecret::parse(text).unwrap()
 }
 
+/// A secret that ends so many milliseconds from now.
+fn granted(text: &str, ends_in: Option<i64>) -> SecretGrant {
+    let expires = ends_in.map(|millis| now() + TimeDelta::milliseconds(millis));
+    SecretGrant { key: VerifyingKey::new(&secret(text)), expires }
+}
+
 /// An account of tenant 1 with the key `kkk…`, the two secrets of a rotation and a bot.
 fn account() -> Account {
     Account {
@@ -28,7 +34,7 @@ fn account() -> Account {
         version: 1,
         bot_user_id: Some(BOT.to_owned()),
         keys: vec![KeyGrant { hash: KeyHash::of(&"k".repeat(43)), expires: None }],
-        secrets: vec![VerifyingKey::new(&secret(NEW)), VerifyingKey::new(&secret(OLD))],
+        secrets: vec![granted(NEW, None), granted(OLD, Some(1_000))],
     }
 }
 
@@ -60,6 +66,17 @@ fn check(presented: Presented, body: &Bytes) -> (u16, usize, Option<QuarantineRe
 
 fn fresh() -> Bytes {
     body_at(BOT, &[now().timestamp_millis()])
+}
+
+#[test]
+fn a_former_secret_proves_nothing_from_its_end_on() {
+    for (ends_in, status, finding) in
+        [(1, 200, None), (0, 401, Some(FindingKind::SignatureWrong)), (-1, 401, Some(FindingKind::SignatureWrong))]
+    {
+        let account = Account { secrets: vec![granted(NEW, None), granted(OLD, Some(ends_in))], ..account() };
+        let verdict = decide(account, &key_of(1, "k"), signed(OLD, &fresh()), &fresh());
+        assert_eq!((verdict.answer.status(), verdict.finding), (status, finding), "ends in {ends_in} ms");
+    }
 }
 
 #[test]

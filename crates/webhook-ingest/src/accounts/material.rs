@@ -6,7 +6,7 @@ use contracts::to_timestamp;
 use kernel::{AccountId, TenantId};
 use line_types::signature::{ChannelSecret, VerifyingKey};
 use prost::Message;
-use webhook_ingest_core::{Account, KeyGrant, KeyHash};
+use webhook_ingest_core::{Account, KeyGrant, KeyHash, SecretGrant};
 
 /// Whom identity-linking names as the recipient of secrets sealed to this service.
 const RECIPIENT: &str = "ingest";
@@ -30,6 +30,7 @@ pub(super) fn reduced(replica: &AccountReplica) -> AccountReplica {
             .filter(|secret| secret.recipient == RECIPIENT)
             .cloned()
             .collect(),
+        former_secret_expire_times: replica.former_secret_expire_times.clone(),
         ..AccountReplica::default()
     }
 }
@@ -44,7 +45,9 @@ pub(super) fn opened(tenant: TenantId, material: &[u8], key: &PrivateKey) -> Res
         let expires = grant.expire_time.as_ref().map(|time| to_timestamp(time).unwrap_or_default());
         Some(KeyGrant { hash: KeyHash::from_bytes(&grant.hash)?, expires })
     });
-    let secrets = replica.channel_secrets.iter().filter_map(|sealed| {
+    let former = replica.former_secret_expire_times.iter().map(|time| Some(to_timestamp(time).unwrap_or_default()));
+    let ends = std::iter::once(None).chain(former).chain(std::iter::repeat(None));
+    let secrets = replica.channel_secrets.iter().zip(ends).filter_map(|(sealed, expires)| {
         let secret = open(key, &sealed.ciphertext).ok();
         let secret = secret.as_ref().and_then(|secret| std::str::from_utf8(secret).ok());
         let secret = secret.and_then(|secret| ChannelSecret::parse(secret).ok());
@@ -52,7 +55,7 @@ pub(super) fn opened(tenant: TenantId, material: &[u8], key: &PrivateKey) -> Res
             tracing::error!(account = %id, key = sealed.key_id, "a channel secret cannot be opened");
             metrics::counter!("tsunagi_ingest_unopened_secrets_total").increment(1);
         }
-        Some(VerifyingKey::new(&secret?))
+        Some(SecretGrant { key: VerifyingKey::new(&secret?), expires })
     });
     Ok(Account {
         tenant,
@@ -68,6 +71,7 @@ pub(super) fn opened(tenant: TenantId, material: &[u8], key: &PrivateKey) -> Res
 mod tests {
     use chassis::seal::seal;
     use contracts::events::v1::{SealedSecret, WebhookKeyHash};
+    use contracts::timestamp;
     use line_types::signature::Signature;
     use uuid::Uuid;
 
@@ -95,6 +99,9 @@ mod tests {
                 sealed("ingest", &theirs, "lost"),
                 sealed("ingest", &ours, "older"),
             ],
+            former_secret_expire_times: [100, 200]
+                .map(|seconds| timestamp(chrono::DateTime::from_timestamp(seconds, 0).unwrap()))
+                .into(),
             ..AccountReplica::default()
         };
         let reduced = reduced(&replica);
@@ -103,9 +110,11 @@ mod tests {
         assert_eq!((account.version, account.keys.len(), account.bot_user_id), (3, 1, None));
         let by = |secret: &str| {
             let header = VerifyingKey::new(&ChannelSecret::parse(secret).unwrap()).sign(b"body");
-            Signature::verify(header.as_bytes(), b"body", &account.secrets)
+            let signature = Signature::parse(header.as_bytes()).unwrap();
+            account.secrets.iter().position(|grant| grant.key.verifies(&signature, b"body"))
         };
-        assert_eq!((by("newest"), by("older")), (Ok(0), Ok(1)));
-        assert!(by("lost").is_err());
+        assert_eq!((by("newest"), by("older"), by("lost")), (Some(0), Some(1), None));
+        let ends: Vec<_> = account.secrets.iter().map(|grant| grant.expires.map(|end| end.timestamp())).collect();
+        assert_eq!(ends, [None, Some(200)], "each has its own time, also behind one that cannot be opened");
     }
 }
