@@ -3,7 +3,6 @@
 mod connect;
 mod credential;
 mod rotation;
-mod secret;
 mod webhook_key;
 
 use kernel::{OrganizationId, ProviderId, Timestamp};
@@ -14,7 +13,6 @@ use crate::Line;
 pub use connect::{Bot, ConnectRefusal, Equipment, connect, webhook_endpoint};
 pub use credential::{AssertionKeyCredential, Credential, LongLivedToken};
 pub use rotation::{CHANNEL_SECRET_KEEP, Keep, WEBHOOK_KEY_KEEP, keep_previous};
-pub use secret::ChannelSecret;
 pub use webhook_key::WebhookKey;
 
 /// A LINE provider as the operator declares it (D-12). User IDs are issued per provider.

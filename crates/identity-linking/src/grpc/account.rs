@@ -23,9 +23,10 @@ use contracts::identity::v1::{
 };
 use contracts::timestamp;
 use identity_linking_core::Line;
-use identity_linking_core::account::{AccountState, ChannelSecret, Equipment, OfficialAccount};
+use identity_linking_core::account::{AccountState, Equipment, OfficialAccount};
 use kernel::{AccountId, Timestamp};
 use line_types::id::{BotUserId, ChannelId};
+use line_types::signature::ChannelSecret;
 use tonic::{Request, Response, Status};
 
 use super::fields::Fields;

@@ -5,9 +5,10 @@ use chassis::postgres::TenantTx;
 use chrono::TimeDelta;
 use contracts::identity::v1::ChannelCredentialInput;
 use contracts::identity::v1::channel_credential_input::Kind;
-use identity_linking_core::account::{AssertionKeyCredential, ChannelSecret, Credential, LongLivedToken, WebhookKey};
+use identity_linking_core::account::{AssertionKeyCredential, Credential, LongLivedToken, WebhookKey};
 use identity_linking_core::principal::KeyId;
 use kernel::{AccountId, EventId, Timestamp};
+use line_types::signature::ChannelSecret;
 use tonic::Status;
 
 use super::fields::Fields;
@@ -52,7 +53,7 @@ pub(super) async fn put_secret(
 ) -> Result<(), ChangeError> {
     let secret_id = EventId::new(now).uuid();
     let place = replica::secret_place(account, secret_id);
-    let ciphertext = vault.close(tx, &place, secret.reveal().as_bytes()).await?;
+    let ciphertext = vault.close(tx, &place, secret.expose().as_bytes()).await?;
     channel_secret::replace(tx, account, secret_id, &ciphertext, keep, now).await?;
     Ok(())
 }

@@ -112,7 +112,7 @@ async fn every_wrong_field_of_a_registration_is_named() {
             default_organization_id: "z".to_owned(),
             ..OfficialAccount::default()
         }),
-        channel_secret: "short".to_owned(),
+        channel_secret: "two words".to_owned(),
         credential: Some(ChannelCredentialInput {
             kind: Some(channel_credential_input::Kind::AssertionKey(AssertionKeyInput {
                 key_id: "kid".to_owned(),
@@ -122,7 +122,7 @@ async fn every_wrong_field_of_a_registration_is_named() {
         request_id: String::new(),
     };
     let outcome = at.accounts().create_official_account(request).await;
-    assert!(!format!("{outcome:?}").contains("short"), "a secret is never repeated");
+    assert!(!format!("{outcome:?}").contains("two words"), "a secret is never repeated");
     assert_eq!(
         fields(outcome),
         [

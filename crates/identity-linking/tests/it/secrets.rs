@@ -13,7 +13,8 @@ use crate::refused::{fields, reason};
 
 const BOT: &str = "Uabababababababababababababababab";
 const FIRST: &str = "0123456789abcdef0123456789abcdef";
-const SECOND: &str = "ffffffffffffffffffffffffffffffff";
+// LINE promises no form.
+const SECOND: &str = "Another.Form-of_32+more/characters=";
 
 async fn last_replica(house: &House, tenant: TenantId, account: AccountId) -> AccountReplica {
     let of_account = |body| match body {
@@ -65,7 +66,7 @@ async fn a_former_channel_secret_is_told_until_its_time_ends() {
         .unwrap();
     assert_eq!(kept, 1);
     assert_eq!(
-        fields(at.accounts().set_channel_secret(secret(account, "x", 90_000)).await),
+        fields(at.accounts().set_channel_secret(secret(account, "a b", 90_000)).await),
         ["channel_secret", "keep_previous"]
     );
 }

@@ -7,8 +7,9 @@ use contracts::identity::v1::{
     OfficialAccount as WireAccount, RotateWebhookKeyRequest, RotateWebhookKeyResponse, SetChannelCredentialRequest,
     SetChannelCredentialResponse, SetChannelSecretRequest, SetChannelSecretResponse,
 };
-use identity_linking_core::account::{CHANNEL_SECRET_KEEP, ChannelSecret, WEBHOOK_KEY_KEEP, keep_previous};
+use identity_linking_core::account::{CHANNEL_SECRET_KEEP, WEBHOOK_KEY_KEEP, keep_previous};
 use kernel::Timestamp;
+use line_types::signature::ChannelSecret;
 use tonic::Request;
 
 use super::{record, tell};
