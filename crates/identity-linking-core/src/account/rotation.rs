@@ -18,7 +18,11 @@ pub const CHANNEL_SECRET_KEEP: Keep = Keep { usual: TimeDelta::minutes(15), long
 /// Webhook keys: the time until the new address is entered at LINE.
 pub const WEBHOOK_KEY_KEEP: Keep = Keep { usual: TimeDelta::hours(1), longest: TimeDelta::days(30) };
 
-/// How long the one before stays valid; zero ends it at once.
+/// Former secrets, or keys, that an account may have beside the current one; of more, those that end first go. Whoever repeats a
+/// rotation whose answer was lost must not end what LINE still uses.
+pub const FORMER: i64 = 8;
+
+/// How long the one before stays valid; zero ends all former ones at once.
 ///
 /// # Errors
 /// When more than the longest time, or less than nothing, is asked for.

@@ -2,11 +2,12 @@
 
 use chassis::postgres::TenantTx;
 use chrono::TimeDelta;
+use identity_linking_core::account::FORMER;
 use kernel::{AccountId, Timestamp};
 use uuid::Uuid;
 
-/// Makes `ciphertext` the current secret. The one before stays for `keep` from now by the database's clock; those before
-/// that go.
+/// Makes `ciphertext` the current secret. The one before stays for `keep` from now by the database's clock, those before that
+/// until their own time, [`FORMER`] at most; with no time left all of them end.
 pub(crate) async fn replace(
     tx: &mut TenantTx,
     account: AccountId,
@@ -16,15 +17,8 @@ pub(crate) async fn replace(
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "DELETE FROM identity.channel_secret WHERE tenant_id = $1 AND account_id = $2 AND expire_time IS NOT NULL",
-    )
-    .bind(tx.tenant().uuid())
-    .bind(account.uuid())
-    .execute(&mut **tx)
-    .await?;
-    sqlx::query(
         "UPDATE identity.channel_secret SET expire_time = now() + $3 * interval '1 second'
-         WHERE tenant_id = $1 AND account_id = $2",
+         WHERE tenant_id = $1 AND account_id = $2 AND (expire_time IS NULL OR $3 = 0)",
     )
     .bind(tx.tenant().uuid())
     .bind(account.uuid())
@@ -43,6 +37,17 @@ pub(crate) async fn replace(
     .execute(&mut **tx)
     .await?;
     drop_expired(tx, account).await?;
+    sqlx::query(
+        "DELETE FROM identity.channel_secret WHERE tenant_id = $1 AND account_id = $2 AND secret_id IN (
+             SELECT secret_id FROM identity.channel_secret
+             WHERE tenant_id = $1 AND account_id = $2 AND expire_time IS NOT NULL
+             ORDER BY expire_time DESC OFFSET $3)",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(account.uuid())
+    .bind(FORMER)
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 

@@ -2,9 +2,11 @@
 
 use chassis::postgres::TenantTx;
 use chrono::TimeDelta;
+use identity_linking_core::account::FORMER;
 use kernel::{AccountId, Timestamp};
 
-/// Makes `hash` the current key. The one before stays for `keep` from now by the database's clock; those before that go.
+/// Makes `hash` the current key. The one before stays for `keep` from now by the database's clock, those before that until
+/// their own time, [`FORMER`] at most; with no time left all of them end.
 pub(crate) async fn replace(
     tx: &mut TenantTx,
     account: AccountId,
@@ -13,15 +15,8 @@ pub(crate) async fn replace(
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "DELETE FROM identity.webhook_key WHERE tenant_id = $1 AND account_id = $2 AND expire_time IS NOT NULL",
-    )
-    .bind(tx.tenant().uuid())
-    .bind(account.uuid())
-    .execute(&mut **tx)
-    .await?;
-    sqlx::query(
         "UPDATE identity.webhook_key SET expire_time = now() + $3 * interval '1 second'
-         WHERE tenant_id = $1 AND account_id = $2",
+         WHERE tenant_id = $1 AND account_id = $2 AND (expire_time IS NULL OR $3 = 0)",
     )
     .bind(tx.tenant().uuid())
     .bind(account.uuid())
@@ -36,6 +31,17 @@ pub(crate) async fn replace(
         .execute(&mut **tx)
         .await?;
     drop_expired(tx, account).await?;
+    sqlx::query(
+        "DELETE FROM identity.webhook_key WHERE tenant_id = $1 AND account_id = $2 AND hash IN (
+             SELECT hash FROM identity.webhook_key
+             WHERE tenant_id = $1 AND account_id = $2 AND expire_time IS NOT NULL
+             ORDER BY expire_time DESC OFFSET $3)",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(account.uuid())
+    .bind(FORMER)
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 

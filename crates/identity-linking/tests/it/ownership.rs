@@ -212,7 +212,7 @@ fn calls<'a>(caller: &'a Caller, ids: &'a Ids) -> Vec<Call<'a>> {
             accounts.set_channel_secret(SetChannelSecretRequest {
                 account_id: id(&ids.account),
                 channel_secret: "0".repeat(32),
-                keep_previous: None,
+                ..Default::default()
             })
         ),
         call!(
@@ -224,7 +224,7 @@ fn calls<'a>(caller: &'a Caller, ids: &'a Ids) -> Vec<Call<'a>> {
         ),
         call!(
             "AccountService/RotateWebhookKey",
-            accounts.rotate_webhook_key(RotateWebhookKeyRequest { account_id: id(&ids.account), keep_previous: None })
+            accounts.rotate_webhook_key(RotateWebhookKeyRequest { account_id: id(&ids.account), ..Default::default() })
         ),
         call!(
             "AccountService/ConnectOfficialAccount",

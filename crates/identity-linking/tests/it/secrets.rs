@@ -34,6 +34,7 @@ fn secret(account: AccountId, secret: &str, seconds: i64) -> SetChannelSecretReq
         account_id: account.to_string(),
         channel_secret: secret.to_owned(),
         keep_previous: Some(prost_types::Duration { seconds, nanos: 0 }),
+        ..SetChannelSecretRequest::default()
     }
 }
 
@@ -77,7 +78,7 @@ async fn no_secret_stands_in_clear_in_any_table() {
     let tenant = house.tenant().await;
     let provider = house.provider(tenant).await;
     let account = house.registered(tenant, &provider, BOT).await;
-    let rotate = RotateWebhookKeyRequest { account_id: account.to_string(), keep_previous: None };
+    let rotate = RotateWebhookKeyRequest { account_id: account.to_string(), ..Default::default() };
     let key = house.at(tenant).accounts().rotate_webhook_key(rotate).await.unwrap().into_inner().webhook_key;
     let admin = house.admin().await;
     let tables: Vec<String> = sqlx::query_scalar(
@@ -112,6 +113,7 @@ async fn webhook_keys_rotate_with_both_valid_for_a_while() {
     let rotate = |seconds| RotateWebhookKeyRequest {
         account_id: account.to_string(),
         keep_previous: Some(prost_types::Duration { seconds, nanos: 0 }),
+        ..RotateWebhookKeyRequest::default()
     };
     let at = house.at(tenant);
     let first = last_replica(&house, tenant, account).await.webhook_keys;
@@ -125,6 +127,44 @@ async fn webhook_keys_rotate_with_both_valid_for_a_while() {
     assert_eq!(one.len(), 1, "with no time left the one before ends at once");
     assert!(both.iter().all(|key| key.hash != one[0].hash));
     assert_eq!(fields(at.accounts().rotate_webhook_key(rotate(31 * 86_400)).await), ["keep_previous"]);
+}
+
+#[tokio::test]
+async fn a_rotation_that_is_repeated_ends_no_key_that_line_still_uses() {
+    let house = House::open("key_repeated").await;
+    let tenant = house.tenant().await;
+    let provider = house.provider(tenant).await;
+    let account = house.registered(tenant, &provider, BOT).await;
+    let at = house.at(tenant);
+    let rotate = |request_id: &str| RotateWebhookKeyRequest {
+        account_id: account.to_string(),
+        request_id: request_id.to_owned(),
+        ..RotateWebhookKeyRequest::default()
+    };
+    let at_line = last_replica(&house, tenant, account).await.webhook_keys.remove(0);
+    // The same call again changes nothing, and does not show the key again.
+    let once = uuid::Uuid::new_v4().to_string();
+    let first = at.accounts().rotate_webhook_key(rotate(&once)).await.unwrap().into_inner();
+    let again = at.accounts().rotate_webhook_key(rotate(&once)).await.unwrap().into_inner();
+    assert!(!first.webhook_key.is_empty());
+    assert_eq!((again.account, again.webhook_key.as_str()), (first.account, ""));
+    assert_eq!(last_replica(&house, tenant, account).await.webhook_keys.len(), 2);
+    // Who had no answer rotates again: the key at LINE keeps its time, and so many of the others are kept as may be.
+    let ends = last_replica(&house, tenant, account).await.webhook_keys[1].expire_time;
+    at.accounts().rotate_webhook_key(rotate("")).await.unwrap();
+    let keys = last_replica(&house, tenant, account).await.webhook_keys;
+    assert!(keys.iter().any(|key| key.hash == at_line.hash && key.expire_time == ends), "{keys:?}");
+    for _ in 0..10 {
+        at.accounts().rotate_webhook_key(rotate("")).await.unwrap();
+    }
+    assert_eq!(last_replica(&house, tenant, account).await.webhook_keys.len(), 9);
+
+    let set = SetChannelSecretRequest { request_id: once, ..secret(account, SECOND, 600) };
+    let first = at.accounts().set_channel_secret(set.clone()).await.unwrap().into_inner();
+    assert_eq!(at.accounts().set_channel_secret(set).await.unwrap().into_inner(), first);
+    at.accounts().set_channel_secret(secret(account, "third", 600)).await.unwrap();
+    let told = last_replica(&house, tenant, account).await;
+    assert_eq!(opened(&told.channel_secrets, "ingest", &house.ingest_key), ["third", SECOND, FIRST]);
 }
 
 #[tokio::test]

@@ -13,16 +13,19 @@ use line_types::signature::ChannelSecret;
 use tonic::Request;
 
 use super::{record, tell};
-use crate::grpc::credential;
 use crate::grpc::fields::Fields;
 use crate::grpc::refusal::Refusal;
+use crate::grpc::{credential, repeat};
 use crate::postgres::account::{self, EquippedAccount};
 use crate::registry::Registry;
 
-/// Tells an account's new version after its secrets or keys changed, and commits.
+const SET_SECRET: &str = "/tsunagi.identity.v1.AccountService/SetChannelSecret";
+const ROTATE_KEY: &str = "/tsunagi.identity.v1.AccountService/RotateWebhookKey";
+
+/// Tells an account's new version after its secrets or keys changed.
 async fn keep_secrets(
     registry: &Registry,
-    mut tx: TenantTx,
+    tx: &mut TenantTx,
     caller: &Caller,
     action: &'static str,
     found: EquippedAccount,
@@ -30,11 +33,10 @@ async fn keep_secrets(
 ) -> Result<WireAccount, Refusal> {
     let value = found.stored.value.clone();
     let stored = found.stored.changed(value);
-    account::update(&mut tx, &stored).await?;
-    account::plan_expiry(&mut tx, stored.id).await?;
-    record(registry, &mut tx, caller, action, &stored, now).await?;
-    let found = account::find(&mut tx, stored.id).await?.ok_or_else(|| refuse::not_found("ACCOUNT"))?;
-    tx.commit().await?;
+    account::update(tx, &stored).await?;
+    account::plan_expiry(tx, stored.id).await?;
+    record(registry, tx, caller, action, &stored, now).await?;
+    let found = account::find(tx, stored.id).await?.ok_or_else(|| refuse::not_found("ACCOUNT"))?;
     Ok(tell(&found))
 }
 
@@ -52,10 +54,16 @@ pub(super) async fn set_channel_secret(
     let (id, secret, keep) = fields.all(|| Some((id?, secret?, keep?)))?;
     let now = registry.now();
     let mut tx = registry.tenant_of(&caller).await?;
+    if let Some(answer) = repeat::answered(&mut tx, SET_SECRET, &request.request_id, &request).await? {
+        return Ok(answer);
+    }
     let found = account::lock(&mut tx, id).await?.ok_or_else(|| refuse::not_found("ACCOUNT"))?;
     credential::put_secret(&mut tx, &registry.vault, id, &secret, keep, now).await?;
-    let told = keep_secrets(registry, tx, &caller, "account.set_channel_secret", found, now).await?;
-    Ok(SetChannelSecretResponse { account: Some(told) })
+    let told = keep_secrets(registry, &mut tx, &caller, "account.set_channel_secret", found, now).await?;
+    let answer = SetChannelSecretResponse { account: Some(told) };
+    repeat::keep(&mut tx, SET_SECRET, &request.request_id, &answer).await?;
+    tx.commit().await?;
+    Ok(answer)
 }
 
 pub(super) async fn set_channel_credential(
@@ -73,7 +81,8 @@ pub(super) async fn set_channel_credential(
     let found = account::lock(&mut tx, id).await?.ok_or_else(|| refuse::not_found("ACCOUNT"))?;
     credential::check_equipped(&given, found.equipment.channel_secret)?;
     credential::put_credential(&mut tx, &registry.vault, id, &given).await?;
-    let told = keep_secrets(registry, tx, &caller, "account.set_channel_credential", found, now).await?;
+    let told = keep_secrets(registry, &mut tx, &caller, "account.set_channel_credential", found, now).await?;
+    tx.commit().await?;
     Ok(SetChannelCredentialResponse { account: Some(told) })
 }
 
@@ -90,8 +99,14 @@ pub(super) async fn rotate_webhook_key(
     let (id, keep) = fields.all(|| Some((id?, keep?)))?;
     let now = registry.now();
     let mut tx = registry.tenant_of(&caller).await?;
+    if let Some(answer) = repeat::answered(&mut tx, ROTATE_KEY, &request.request_id, &request).await? {
+        return Ok(answer);
+    }
     let found = account::lock(&mut tx, id).await?.ok_or_else(|| refuse::not_found("ACCOUNT"))?;
     let key = credential::put_webhook_key(&mut tx, id, keep, now).await?;
-    let told = keep_secrets(registry, tx, &caller, "account.rotate_webhook_key", found, now).await?;
-    Ok(RotateWebhookKeyResponse { account: Some(told), webhook_key: key.reveal() })
+    let told = keep_secrets(registry, &mut tx, &caller, "account.rotate_webhook_key", found, now).await?;
+    let answer = RotateWebhookKeyResponse { account: Some(told), webhook_key: String::new() };
+    repeat::keep(&mut tx, ROTATE_KEY, &request.request_id, &answer).await?;
+    tx.commit().await?;
+    Ok(RotateWebhookKeyResponse { webhook_key: key.reveal(), ..answer })
 }
