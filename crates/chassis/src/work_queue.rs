@@ -17,8 +17,9 @@ pub use crew::Crew;
 /// Tenants that one claim looks at, at most.
 const LOOKED_AT: i64 = 512;
 
-/// A table of jobs. Its primary key is `tenant_id` and `subject`; it also has `account_id` and `create_time`, and an index on
-/// `tenant_id` and `due` where `due < 'infinity'`.
+/// A table of jobs. Its primary key is `tenant_id` and `subject`; it also has `account_id`, `create_time` and `claim` (a UUID,
+/// null at first), and an index on `tenant_id` and `due` where `due < 'infinity'`. Who puts a job in that is there already sets
+/// its `claim` to null, so that whoever has it in hand does not take the new one for his.
 #[derive(Clone, Copy, Debug)]
 pub struct WorkQueue {
     /// The table, with its schema: `messaging.content_job`.
@@ -44,6 +45,8 @@ pub struct Job {
     pub attempts: u16,
     /// Since the job was put into the queue.
     pub age: Duration,
+    /// The claim by which it is held; no other was ever the same.
+    pub claim: Uuid,
 }
 
 /// What is to be claimed.
@@ -142,18 +145,19 @@ impl WorkQueue {
                      FOR UPDATE SKIP LOCKED) d
              ), claimed AS (
                  UPDATE {table} j
-                 SET {due} = now() + make_interval(secs => $7), {attempts} = least(j.{attempts} + 1, 30000)
+                 SET {due} = now() + make_interval(secs => $7), {attempts} = least(j.{attempts} + 1, 30000),
+                     claim = gen_random_uuid()
                  WHERE j.ctid = ANY (ARRAY(SELECT place FROM due))
                  RETURNING j.tenant_id, j.{subject} AS subject, j.account_id, j.{attempts}::int4 AS attempts,
-                     extract(epoch FROM now() - j.create_time)::float8 AS age
+                     extract(epoch FROM now() - j.create_time)::float8 AS age, j.claim
              )
-             SELECT l.looked_at, l.last, t.tenant_id, c.subject, c.account_id, c.attempts, c.age
+             SELECT l.looked_at, l.last, t.tenant_id, c.subject, c.account_id, c.attempts, c.age, c.claim
              FROM looked l LEFT JOIN turn t ON true LEFT JOIN claimed c USING (tenant_id) ORDER BY t.place"
         )
     }
 
     /// The job is due again after `wait`; without one, when somebody says so. Nothing happens when its claim has run out and
-    /// somebody else has it now.
+    /// somebody else has it now, or when it was put into the queue again meanwhile.
     ///
     /// # Errors
     /// When the database is away.
@@ -163,14 +167,14 @@ impl WorkQueue {
         job: &Job,
         wait: Option<Duration>,
     ) -> Result<(), sqlx::Error> {
-        let Self { table, subject, due, attempts } = self;
+        let Self { table, subject, due, .. } = self;
         sqlx::query(AssertSqlSafe(format!(
             "UPDATE {table} SET {due} = coalesce(now() + $4::float8 * interval '1 second', 'infinity')
-             WHERE tenant_id = $1 AND {subject} = $2 AND {attempts} = $3"
+             WHERE tenant_id = $1 AND {subject} = $2 AND claim = $3"
         )))
         .bind(job.tenant.uuid())
         .bind(job.subject)
-        .bind(i32::from(job.attempts))
+        .bind(job.claim)
         .bind(wait.map(|wait| wait.as_secs_f64()))
         .execute(executor)
         .await?;
@@ -182,13 +186,13 @@ impl WorkQueue {
     /// # Errors
     /// When the database is away, or as a role that may not delete.
     pub async fn finish(&self, executor: impl PgExecutor<'_>, job: &Job) -> Result<(), sqlx::Error> {
-        let Self { table, subject, attempts, .. } = self;
+        let Self { table, subject, .. } = self;
         sqlx::query(AssertSqlSafe(format!(
-            "DELETE FROM {table} WHERE tenant_id = $1 AND {subject} = $2 AND {attempts} = $3"
+            "DELETE FROM {table} WHERE tenant_id = $1 AND {subject} = $2 AND claim = $3"
         )))
         .bind(job.tenant.uuid())
         .bind(job.subject)
-        .bind(i32::from(job.attempts))
+        .bind(job.claim)
         .execute(executor)
         .await?;
         Ok(())
@@ -205,6 +209,7 @@ fn job(row: &PgRow, tenant: Uuid) -> Result<Option<Job>, sqlx::Error> {
         account: row.try_get::<Uuid, _>("account_id")?.into(),
         attempts: u16::try_from(attempts).unwrap_or(u16::MAX),
         age: Duration::try_from_secs_f64(age).unwrap_or_default(),
+        claim: row.try_get("claim")?,
     }))
 }
 

@@ -55,6 +55,7 @@ CREATE TABLE identity.profile_request (
     account_id uuid NOT NULL,
     due_time timestamptz NOT NULL,
     tries int NOT NULL,
+    claim uuid, -- of whoever has it in hand; null once it is put in again
     CONSTRAINT profile_request_pkey PRIMARY KEY (tenant_id, friend_id)
 );
 CREATE INDEX profile_request_due ON identity.profile_request (due_time);

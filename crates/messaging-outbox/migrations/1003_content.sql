@@ -26,6 +26,7 @@ CREATE TABLE {schema}.content_job (
     account_id uuid NOT NULL,
     due timestamptz NOT NULL DEFAULT now(),
     attempts smallint NOT NULL DEFAULT 0,
+    claim uuid, -- of whoever has it in hand
     create_time timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_id, message_id)
 );

@@ -14,6 +14,7 @@ CREATE TABLE {schema}.group_name_job (
     account_id uuid NOT NULL,
     due timestamptz NOT NULL DEFAULT now(),
     attempts smallint NOT NULL DEFAULT 0,
+    claim uuid, -- of whoever has it in hand
     PRIMARY KEY (tenant_id, conversation_id)
 );
 CREATE INDEX group_name_job_due ON {schema}.group_name_job (due);

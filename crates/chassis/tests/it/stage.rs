@@ -24,6 +24,7 @@ pub(crate) const NOTES: &[MigrationText] = &[MigrationText {
           CREATE TABLE {schema}.job (
               tenant_id uuid NOT NULL, job_id uuid NOT NULL, account_id uuid NOT NULL DEFAULT gen_random_uuid(),
               due_at timestamptz NOT NULL, attempts smallint NOT NULL DEFAULT 0,
+              claim uuid,
               create_time timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (tenant_id, job_id));
           CREATE INDEX job_turn ON {schema}.job (tenant_id, due_at) WHERE due_at < 'infinity';
           SELECT {schema}.isolate('{schema}.job');

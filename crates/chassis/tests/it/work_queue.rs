@@ -137,6 +137,28 @@ async fn a_claimed_job_is_nobody_elses_until_it_is_put_off_or_done() {
 }
 
 #[tokio::test]
+async fn a_job_that_was_put_in_again_is_not_taken_for_the_one_before() {
+    let stage = Stage::new("put_again").await;
+    put(&stage, 1, 1, 60).await;
+    let job = claim(&stage, Uuid::nil(), 4, &[]).await.jobs[0];
+    let again = "UPDATE messaging.job SET due_at = now(), attempts = 0, claim = NULL";
+    sqlx::query(again).execute(stage.database.worker()).await.unwrap();
+    let mut tx = stage.database.tenant(tenant(1)).await.unwrap();
+    QUEUE.finish(&mut *tx, &job).await.unwrap();
+    QUEUE.postpone(&mut *tx, &job, None).await.unwrap();
+    tx.commit().await.unwrap();
+    // Both are the first attempt of a job about the same thing.
+    let new = claim(&stage, Uuid::nil(), 4, &[]).await.jobs[0];
+    assert_eq!((new.subject, new.attempts), (job.subject, job.attempts));
+    let mut tx = stage.database.tenant(tenant(1)).await.unwrap();
+    for (job, left) in [(job, 1i64), (new, 0)] {
+        QUEUE.finish(&mut *tx, &job).await.unwrap();
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM messaging.job").fetch_one(&mut *tx).await.unwrap();
+        assert_eq!(count, left);
+    }
+}
+
+#[tokio::test]
 async fn a_crew_whose_hands_are_full_of_one_tenants_jobs_still_has_one_free_for_another() {
     let stage = Stage::new("crew").await;
     put(&stage, 1, 100, 60).await;

@@ -13,7 +13,8 @@ pub(crate) async fn put(tx: &mut TenantTx, friend: FriendId, account: AccountId)
     sqlx::query(
         "INSERT INTO identity.profile_request (tenant_id, friend_id, account_id, due_time, tries)
          VALUES ($1, $2, $3, now(), 0)
-         ON CONFLICT (tenant_id, friend_id) DO UPDATE SET account_id = EXCLUDED.account_id, due_time = now(), tries = 0",
+         ON CONFLICT (tenant_id, friend_id) DO UPDATE
+         SET account_id = EXCLUDED.account_id, due_time = now(), tries = 0, claim = NULL",
     )
     .bind(tx.tenant().uuid())
     .bind(friend.uuid())
@@ -26,7 +27,7 @@ pub(crate) async fn put(tx: &mut TenantTx, friend: FriendId, account: AccountId)
 /// Makes the requests due that waited for the account to be connected; how many.
 pub(crate) async fn wake(tx: &mut TenantTx, account: AccountId) -> Result<u64, sqlx::Error> {
     let woken = sqlx::query(
-        "UPDATE identity.profile_request SET due_time = now(), tries = 0
+        "UPDATE identity.profile_request SET due_time = now(), tries = 0, claim = NULL
          WHERE tenant_id = $1 AND account_id = $2 AND due_time = 'infinity'",
     )
     .bind(tx.tenant().uuid())
