@@ -72,8 +72,10 @@ impl Reader {
 
     async fn work(&self, job: &Job, friend: FriendId) -> Result<Outcome, ChangeError> {
         let mut tx = self.registry.database.tenant(job.tenant).await?;
-        let state = account::find(&mut tx, job.account).await?.map(|account| account.stored.value.state);
-        if state != Some(AccountState::Connected) {
+        // Looked at again under a lock before it is parked: whoever connects the account wakes what is parked until then.
+        if account::state(&mut tx, job.account, false).await? != Some(AccountState::Connected)
+            && account::state(&mut tx, job.account, true).await? != Some(AccountState::Connected)
+        {
             CREW.queue.postpone(&mut *tx, job, None).await?;
             tx.commit().await?;
             return Ok(Outcome::Parked);

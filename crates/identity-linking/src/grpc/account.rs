@@ -302,7 +302,7 @@ async fn update(
     Ok(UpdateOfficialAccountResponse { account: Some(told) })
 }
 
-/// Keeps an account's new value, if it is new, and commits.
+/// Keeps an account's new value, if it is new, and commits whatever else the transaction did.
 async fn keep(
     registry: &Registry,
     mut tx: TenantTx,
@@ -313,6 +313,7 @@ async fn keep(
     now: Timestamp,
 ) -> Result<WireAccount, Refusal> {
     if value == found.stored.value {
+        tx.commit().await?;
         return Ok(tell(&found));
     }
     let found = EquippedAccount { stored: found.stored.changed(value), ..found };

@@ -144,6 +144,17 @@ pub(crate) async fn lock(tx: &mut TenantTx, id: AccountId) -> Result<Option<Equi
     find(tx, id).await
 }
 
+/// What may be done with an account. With `held`, that stays so until the transaction ends.
+pub(crate) async fn state(tx: &mut TenantTx, id: AccountId, held: bool) -> Result<Option<AccountState>, sqlx::Error> {
+    let query = if held {
+        "SELECT state FROM identity.official_account WHERE tenant_id = $1 AND account_id = $2 FOR SHARE"
+    } else {
+        "SELECT state FROM identity.official_account WHERE tenant_id = $1 AND account_id = $2"
+    };
+    let row = sqlx::query(query).bind(tx.tenant().uuid()).bind(id.uuid()).fetch_optional(&mut **tx).await?;
+    row.as_ref().map(|row| row::word(row, "state", AccountState::named)).transpose()
+}
+
 /// At most `size` accounts, oldest first, behind `after`.
 pub(crate) async fn list(
     tx: &mut TenantTx,
