@@ -9,7 +9,7 @@ use async_nats::connection::State;
 use async_nats::jetstream;
 use async_nats::{Client, ConnectOptions, Event, Subject};
 use chassis::Host;
-use chassis::config::{Secret, Settings};
+use chassis::config::{Secret, Setting, Settings};
 use tokio::sync::watch;
 
 use crate::stream::Stream;
@@ -43,13 +43,10 @@ pub struct BusConfig {
 impl BusConfig {
     /// Reads `TSUNAGI_NATS_*`.
     pub fn read(settings: &mut Settings) -> Self {
-        let url: String = settings.required(
+        let Servers(url) = settings.required(
             "TSUNAGI_NATS_URL",
             "The NATS servers with JetStream, nats://host:port or tls://host:port, several separated by commas.",
         );
-        if settings.is_sound() && servers(&url).is_err() {
-            settings.mistake("TSUNAGI_NATS_URL", "is not a list of nats:// or tls:// addresses");
-        }
         let prefix: Option<String> = settings.optional(
             "TSUNAGI_NATS_PREFIX",
             "Letters and digits put before every stream and subject, for several systems on one server.",
@@ -101,6 +98,22 @@ impl BusConfig {
             replicas: 1,
             stream_max_bytes: None,
         }
+    }
+}
+
+/// Addresses of servers, as one text.
+struct Servers(String);
+
+impl Setting for Servers {
+    const FORM: &'static str = "a list of nats:// or tls:// addresses";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        servers(text).map_err(|error| error.kind().to_string())?;
+        Ok(Self(text.to_owned()))
+    }
+
+    fn placeholder() -> Self {
+        Self(String::new())
     }
 }
 
@@ -278,5 +291,26 @@ fn note(event: &Event, losses: &watch::Sender<u64>) {
             tracing::warn!("the connection to NATS is lost");
         }
         other => tracing::warn!(event = %other, "NATS"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_address_is_told_beside_every_other_mistake_and_a_missing_one_once() {
+        let mistakes = |url: &str| {
+            let given = [("TSUNAGI_NATS_URL", url), ("TSUNAGI_NATS_REPLICAS", "2"), ("TSUNAGI_NATS_USER", "me")];
+            let mut settings =
+                Settings::from_map(given.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+            let _: u32 = settings.required("TSUNAGI_ABSENT", "another mistake, told before");
+            BusConfig::read(&mut settings);
+            let told = settings.finish().unwrap_err().mistakes;
+            (told.len(), told.iter().filter(|mistake| mistake.starts_with("TSUNAGI_NATS_URL")).count())
+        };
+        assert_eq!(mistakes("nats://127.0.0.1:4222,tls://nats.example:4222"), (3, 0));
+        assert_eq!(mistakes("http://127.0.0.1"), (4, 1));
+        assert_eq!(mistakes(""), (4, 1));
     }
 }

@@ -93,12 +93,6 @@ impl Settings {
         self.mistakes.insert(format!("{name} {why}"));
     }
 
-    /// Whether nothing was found wrong so far, so that placeholders cannot be among the values read.
-    #[must_use]
-    pub fn is_sound(&self) -> bool {
-        self.mistakes.is_empty()
-    }
-
     /// Ends the reading.
     ///
     /// # Errors

@@ -104,13 +104,14 @@ impl App {
             .add(bus::dead_letter::service(&database))
             .spawn(host)?;
         let limits = Limits { body: SizeLimit(config.body_limit), read: config.read_timeout };
-        let memory = Semaphore::new(config.memory_kib);
+        let memory = Semaphore::new(config.memory_kib.get() as usize);
         let window = Window::of_days(config.seen_days);
         let door = Arc::new(Door { known, queue, findings, measures, clock, window, limits, memory });
         let socket = listen(config.http_addr)
             .with_context(|| format!("the webhook listener cannot have {}", config.http_addr))?;
         let http_addr = socket.local_addr()?;
-        let listener = Listener { socket, door, connections: config.connections, idle: config.idle_timeout };
+        let listener =
+            Listener { socket, door, connections: config.connections.get() as usize, idle: config.idle_timeout };
         spawn(host, "ingest.http", listener.serve(stopping));
         tracing::info!(listener = "webhooks", address = %http_addr, "listening");
         Ok(Self { http_addr, grpc_addr })

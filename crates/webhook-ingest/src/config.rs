@@ -1,6 +1,7 @@
 //! The settings of webhook-ingest.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use bus::BusConfig;
@@ -8,6 +9,11 @@ use chassis::config::Settings;
 use chassis::grpc::{ClientConfig, GrpcConfig};
 use chassis::postgres::PostgresConfig;
 use chassis::seal::PrivateKey;
+
+/// KiB of bodies in memory at once where nobody says otherwise.
+const MEMORY_KIB: NonZeroU32 = NonZeroU32::new(65_536).unwrap();
+/// Connections at once where nobody says otherwise.
+const CONNECTIONS: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
 
 /// How webhook-ingest runs.
 #[derive(Clone, Debug)]
@@ -27,9 +33,9 @@ pub struct Config {
     /// Most bytes of a webhook body: 1 KiB to 4 MiB.
     pub body_limit: usize,
     /// Most KiB of bodies in memory at once.
-    pub memory_kib: usize,
+    pub memory_kib: NonZeroU32,
     /// Most connections at once.
-    pub connections: usize,
+    pub connections: NonZeroU32,
     /// How long a body may take to arrive.
     pub read_timeout: Duration,
     /// How long a connection may lie idle, or take for a request's head.
@@ -90,10 +96,10 @@ impl Config {
             body_limit: kib * 1_024,
             memory_kib: settings.or(
                 "TSUNAGI_INGEST_MEMORY_KIB",
-                65_536,
+                MEMORY_KIB,
                 "Webhook bodies in memory at once, in KiB; more are answered 503.",
             ),
-            connections: settings.or("TSUNAGI_INGEST_CONNECTIONS", 10_000, "Connections at once; more wait."),
+            connections: settings.or("TSUNAGI_INGEST_CONNECTIONS", CONNECTIONS, "Connections at once; more wait."),
             read_timeout: seconds(settings.or(
                 "TSUNAGI_INGEST_READ_SECONDS",
                 5,
@@ -104,6 +110,21 @@ impl Config {
                 75,
                 "How long a connection may lie idle; longer than the ingress keeps it.",
             )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_that_would_take_nothing_is_refused_by_the_settings_name() {
+        for name in ["TSUNAGI_INGEST_MEMORY_KIB", "TSUNAGI_INGEST_CONNECTIONS", "TSUNAGI_INGEST_FLUSHERS"] {
+            let mut settings = Settings::from_map([(name.to_owned(), "0".to_owned())].into());
+            Config::read(&mut settings);
+            let mistakes = settings.finish().unwrap_err().mistakes;
+            assert!(mistakes.iter().any(|mistake| mistake.starts_with(name)), "{mistakes:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The types a setting can have.
 
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use url::Url;
@@ -44,6 +44,7 @@ parsed_settings! {
     u32, "a whole number", 0;
     u64, "a whole number", 0;
     usize, "a whole number", 0;
+    NonZeroU32, "a whole number, 1 or more", NonZeroU32::MIN;
     NonZeroUsize, "a whole number, 1 or more", NonZeroUsize::MIN;
     f64, "a number", 0.0;
     bool, "`true` or `false`", false;

@@ -1,9 +1,13 @@
 //! Where a gRPC server listens, and with which certificate.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 
 use super::TlsConfig;
 use crate::config::Settings;
+
+/// Calls answered at once where nobody says otherwise.
+const CALLS_AT_ONCE: NonZeroU32 = NonZeroU32::new(1024).unwrap();
 
 /// A gRPC listener.
 #[derive(Clone, Debug)]
@@ -15,14 +19,14 @@ pub struct GrpcConfig {
     /// Whether tokens may travel in the clear beyond loopback, because something else encrypts.
     pub allow_plaintext: bool,
     /// Calls answered at once, at most; more are refused with `RESOURCE_EXHAUSTED`.
-    pub calls_at_once: usize,
+    pub calls_at_once: NonZeroU32,
     /// Streams each principal may hold open, at least 1; more are refused with `RESOURCE_EXHAUSTED`.
     pub streams_each: usize,
 }
 
 impl From<SocketAddr> for GrpcConfig {
     fn from(addr: SocketAddr) -> Self {
-        Self { addr, tls: None, allow_plaintext: false, calls_at_once: 1024, streams_each: 256 }
+        Self { addr, tls: None, allow_plaintext: false, calls_at_once: CALLS_AT_ONCE, streams_each: 256 }
     }
 }
 
@@ -37,7 +41,7 @@ impl GrpcConfig {
             allow_plaintext: allow_plaintext(settings),
             calls_at_once: settings.or(
                 &format!("TSUNAGI_{service}_CALLS_AT_ONCE"),
-                1024,
+                CALLS_AT_ONCE,
                 "Calls answered at once, at most; more are refused and may be tried again.",
             ),
             streams_each: settings.or(
@@ -68,4 +72,21 @@ pub(super) fn allow_plaintext(settings: &mut Settings) -> bool {
         false,
         "Whether gRPC may go without TLS beyond loopback, because a service mesh encrypts.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_would_answer_nobody_is_refused() {
+        for name in ["TSUNAGI_INGEST_CALLS_AT_ONCE", "TSUNAGI_INGEST_STREAMS_EACH"] {
+            let given = [("TSUNAGI_INGEST_GRPC_ADDR", "127.0.0.1:0"), (name, "0")];
+            let mut settings =
+                Settings::from_map(given.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+            GrpcConfig::read(&mut settings, "ingest");
+            let mistakes = settings.finish().unwrap_err().mistakes;
+            assert!(mistakes.len() == 1 && mistakes[0].starts_with(name), "{mistakes:?}");
+        }
+    }
 }

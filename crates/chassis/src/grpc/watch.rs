@@ -1,5 +1,6 @@
 //! Around every call: its trace, its figures, a limit on how many run at once, and an answer also when the method panics.
 
+use std::num::NonZeroU32;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -59,9 +60,9 @@ pub(super) struct Record {
 }
 
 impl WatchLayer {
-    pub(super) fn new(host: &Host, rules: AccessRules, calls_at_once: usize) -> Self {
+    pub(super) fn new(host: &Host, rules: AccessRules, calls_at_once: NonZeroU32) -> Self {
         let grace = (host.drain_deadline() / 2).min(LONGEST_GRACE);
-        let permits = Arc::new(Semaphore::new(calls_at_once));
+        let permits = Arc::new(Semaphore::new(calls_at_once.get() as usize));
         Self(Arc::new(Watch { rules, permits, stopping: host.stopping(), grace }))
     }
 }

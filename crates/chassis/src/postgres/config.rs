@@ -1,7 +1,9 @@
 //! Where the database is and how patiently it is used.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use url::Url;
 
 use crate::config::{Secret, Setting, Settings};
@@ -38,7 +40,8 @@ impl Setting for DatabaseUrl {
     }
 
     fn placeholder() -> Self {
-        Self(<Url as Setting>::placeholder())
+        #[expect(clippy::expect_used, reason = "a constant that is a URL")]
+        Self(Url::parse("postgres://localhost/placeholder").expect("a URL"))
     }
 }
 
@@ -51,6 +54,14 @@ impl PostgresConfig {
             "The database of the platform. Each service logs in as its own roles. Add ?sslmode=verify-full and \
              &sslrootcert=… beyond loopback.",
         );
+        let allow_plaintext = settings.or(
+            "TSUNAGI_DATABASE_ALLOW_PLAINTEXT",
+            false,
+            "Whether the database may be reached without TLS beyond loopback, because something else encrypts.",
+        );
+        if !allow_plaintext && !is_safe(&url) {
+            settings.mistake("TSUNAGI_DATABASE_URL", "is not on loopback and does not ask for TLS (sslmode)");
+        }
         let defaults = Self::at(url);
         Self {
             password: settings.optional(
@@ -95,12 +106,28 @@ impl PostgresConfig {
     }
 }
 
+/// Whether neither password nor rows can travel in the clear: the server is on this machine, or TLS is insisted on.
+fn is_safe(url: &Url) -> bool {
+    let Ok(options) = url.as_str().parse::<PgConnectOptions>() else { return false };
+    let host = options.get_host();
+    let is_here = options.get_socket().is_some()
+        || host.starts_with('/')
+        || host == "localhost"
+        || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|host| host.is_loopback());
+    is_here || matches!(options.get_ssl_mode(), PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(url: &str) -> Result<(), Vec<String>> {
-        let given = std::collections::BTreeMap::from([("TSUNAGI_DATABASE_URL".to_owned(), url.to_owned())]);
+        read_with(url, "")
+    }
+
+    fn read_with(url: &str, allow_plaintext: &str) -> Result<(), Vec<String>> {
+        let given = [("TSUNAGI_DATABASE_URL", url), ("TSUNAGI_DATABASE_ALLOW_PLAINTEXT", allow_plaintext)];
+        let given = given.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let mut settings = Settings::from_map(given);
         let _: u32 = settings.required("TSUNAGI_OTHER", "another mistake hides none");
         PostgresConfig::read(&mut settings, "messaging");
@@ -115,5 +142,23 @@ mod tests {
         for wrong in ["postgres://me@127.0.0.1/tsunagi", "postgres://:p@127.0.0.1/tsunagi", "http://127.0.0.1/", "x"] {
             assert_eq!(read(wrong).unwrap_err().len(), 1, "{wrong}");
         }
+    }
+
+    #[test]
+    fn beyond_loopback_it_is_encrypted_unless_that_is_waived() {
+        for here in ["127.0.0.1:5432", "localhost", "[::1]:5432", "localhost:5432", "%2Frun%2Fpostgresql"] {
+            read(&format!("postgres://{here}/tsunagi")).unwrap();
+        }
+        for mode in ["require", "verify-ca", "verify-full"] {
+            read(&format!("postgres://db.example.com/tsunagi?sslmode={mode}")).unwrap();
+        }
+        for open in ["", "?sslmode=prefer", "?sslmode=allow", "?sslmode=disable"] {
+            for host in ["db.example.com", "10.0.0.1", "127.0.0.1.example.com"] {
+                let url = format!("postgres://{host}/tsunagi{open}");
+                assert_eq!(read(&url).unwrap_err().len(), 1, "{url}");
+                read_with(&url, "true").unwrap();
+            }
+        }
+        read("postgres://127.0.0.1/tsunagi?host=db.example.com").unwrap_err();
     }
 }

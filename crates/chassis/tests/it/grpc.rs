@@ -87,7 +87,7 @@ async fn the_callers_deadline_is_kept_and_a_panic_is_an_answer() {
 
 #[tokio::test]
 async fn calls_over_the_limit_are_told_to_come_back() {
-    let served = Served::with("limit", |config| config.calls_at_once = 1).await;
+    let served = Served::with("limit", |config| config.calls_at_once = std::num::NonZeroU32::MIN).await;
     let program = Program::known(&served.stage.database, Some(tenant(1)), &[Right::ConversationsRead]).await;
     served.knows(&program).await;
     let client = served.client(&program);

@@ -124,7 +124,11 @@ async fn a_sender_who_dawdles_is_cut_off() {
 #[tokio::test]
 async fn who_connects_and_says_nothing_or_next_to_nothing_takes_no_place_for_long() {
     let stage = Stage::new("silent").await;
-    let config = webhook_ingest::Config { connections: 2, idle_timeout: Duration::from_secs(1), ..stage.config() };
+    let config = webhook_ingest::Config {
+        connections: std::num::NonZeroU32::new(2).unwrap(),
+        idle_timeout: Duration::from_secs(1),
+        ..stage.config()
+    };
     let replica = stage.start_with(config, chassis::HostConfig::loopback()).await;
     replica.ready().await;
     let _silent = tokio::net::TcpStream::connect(replica.app.http_addr()).await.unwrap();
@@ -139,7 +143,11 @@ async fn who_connects_and_says_nothing_or_next_to_nothing_takes_no_place_for_lon
 #[tokio::test]
 async fn who_opens_http2_and_answers_no_ping_is_put_out_without_being_waited_for() {
     let stage = Stage::new("deaf").await;
-    let config = webhook_ingest::Config { connections: 1, idle_timeout: Duration::from_secs(1), ..stage.config() };
+    let config = webhook_ingest::Config {
+        connections: std::num::NonZeroU32::MIN,
+        idle_timeout: Duration::from_secs(1),
+        ..stage.config()
+    };
     let replica = stage.start_with(config, chassis::HostConfig::loopback()).await;
     replica.ready().await;
     let mut deaf = tokio::net::TcpStream::connect(replica.app.http_addr()).await.unwrap();
@@ -173,7 +181,11 @@ async fn http1(address: std::net::SocketAddr) -> tokio::net::TcpStream {
 #[tokio::test]
 async fn a_connection_that_was_answered_and_asks_no_more_gives_its_place_back() {
     let stage = Stage::new("idle").await;
-    let config = webhook_ingest::Config { connections: 2, idle_timeout: Duration::from_secs(1), ..stage.config() };
+    let config = webhook_ingest::Config {
+        connections: std::num::NonZeroU32::new(2).unwrap(),
+        idle_timeout: Duration::from_secs(1),
+        ..stage.config()
+    };
     let replica = stage.start_with(config, chassis::HostConfig::loopback()).await;
     replica.ready().await;
     let address = replica.app.http_addr();

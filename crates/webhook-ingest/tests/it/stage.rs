@@ -1,5 +1,6 @@
 //! A database, a prefix on NATS, accounts, and as many replicas of the service as a test wants.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use async_nats::jetstream;
@@ -117,8 +118,8 @@ impl Stage {
             identity: None,
             seal_key: self.seal_key.clone(),
             body_limit: 64 * 1024,
-            memory_kib: 65_536,
-            connections: 2_000,
+            memory_kib: NonZeroU32::new(65_536).unwrap(),
+            connections: NonZeroU32::new(2_000).unwrap(),
             read_timeout: Duration::from_secs(1),
             idle_timeout: Duration::from_secs(30),
             flushers: 2,
