@@ -16,6 +16,8 @@ pub struct Incoming<B> {
     pub subject: Subject,
     /// What happened.
     pub body: B,
+    /// Who handles it: the name of its [`crate::ConsumerSpec`].
+    pub consumer: &'static str,
     /// Which try this is, from 1; tries that ended in [`crate::Trouble::Unavailable`] are not counted.
     pub attempt: u32,
 }
@@ -25,8 +27,9 @@ impl<B> Incoming<B> {
     #[must_use]
     pub fn span(&self) -> tracing::Span {
         let span = tracing::info_span!(
-            "handle",
+            "consume",
             otel.kind = "consumer",
+            consumer = self.consumer,
             event.id = self.header.id,
             event.kind = self.subject.happened(),
             attempt = self.attempt
@@ -83,7 +86,7 @@ pub(crate) struct Raw {
 
 impl Raw {
     /// Reads the event.
-    pub(crate) fn decode<B: EventBody>(&self, attempt: u32) -> Result<Incoming<B>, Poison> {
+    pub(crate) fn decode<B: EventBody>(&self, consumer: &'static str, attempt: u32) -> Result<Incoming<B>, Poison> {
         let subject: Subject = self.subject.parse()?;
         let header = header::read(&header::from_lines(&self.headers))?;
         read(subject, header, &self.payload, attempt)
@@ -105,6 +108,7 @@ pub(crate) fn read<B: EventBody>(
     subject: Subject,
     header: EventHeader,
     payload: &[u8],
+    consumer: &'static str,
     attempt: u32,
 ) -> Result<Incoming<B>, Poison> {
     if header.tenant != subject.tenant() {
@@ -114,11 +118,14 @@ pub(crate) fn read<B: EventBody>(
         return Err(Poison::Kind);
     }
     let body = B::decode(payload).map_err(|_| Poison::Body)?;
-    Ok(Incoming { header, subject, body, attempt })
+    Ok(Incoming { header, subject, body, consumer, attempt })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+    use std::sync::{Arc, Mutex};
+
     use super::*;
     use contracts::events::v1::{IdentityEvent, MessagingEvent};
     use kernel::Timestamp;
@@ -144,10 +151,10 @@ mod tests {
     #[test]
     fn a_message_that_names_two_tenants_is_shown_to_neither() {
         let ours = "identity.v1.00000000-0000-0000-0000-000000000007.staff";
-        assert!(raw(ours, Some(7), b"").decode::<IdentityEvent>(1).is_ok());
+        assert!(raw(ours, Some(7), b"").decode::<IdentityEvent>("test", 1).is_ok());
         assert_eq!(raw(ours, Some(7), b"").owner().uuid().as_u128(), 7);
         let mixed = raw(ours, Some(8), b"");
-        assert_eq!(mixed.decode::<IdentityEvent>(1).unwrap_err(), Poison::Tenant);
+        assert_eq!(mixed.decode::<IdentityEvent>("test", 1).unwrap_err(), Poison::Tenant);
         assert!(mixed.owner().uuid().is_nil());
         assert!(raw(ours, None, b"").owner().uuid().is_nil());
     }
@@ -155,16 +162,49 @@ mod tests {
     #[test]
     fn another_type_and_broken_bytes_are_poison() {
         let subject = "identity.v1.platform.principal";
-        assert_eq!(raw(subject, None, b"").decode::<MessagingEvent>(1).unwrap_err(), Poison::Kind);
-        assert_eq!(raw(subject, None, b"\xff").decode::<IdentityEvent>(1).unwrap_err(), Poison::Body);
-        assert_eq!(raw("x", None, b"").decode::<IdentityEvent>(1).unwrap_err(), Poison::Subject(SubjectError));
+        assert_eq!(raw(subject, None, b"").decode::<MessagingEvent>("test", 1).unwrap_err(), Poison::Kind);
+        assert_eq!(raw(subject, None, b"\xff").decode::<IdentityEvent>("test", 1).unwrap_err(), Poison::Body);
+        assert_eq!(raw("x", None, b"").decode::<IdentityEvent>("test", 1).unwrap_err(), Poison::Subject(SubjectError));
+    }
+
+    /// Keeps the name and the fields of the last span.
+    struct Recorder(Arc<Mutex<String>>);
+
+    impl tracing::Subscriber for Recorder {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            let mut told = span.metadata().name().to_owned();
+            span.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+                let _ = write!(told, " {}={value:?}", field.name());
+            });
+            *self.0.lock().unwrap() = told;
+            tracing::span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+        fn event(&self, _: &tracing::Event<'_>) {}
+        fn enter(&self, _: &tracing::span::Id) {}
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
+    #[test]
+    fn the_span_says_who_handles_the_event() {
+        let event = raw("identity.v1.platform.principal", None, b"").decode::<IdentityEvent>("directory", 2).unwrap();
+        let told = Arc::new(Mutex::new(String::new()));
+        tracing::subscriber::with_default(Recorder(Arc::clone(&told)), || drop(event.span()));
+        let told = told.lock().unwrap().clone();
+        assert!(told.starts_with("consume ") && told.contains(" consumer=\"directory\""), "{told}");
     }
 
     proptest! {
         #[test]
         fn no_message_breaks_the_reader(subject in ".{0,90}", headers in ".{0,200}", payload: Vec<u8>) {
             let raw = Raw { subject, headers, payload: payload.into() };
-            let _ = raw.decode::<IdentityEvent>(1);
+            let _ = raw.decode::<IdentityEvent>("test", 1);
             let _ = raw.owner();
         }
     }

@@ -177,7 +177,7 @@ impl<H: Handler> Consumer<H> {
     }
 
     async fn receive(&self, message: jetstream::Message, rate: &mut Rate, overflow: &mut Vec<Box<Fresh<H::Body>>>) {
-        let Some(message) = Fresh::read(&self.bus, message, self.spec.order_by).map(Box::new) else {
+        let Some(message) = Fresh::read(&self.bus, message, self.spec.name, self.spec.order_by).map(Box::new) else {
             tracing::warn!(consumer = self.spec.name, "a message that came from no stream is passed over");
             return;
         };

@@ -48,6 +48,7 @@ impl<B: EventBody> Fresh<B> {
     pub(super) fn read(
         bus: &Bus,
         message: async_nats::jetstream::Message,
+        consumer: &'static str,
         order_by: fn(&Incoming<B>) -> u64,
     ) -> Option<Self> {
         let (deliveries, behind, place) = {
@@ -59,7 +60,7 @@ impl<B: EventBody> Fresh<B> {
         // Both are kept in Postgres when the message is set aside, and may come from outside.
         let subject = header::kept(bus.unprefixed(&message.subject).unwrap_or_default());
         let headers = message.headers.unwrap_or_default();
-        let event = decode(&subject, &headers, &message.payload);
+        let event = decode(&subject, &headers, &message.payload, consumer);
         let (tenant, event_id, order_key) = if let Ok(event) = &event {
             (event.tenant(), event.header.id.clone(), order_by(event))
         } else {
@@ -89,6 +90,11 @@ impl<B: EventBody> Fresh<B> {
     }
 }
 
-fn decode<B: EventBody>(subject: &str, headers: &HeaderMap, payload: &[u8]) -> Result<Incoming<B>, Poison> {
-    incoming::read(subject.parse()?, header::read(headers)?, payload, 1)
+fn decode<B: EventBody>(
+    subject: &str,
+    headers: &HeaderMap,
+    payload: &[u8],
+    consumer: &'static str,
+) -> Result<Incoming<B>, Poison> {
+    incoming::read(subject.parse()?, header::read(headers)?, payload, consumer, 1)
 }

@@ -97,7 +97,7 @@ impl<H: Handler> Consumer<H> {
         let mut tx = self.database.tenant(tenant).await.map_err(Setback::of)?;
         let ids: Vec<Uuid> = claims.iter().map(|claim| claim.message_id).collect();
         let opened = parked::open(&mut tx, &ids).await.map_err(Setback::of)?;
-        let events = opened.iter().map(decode::<H>).collect::<Result<Vec<_>, _>>()?;
+        let events = opened.iter().map(|opened| self.decode(opened)).collect::<Result<Vec<_>, _>>()?;
         self.try_all_in(&mut tx, &events.iter().collect::<Vec<_>>()).await?;
         parked::handled(&mut tx, &ids).await.map_err(Setback::of)?;
         self.commit(tx).await
@@ -123,12 +123,16 @@ impl<H: Handler> Consumer<H> {
         }
     }
 
+    fn decode(&self, message: &Opened) -> Result<Incoming<H::Body>, Setback> {
+        message.raw.decode(self.spec.name, message.attempts).map_err(|poison| Setback::Never(poison.reason()))
+    }
+
     /// One try; what is to be written about it when it was not handled.
     async fn try_alone(&self, tenant: TenantId, message: Uuid) -> Result<Option<Judged<H::Body>>, sqlx::Error> {
         let mut tx = self.database.tenant(tenant).await?;
         let Some(opened) = parked::open(&mut tx, &[message]).await?.pop() else { return Ok(None) };
         let tried = async {
-            let event = decode::<H>(&opened)?;
+            let event = self.decode(&opened)?;
             self.try_in(&mut tx, &event).await?;
             parked::handled(&mut tx, &[message]).await.map_err(Setback::of)?;
             self.commit(tx).await
@@ -138,7 +142,7 @@ impl<H: Handler> Consumer<H> {
             Err(Setback::DatabaseAway(error)) => Err(error),
             Err(setback) => {
                 let (why, counted) = self.judge(&opened, &setback);
-                Ok(Some(Judged { why, counted, event: opened.raw.decode(opened.attempts).ok() }))
+                Ok(Some(Judged { why, counted, event: self.decode(&opened).ok() }))
             }
         }
     }
@@ -213,8 +217,4 @@ struct Judged<B> {
     counted: bool,
     /// None: it cannot be read.
     event: Option<Incoming<B>>,
-}
-
-fn decode<H: Handler>(message: &Opened) -> Result<Incoming<H::Body>, Setback> {
-    message.raw.decode(message.attempts).map_err(|poison| Setback::Never(poison.reason()))
 }
