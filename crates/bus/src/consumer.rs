@@ -76,6 +76,12 @@ pub trait Handler: Send + Sync + 'static {
         }
     }
 
+    /// What is kept of an event that is put aside, to be handled from there: for a handler that needs less than the event says
+    /// and may not keep the rest. None: all of it.
+    fn reduced(&self, _event: &Incoming<Self::Body>) -> Option<Self::Body> {
+        None
+    }
+
     /// Whether what the event says must not be kept, so that it is dropped where it would be put aside after a try that
     /// failed. Asked in the transaction that puts it aside, in which it may lock what decides.
     ///

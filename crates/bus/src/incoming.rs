@@ -89,7 +89,12 @@ impl Raw {
     pub(crate) fn decode<B: EventBody>(&self, consumer: &'static str, attempt: u32) -> Result<Incoming<B>, Poison> {
         let subject: Subject = self.subject.parse()?;
         let header = header::read(&header::from_lines(&self.headers))?;
-        read(subject, header, &self.payload, attempt)
+        read(subject, header, &self.payload, consumer, attempt)
+    }
+
+    /// The same message, saying this instead.
+    pub(crate) fn with<B: EventBody>(self, body: &B) -> Self {
+        Self { payload: body.encode_to_vec().into(), ..self }
     }
 
     /// Whose it is, as far as can be told: what names two tenants, or none, is the platform's to look at.

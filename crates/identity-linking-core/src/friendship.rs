@@ -9,6 +9,9 @@ use kernel::Timestamp;
 use line_types::id::UserId;
 use line_types::webhook::{Event, EventKind, Source};
 
+/// What of an event [`sign_of`] looks at, with what says which event it is.
+const TOLD: [&str; 7] = ["type", "mode", "timestamp", "webhookEventId", "deliveryContext", "source", "follow"];
+
 /// What one event tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sign {
@@ -71,6 +74,13 @@ pub fn sign_of(event: &Event) -> Option<(&UserId, Sign)> {
         _ => Sign::Contact,
     };
     Some((user, sign))
+}
+
+/// What of an event tells who did what, and nothing more: [`sign_of`] says the same of it. Texts, reply tokens and whatever
+/// else LINE sent are left out.
+pub fn bare(event: &Event) -> String {
+    let told = event.raw.iter().filter(|(name, _)| TOLD.contains(&name.as_str()));
+    serde_json::Value::Object(told.map(|(name, value)| (name.clone(), value.clone())).collect()).to_string()
 }
 
 impl Friendship {
@@ -209,6 +219,19 @@ mod tests {
         }
     }
 
+    /// Names of an event's parts; `text` and `replyToken` stand for all that nobody here needs.
+    fn any_part() -> impl Strategy<Value = String> {
+        prop_oneof![
+            Just(r#""message":{"id":"1","type":"text","text":"KEEP OUT"}"#.to_owned()),
+            Just(r#""postback":{"data":"KEEP OUT"}"#.to_owned()),
+            Just(r#""replyToken":"KEEP OUT""#.to_owned()),
+            Just(r#""follow":{"isUnblocked":true}"#.to_owned()),
+            Just(r#""source":{"type":"user","userId":"U0123456789abcdef0123456789abcdef"}"#.to_owned()),
+            Just(r#""source":{"type":"group","groupId":"C1","userId":"U0123456789abcdef0123456789abcdef"}"#.to_owned()),
+            "[a-z]{1,9}".prop_map(|name| format!(r#""{name}":"KEEP OUT""#)),
+        ]
+    }
+
     fn any_seen() -> impl Strategy<Value = Seen> {
         let sign = prop_oneof![Just(Sign::Follow), Just(Sign::Unfollow), Just(Sign::Contact)];
         // Few moments and few IDs, so that ties and repetitions are common.
@@ -216,6 +239,24 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_bare_event_tells_the_same_and_holds_nothing_else(
+            kind in prop_oneof![Just("follow"), Just("unfollow"), Just("message"), Just("postback"), Just("new")],
+            parts in proptest::collection::vec(any_part(), 0..6),
+        ) {
+            let whole = event(&format!(r#"{{{},"type":"{kind}","timestamp":7}}"#, {
+                let mut parts = parts;
+                parts.retain(|part| !TOLD.iter().any(|name| part == &format!(r#""{name}":"KEEP OUT""#)));
+                parts.insert(0, r#""mode":"active""#.to_owned());
+                parts.join(",")
+            }));
+            let kept = bare(&whole);
+            prop_assert!(!kept.contains("KEEP OUT"), "{}", kept);
+            let read = event(&kept);
+            prop_assert_eq!(sign_of(&read), sign_of(&whole));
+            prop_assert_eq!((read.timestamp, read.mode), (whole.timestamp, whole.mode));
+        }
+
         #[test]
         fn any_order_and_repetition_ends_in_the_same_friendship(
             (events, shuffled) in proptest::collection::vec(any_seen(), 1..12).prop_flat_map(|events| {

@@ -8,7 +8,7 @@ use chassis::postgres::TenantTx;
 use contracts::events::v1::LineWebhookEvent;
 use contracts::events::v1::identity_event::Body;
 use contracts::to_timestamp;
-use identity_linking_core::friendship::{Friendship, Seen, Sign, sign_of};
+use identity_linking_core::friendship::{Friendship, Seen, Sign, bare, sign_of};
 use kernel::{AccountId, ProviderId, Timestamp};
 use line_types::id::UserId;
 use line_types::webhook::Event;
@@ -68,6 +68,13 @@ impl Handler for Friendships {
             }
         }
         self.take(tx, &reports).await.map_err(trouble)
+    }
+
+    /// Who did what: what friends write is messaging's to keep, and to forget when it is unsent.
+    fn reduced(&self, event: &Incoming<LineWebhookEvent>) -> Option<LineWebhookEvent> {
+        let parsed = std::str::from_utf8(&event.body.raw).ok().and_then(|raw| Event::parse(raw).ok());
+        let raw = parsed.as_ref().map(bare).unwrap_or_default();
+        Some(LineWebhookEvent { raw: raw.into_bytes().into(), ..event.body.clone() })
     }
 }
 

@@ -6,6 +6,7 @@ use kernel::DeadLetterId;
 
 use super::job::Fresh;
 use super::{Consumer, Handler};
+use crate::incoming::Raw;
 use crate::parked::{self, Aside, Next};
 use crate::{dead_letter, inbox};
 
@@ -37,12 +38,21 @@ impl<H: Handler> Consumer<H> {
         }
     }
 
+    /// The message as it came, or what the handler keeps of it.
+    fn kept(&self, message: &Fresh<H::Body>) -> Raw {
+        let raw = message.raw();
+        match message.event.as_ref().ok().and_then(|event| self.handler.reduced(event)) {
+            Some(body) => raw.with(&body),
+            None => raw,
+        }
+    }
+
     async fn try_aside(&self, message: &Fresh<H::Body>, why: &Why) -> Result<(), sqlx::Error> {
         let mut tx = self.database.tenant(message.tenant).await?;
         if inbox::take(&mut tx, self.number, vec![message.event_key]).await?.is_empty() {
             return Ok(());
         }
-        let raw = message.raw();
+        let raw = self.kept(message);
         let aside = Aside {
             message_id: DeadLetterId::new(self.clock.now()).uuid(),
             consumer: self.spec.name,
@@ -95,7 +105,7 @@ impl<H: Handler> Consumer<H> {
 
     /// Puts aside what belongs to tenants whose events pile up, in one statement, and acknowledges it.
     pub(super) async fn park(&self, messages: &[Box<Fresh<H::Body>>]) -> Result<(), sqlx::Error> {
-        let raws: Vec<_> = messages.iter().map(|message| message.raw()).collect();
+        let raws: Vec<_> = messages.iter().map(|message| self.kept(message)).collect();
         let asides: Vec<_> = messages
             .iter()
             .zip(&raws)

@@ -190,6 +190,34 @@ async fn an_account_that_is_only_registered_keeps_friendships_and_asks_line_noth
     .unwrap();
 }
 
+#[tokio::test]
+async fn what_friends_write_is_not_kept_where_events_are_put_aside() {
+    let house = House::open("friend_text").await;
+    let tenant = house.tenant().await;
+    // Heard of before its account: nobody can say who wrote, so it becomes a dead letter.
+    let unknown = AccountId::new(kernel::Clock::now(&kernel::SystemClock));
+    let (_, plain) = event("message", &user(1), 1_000);
+    let more = r#""replyToken":"a-reply-token","message":{"id":"1","type":"text","text":"secret words"}"#;
+    let whole = format!("{{{more},{}", plain.trim_start_matches('{'));
+    house.webhooks(tenant, unknown, &[("message", whole)]).await;
+    let admin = house.admin().await;
+    let kept = eventually(SOON, || async {
+        let kept: Vec<String> = sqlx::query_scalar(
+            "SELECT encode(payload, 'escape') FROM identity.parked_message WHERE gave_up_at IS NOT NULL ORDER BY event_id",
+        )
+        .fetch_all(&admin)
+        .await
+        .unwrap();
+        if kept.len() == 1 { Ok(kept) } else { Err(kept.len()) }
+    })
+    .await
+    .unwrap();
+    for hidden in ["secret words", "a-reply-token"] {
+        assert!(kept.iter().all(|payload| !payload.contains(hidden)), "{kept:?}");
+    }
+    assert!(kept[0].contains(&user(1)), "who wrote can be told once the account is known: {kept:?}");
+}
+
 /// Waits until the user's name is shown.
 async fn named(house: &House, tenant: TenantId, account: AccountId, name: &str) {
     eventually(SOON, || async {
