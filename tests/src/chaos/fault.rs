@@ -26,12 +26,15 @@ pub enum Fault {
     StreamsDeleted,
     /// Every stream is deleted while the consuming service is down.
     StreamsDeletedWhileDown(Service),
+    /// Postgres is killed and stays away for a while, and webhook-ingest, which spills meanwhile, kills itself at a place of that
+    /// way, at the nth pass.
+    KillAtSpill(&'static str, u32, Duration),
     /// LINE's API fails in one way, a few times.
     Line(Effect, u32),
 }
 
 /// Where the services can be killed from inside.
-pub const PLACES: [(Service, &str); 20] = [
+pub const PLACES: [(Service, &str); 21] = [
     (Service::WebhookIngest, "ingest.before_commit"),
     (Service::WebhookIngest, "ingest.after_commit"),
     (Service::WebhookIngest, "ingest.after_publish"),
@@ -45,6 +48,7 @@ pub const PLACES: [(Service, &str); 20] = [
     (Service::MessagingOutbox, "messaging.after_freeze"),
     (Service::MessagingOutbox, "messaging.before_settle"),
     (Service::MessagingOutbox, "messaging.after_settle"),
+    (Service::MessagingOutbox, "messaging.before_content"),
     (Service::MessagingOutbox, "bus.relay.after_publish"),
     (Service::MessagingOutbox, "bus.consumer.after_commit"),
     (Service::IdentityLinking, "bus.consumer.before_commit"),
@@ -54,13 +58,45 @@ pub const PLACES: [(Service, &str); 20] = [
     (Service::IdentityLinking, "identity.after_commit"),
 ];
 
+/// Where webhook-ingest can be killed from inside on the way that bodies take while Postgres is away.
+pub const SPILL_PLACES: [&str; 3] = ["ingest.after_spill", "ingest.before_move", "ingest.after_move"];
+
+/// How LINE's API fails: each leaves its caller with something else to find out.
+const EFFECTS: [Effect; 9] = [
+    Effect::RateLimited,
+    Effect::MonthlyLimit,
+    Effect::UserFlood,
+    Effect::ServerError,
+    Effect::CutBefore,
+    Effect::AcceptedAnswerLost,
+    Effect::AcceptedThenServerError,
+    // Shorter and longer than a call may take, by the dice.
+    Effect::Hang { ms: 0 },
+    Effect::AcceptedThenHang { ms: 0 },
+];
+
+/// What striking a fault came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Struck {
+    /// How long the killed service took from its new start until it was ready.
+    pub(super) ready_again: Option<Duration>,
+    /// Whether the service killed itself at its place; none where no place was meant.
+    pub(super) reached: Option<bool>,
+}
+
+impl Struck {
+    fn ready(ready_again: Duration) -> Self {
+        Self { ready_again: Some(ready_again), reached: None }
+    }
+}
+
 /// Services killed from outside.
 const KILLED: [Service; 3] = [Service::WebhookIngest, Service::MessagingOutbox, Service::IdentityLinking];
 
 impl Fault {
     /// Draws a fault.
     pub fn draw(dice: &mut Dice) -> Self {
-        match dice.number(0, 11) {
+        match dice.number(0, 14) {
             0..=2 => Self::Kill(*dice.one(&KILLED)),
             3..=6 => {
                 let (service, place) = *dice.one(&PLACES);
@@ -70,61 +106,66 @@ impl Fault {
             8 => Self::NatsAway(dice.duration(Duration::from_millis(100), Duration::from_secs(3))),
             9 => Self::StreamsDeleted,
             10 => Self::StreamsDeletedWhileDown(*dice.one(&KILLED[1..])),
-            _ => {
-                let effects = [
-                    Effect::RateLimited,
-                    Effect::ServerError,
-                    Effect::CutBefore,
-                    Effect::AcceptedAnswerLost,
-                    Effect::AcceptedThenServerError,
-                ];
-                Self::Line(dice.one(&effects).clone(), dice.number(1, 8))
+            11 => {
+                let away = dice.duration(Duration::from_secs(2), Duration::from_secs(4));
+                Self::KillAtSpill(dice.one::<&'static str>(&SPILL_PLACES), 1, away)
             }
+            _ => match dice.one(&EFFECTS) {
+                Effect::Hang { .. } => Self::Line(Effect::Hang { ms: hang(dice) }, dice.number(1, 3)),
+                Effect::AcceptedThenHang { .. } => {
+                    Self::Line(Effect::AcceptedThenHang { ms: hang(dice) }, dice.number(1, 3))
+                }
+                effect => Self::Line(effect.clone(), dice.number(1, 8)),
+            },
         }
     }
 
-    /// Makes the fault, mends it, and tells how long the killed service took from its new start until it was ready.
-    pub(super) async fn strike(&self, platform: &mut Platform, dice: &mut Dice) -> anyhow::Result<Option<Duration>> {
+    /// Makes the fault, and mends it.
+    pub(super) async fn strike(&self, platform: &mut Platform, dice: &mut Dice) -> anyhow::Result<Struck> {
         match self {
             Self::Kill(service) => {
                 platform.kill(*service).await?;
-                start(platform, *service).await.map(Some)
+                start(platform, *service).await.map(Struck::ready)
             }
             Self::KillAt(service, place, pass) => {
-                let armed = BTreeMap::from([("TSUNAGI_FAILPOINTS".to_owned(), format!("{place}=kill@{pass}"))]);
                 platform.kill(*service).await?;
-                platform.launch_service(*service, &armed)?;
-                // The place may not be reached any more once the traffic is over; then it is killed from outside.
-                if let Some(process) = platform.process(*service) {
-                    let _ended = process.exit(Duration::from_secs(4)).await;
-                }
-                platform.kill(*service).await?;
-                start(platform, *service).await.map(Some)
+                platform.launch_service(*service, &armed(place, *pass))?;
+                killed_at(platform, *service, Duration::from_secs(4)).await
+            }
+            Self::KillAtSpill(place, pass, away) => {
+                let service = Service::WebhookIngest;
+                platform.kill(service).await?;
+                // Ready, for it takes nothing before it has read the accounts.
+                platform.start_service(service, &armed(place, *pass)).await?;
+                away_for(platform, *away).await?;
+                killed_at(platform, service, Duration::from_secs(8)).await
             }
             Self::PostgresAway(away) => {
-                let postgres = platform.postgres.as_mut().context("no Postgres of its own")?;
-                postgres.kill9().await?;
-                tokio::time::sleep(*away).await;
-                postgres.start_again().await?;
-                Ok(None)
+                away_for(platform, *away).await?;
+                Ok(Struck::default())
             }
             Self::NatsAway(away) => {
                 let nats = platform.nats.as_mut().context("no NATS of its own")?;
                 nats.kill9().await?;
                 tokio::time::sleep(*away).await;
                 nats.start_again().await?;
-                Ok(None)
+                Ok(Struck::default())
             }
-            Self::StreamsDeleted => platform.delete_streams().await.map(|()| None),
+            Self::StreamsDeleted => platform.delete_streams().await.map(|()| Struck::default()),
             Self::StreamsDeletedWhileDown(service) => {
                 platform.kill(*service).await?;
                 tokio::time::sleep(dice.duration(Duration::from_millis(100), Duration::from_secs(1))).await;
                 platform.delete_streams().await?;
-                start(platform, *service).await.map(Some)
+                start(platform, *service).await.map(Struck::ready)
             }
             Self::Line(effect, times) => {
-                platform.line().add_fault(&LineFault::times(effect.clone(), *times)).await?;
-                Ok(None)
+                let mut fault = LineFault::times(effect.clone(), *times);
+                // Only who sends can be told that too much was sent.
+                if matches!(effect, Effect::MonthlyLimit | Effect::UserFlood) {
+                    fault.endpoint = Some("POST /v2/bot/message/push".to_owned());
+                }
+                platform.line().add_fault(&fault).await?;
+                Ok(Struck::default())
             }
         }
     }
@@ -139,9 +180,40 @@ impl fmt::Display for Fault {
             Self::NatsAway(away) => write!(f, "NATS killed, away {} ms", away.as_millis()),
             Self::StreamsDeleted => f.write_str("every stream deleted"),
             Self::StreamsDeletedWhileDown(service) => write!(f, "every stream deleted, {} down", service.binary()),
+            Self::KillAtSpill(place, pass, away) => {
+                write!(f, "SIGKILL webhook-ingest at {place}, pass {pass}, Postgres away {} ms", away.as_millis())
+            }
             Self::Line(effect, times) => write!(f, "LINE: {effect:?}, {times} times"),
         }
     }
+}
+
+/// How long LINE says nothing, in milliseconds.
+fn hang(dice: &mut Dice) -> u64 {
+    u64::from(dice.number(200, 4_500))
+}
+
+fn armed(place: &str, pass: u32) -> BTreeMap<String, String> {
+    BTreeMap::from([("TSUNAGI_FAILPOINTS".to_owned(), format!("{place}=kill@{pass}"))])
+}
+
+async fn away_for(platform: &mut Platform, away: Duration) -> anyhow::Result<()> {
+    let postgres = platform.postgres.as_mut().context("no Postgres of its own")?;
+    postgres.kill9().await?;
+    tokio::time::sleep(away).await;
+    postgres.start_again().await?;
+    Ok(())
+}
+
+/// Waits until an armed service has killed itself, and starts it anew. Its place may not be reached any more once the traffic is
+/// over; then it is killed from outside.
+async fn killed_at(platform: &mut Platform, service: Service, within: Duration) -> anyhow::Result<Struck> {
+    let reached = match platform.process(service) {
+        Some(process) => process.exit(within).await.is_ok(),
+        None => false,
+    };
+    platform.kill(service).await?;
+    Ok(Struck { reached: Some(reached), ready_again: Some(start(platform, service).await?) })
 }
 
 async fn start(platform: &mut Platform, service: Service) -> anyhow::Result<Duration> {

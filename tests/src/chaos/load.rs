@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use contracts::messaging::v1::message_content::Kind as Content;
 use contracts::messaging::v1::{MessageContent, SendMessageRequest, TextContent};
+use line_simulator::{Act, Media, Writing};
 use tsunagi::stage::{Person, Shop, Stage, until};
 
 use crate::platform::Platform;
@@ -12,6 +13,8 @@ use crate::platform::Platform;
 const FRIENDS: usize = 8;
 /// Messages of friends in a run.
 const WRITTEN: usize = 60;
+/// Messages between two files that friends send.
+const A_FILE_EVERY: usize = 10;
 /// Answers of staff in a run.
 const ANSWERED: usize = 40;
 /// People who add the account in a run; every other one blocks it again.
@@ -26,11 +29,16 @@ pub(super) struct Load {
     friends: Vec<(Person, String)>,
 }
 
+/// What was said, and where.
+type Texts = Vec<(String, String)>;
+
 /// What was written and answered in a run.
 #[derive(Debug)]
 pub(super) struct Sent {
     /// Texts of friends, with the conversation each belongs to.
     pub(super) written: Vec<(String, String)>,
+    /// Names of files that friends sent, with the conversation each belongs to.
+    pub(super) files: Vec<(String, String)>,
     /// Texts of staff, with the message each was queued as.
     pub(super) answered: Vec<(String, String)>,
     /// LINE user IDs of people who came, and whether they stayed.
@@ -56,9 +64,9 @@ impl Load {
 
     /// A run's traffic: ends when everything is written and every answer is queued.
     pub(super) async fn traffic(&self, stage: &Stage, seed: u64) -> anyhow::Result<Sent> {
-        let (written, answered, came) =
+        let ((written, files), answered, came) =
             tokio::try_join!(self.write(stage, seed), self.answer(stage, seed), self.come_and_go(stage, seed))?;
-        Ok(Sent { written, answered, came })
+        Ok(Sent { written, files, answered, came })
     }
 
     async fn come_and_go(&self, stage: &Stage, seed: u64) -> anyhow::Result<Vec<(String, bool)>> {
@@ -77,16 +85,22 @@ impl Load {
         Ok(came)
     }
 
-    async fn write(&self, stage: &Stage, seed: u64) -> anyhow::Result<Vec<(String, String)>> {
-        let mut written = Vec::new();
+    async fn write(&self, stage: &Stage, seed: u64) -> anyhow::Result<(Texts, Texts)> {
+        let (mut written, mut files) = (Vec::new(), Vec::new());
         for n in 0..WRITTEN {
             let (person, conversation) = &self.friends[n % FRIENDS];
             let text = format!("受信{seed}-{n}");
             stage.line.write_text(&self.shop.card.channel_id, &person.id, &text).await?;
             written.push((text, conversation.clone()));
+            if n % A_FILE_EVERY == 0 {
+                let name = format!("資料{seed}-{n}");
+                let file = Act::Write(Writing::File { file_name: name.clone(), media: Media::default() });
+                stage.line.act(&self.shop.card.channel_id, &person.id, file).await?;
+                files.push((name, conversation.clone()));
+            }
             tokio::time::sleep(Duration::from_millis(15)).await;
         }
-        Ok(written)
+        Ok((written, files))
     }
 
     async fn answer(&self, stage: &Stage, seed: u64) -> anyhow::Result<Vec<(String, String)>> {

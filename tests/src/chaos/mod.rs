@@ -12,11 +12,12 @@ mod verdict;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use line_simulator::AccountSettings;
+use line_simulator::{AccountSettings, Trouble};
+use sqlx::{Connection as _, PgConnection};
 
 use crate::platform::{Options, Platform};
 use dice::Dice;
-pub use fault::{Fault, PLACES};
+pub use fault::{Fault, PLACES, SPILL_PLACES};
 use load::Load;
 pub use report::{Report, Run};
 
@@ -34,7 +35,12 @@ pub struct Plan {
 /// Plays `plan` on one platform and reports every run. Stops at the first run that is not sound.
 pub async fn play(plan: Plan, mut report: Report) -> anyhow::Result<Report> {
     let begun = Instant::now();
-    let mut platform = Platform::start(Options { private_servers: true, ..Options::default() }).await?;
+    // A quota that was used up has room again at once.
+    let settings =
+        [("TSUNAGI_MESSAGING_QUOTA_USED_UP_SECONDS", "1"), ("TSUNAGI_MESSAGING_QUOTA_RESERVED_SECONDS", "1")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+    let mut platform = Platform::start(Options { private_servers: true, settings, ..Options::default() }).await?;
     let load = Load::prepare(&platform).await?;
     for seed in plan.seed..plan.seed.saturating_add(plan.runs) {
         if begun.elapsed() > plan.within {
@@ -54,18 +60,23 @@ pub async fn play(plan: Plan, mut report: Report) -> anyhow::Result<Report> {
 async fn once(platform: &mut Platform, load: &Load, seed: u64) -> Run {
     let mut dice = Dice::new(seed);
     let fault = Fault::draw(&mut dice);
-    let mut run = Run::new(seed, &fault);
+    let trouble = trouble(&mut dice);
+    let mut run = Run::new(seed, &fault, &trouble);
     let outcome = async {
         let redelivery = AccountSettings { redelivery: Some(true), ..AccountSettings::default() };
         platform.line().change_account(&load.shop.card.channel_id, &redelivery).await?;
+        platform.line().set_delivery(&load.shop.card.channel_id, &trouble).await?;
         let stage = platform.stage();
         let strike = async {
             tokio::time::sleep(dice.duration(Duration::from_millis(50), Duration::from_millis(900))).await;
             fault.strike(platform, &mut dice).await.context("the fault could not be made and mended")
         };
-        let (sent, ready_again) = tokio::try_join!(load.traffic(&stage, seed), strike)?;
-        run.ready_again = ready_again;
+        let (sent, struck) = tokio::try_join!(load.traffic(&stage, seed), strike)?;
+        (run.ready_again, run.reached) = (struck.ready_again, struck.reached);
+        // What is still gathered to be shuffled is let go.
+        platform.line().set_delivery(&load.shop.card.channel_id, &Trouble::default()).await?;
         let mended = Instant::now();
+        claims_run_out(platform).await?;
         run.settled = Some(verdict::settled(&platform.stage(), load, &sent).await.map(|counts| {
             run.counts = counts;
             mended.elapsed()
@@ -75,4 +86,22 @@ async fn once(platform: &mut Platform, load: &Load, seed: u64) -> Run {
     .await;
     run.problem = outcome.err().map(|problem| format!("{problem:#}"));
     run
+}
+
+/// How LINE delivers in a run: some twice, shuffled, several together, several at once.
+fn trouble(dice: &mut Dice) -> Trouble {
+    Trouble {
+        duplicate: *dice.one(&[0.0, 0.1, 0.5]),
+        reorder_window: *dice.one(&[0, 4, 16]),
+        batch: *dice.one(&[1, 5, 20]),
+        parallel: *dice.one(&[1, 2, 4]),
+        ..Trouble::default()
+    }
+}
+
+/// A content whose fetcher died is fetched when its claim has run out, in six minutes: a run does not wait for that.
+async fn claims_run_out(platform: &Platform) -> anyhow::Result<()> {
+    let mut admin = PgConnection::connect(&platform.admin_url()).await?;
+    sqlx::query("UPDATE messaging.content_job SET due = now() WHERE due < 'infinity'").execute(&mut admin).await?;
+    Ok(())
 }

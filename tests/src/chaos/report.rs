@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+use line_simulator::Trouble;
 use serde::Serialize;
 
 use super::fault::Fault;
@@ -19,6 +20,10 @@ pub struct Run {
     pub seed: u64,
     /// What went wrong.
     pub fault: String,
+    /// How LINE delivered meanwhile.
+    pub trouble: Trouble,
+    /// Whether the service was killed at the place that was meant; none where no place was.
+    pub reached: Option<bool>,
     /// How long the killed service took from its new start until it was ready; none where nothing was started.
     pub ready_again: Option<Duration>,
     /// How long after the fault was mended and the traffic over everything was where it belongs.
@@ -30,9 +35,17 @@ pub struct Run {
 }
 
 impl Run {
-    pub(super) fn new(seed: u64, fault: &Fault) -> Self {
-        let counts = Counts::default();
-        Self { seed, fault: fault.to_string(), ready_again: None, settled: None, counts, problem: None }
+    pub(super) fn new(seed: u64, fault: &Fault, trouble: &Trouble) -> Self {
+        Self {
+            seed,
+            fault: fault.to_string(),
+            trouble: trouble.clone(),
+            reached: None,
+            ready_again: None,
+            settled: None,
+            counts: Counts::default(),
+            problem: None,
+        }
     }
 }
 
@@ -56,8 +69,9 @@ impl Report {
         let time =
             |time: Option<Duration>| time.map_or("–".to_owned(), |time| format!("{:.2} s", time.as_secs_f64()));
         let end = run.problem.as_deref().unwrap_or("sound");
+        let missed = if run.reached == Some(false) { " (place not reached)" } else { "" };
         println!(
-            "run {:>5}  {:<62} ready {:>7}  settled {:>8}  uncertain {:>2}  {end}",
+            "run {:>5}  {:<62} ready {:>7}  settled {:>8}  uncertain {:>2}  {end}{missed}",
             run.seed,
             run.fault,
             time(run.ready_again),

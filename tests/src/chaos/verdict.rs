@@ -8,7 +8,9 @@ use contracts::events::v1::FriendshipState;
 use contracts::identity::v1::GetFriendRequest;
 use contracts::identity::v1::friend_service_client::FriendServiceClient;
 use contracts::messaging::v1::message_content::Kind as Content;
-use contracts::messaging::v1::{GetMessageRequest, ListMessagesRequest, Message, MessageContent, MessageState};
+use contracts::messaging::v1::{
+    ContentState, GetMessageRequest, ListMessagesRequest, Message, MessageContent, MessageState,
+};
 use contracts::operations::v1::ListDeadLettersRequest;
 use contracts::operations::v1::dead_letter_service_client::DeadLetterServiceClient;
 use line_simulator::BooksQuery;
@@ -26,6 +28,8 @@ const PAGE: i32 = 200;
 pub struct Counts {
     /// Messages of friends, each there once.
     pub received: usize,
+    /// Files of friends, each there once with its content.
+    pub files: usize,
     /// Answers LINE accepted, each in its books once.
     pub accepted: usize,
     /// Answers nobody can know of, each in LINE's books at most once.
@@ -35,18 +39,18 @@ pub struct Counts {
 /// Waits until everything of the run is where it belongs.
 pub(super) async fn settled(stage: &Stage, load: &Load, sent: &Sent) -> anyhow::Result<Counts> {
     until(SETTLED_WITHIN, async || {
-        let received = received(stage, load, sent).await?;
+        let (received, files) = received(stage, load, sent).await?;
         let (accepted, uncertain) = answered(stage, load, sent).await?;
         came_and_went(stage, load, sent).await?;
         no_dead_letters(stage, load).await?;
-        anyhow::Ok(Counts { received, accepted, uncertain })
+        anyhow::Ok(Counts { received, files, accepted, uncertain })
     })
     .await
 }
 
-async fn received(stage: &Stage, load: &Load, sent: &Sent) -> anyhow::Result<usize> {
+async fn received(stage: &Stage, load: &Load, sent: &Sent) -> anyhow::Result<(usize, usize)> {
     let mut conversations = load.shop.conversations(stage)?;
-    let mut shown: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut shown, mut stored): (BTreeMap<String, usize>, BTreeMap<String, usize>) = Default::default();
     let mut ids: Vec<&String> = sent.written.iter().map(|(_, conversation)| conversation).collect();
     ids.sort();
     ids.dedup();
@@ -56,13 +60,22 @@ async fn received(stage: &Stage, load: &Load, sent: &Sent) -> anyhow::Result<usi
             if let Some(text) = text(&message) {
                 *shown.entry(text.to_owned()).or_default() += 1;
             }
+            if let Some(MessageContent { kind: Some(Content::Media(media)) }) = &message.content
+                && media.content_state() == ContentState::Stored
+            {
+                *stored.entry(media.file_name.clone()).or_default() += 1;
+            }
         }
     }
     for (text, _) in &sent.written {
         let times = shown.get(text).copied().unwrap_or_default();
         anyhow::ensure!(times == 1, "{text} is there {times} times");
     }
-    Ok(sent.written.len())
+    for (name, _) in &sent.files {
+        let times = stored.get(name).copied().unwrap_or_default();
+        anyhow::ensure!(times == 1, "{name} is there with its content {times} times");
+    }
+    Ok((sent.written.len(), sent.files.len()))
 }
 
 async fn answered(stage: &Stage, load: &Load, sent: &Sent) -> anyhow::Result<(usize, usize)> {
