@@ -12,5 +12,16 @@ WHERE n.nspname = $1
         c.relrowsecurity
         AND c.relforcerowsecurity
         AND EXISTS (SELECT FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid)
+        -- Whoever is not the worker sees and writes the rows of one tenant; what only restricts may say anything.
+        AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_policy p
+            CROSS JOIN LATERAL (SELECT format('(tenant_id = %I.current_tenant())', $1) AS text) own
+            WHERE p.polrelid = c.oid AND p.polpermissive
+                AND p.polroles <> ARRAY[pg_catalog.to_regrole(quote_ident($1 || '_worker'))::oid]
+                AND NOT (
+                    pg_catalog.pg_get_expr(p.polqual, p.polrelid) IS NOT DISTINCT FROM own.text
+                    AND pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) IS NOT DISTINCT FROM own.text
+                )
+        )
     )
 ORDER BY c.relname

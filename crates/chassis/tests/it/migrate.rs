@@ -54,6 +54,37 @@ async fn a_table_without_a_policy_is_refused() {
 }
 
 #[tokio::test]
+async fn a_policy_that_lets_the_service_see_every_tenant_is_refused() {
+    const ISOLATED: &str = "CREATE TABLE {schema}.open (tenant_id uuid NOT NULL PRIMARY KEY);
+        SELECT {schema}.isolate('{schema}.open'); SELECT {schema}.isolate_queue('{schema}.open', 'SELECT');";
+    const PROPER: &[MigrationText] = &[MigrationText { version: 2000, name: "proper", sql: ISOLATED }];
+    const OPEN: [&[MigrationText]; 4] = [
+        &[MigrationText {
+            version: 2001,
+            name: "more",
+            sql: "CREATE POLICY more ON {schema}.open TO {schema} USING (true)",
+        }],
+        &[MigrationText { version: 2001, name: "all", sql: "CREATE POLICY everybody ON {schema}.open USING (true)" }],
+        &[MigrationText { version: 2001, name: "qual", sql: "ALTER POLICY tenant ON {schema}.open USING (true)" }],
+        &[MigrationText {
+            version: 2001,
+            name: "check",
+            sql: "ALTER POLICY tenant ON {schema}.open WITH CHECK (true)",
+        }],
+    ];
+    for open in OPEN {
+        let server = Cluster::shared().fresh_database("open_policy").await.unwrap();
+        migrate(&server.admin_url(), SCHEMA, &[PLUMBING, PROPER]).await.unwrap();
+        let error = migrate(&server.admin_url(), SCHEMA, &[PLUMBING, PROPER, open]).await.unwrap_err();
+        assert!(
+            matches!(&error, MigrateError::Unprotected(tables) if tables == &["open"]),
+            "{}: {error:?}",
+            open[0].name
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_table_that_is_not_led_by_its_tenant_is_refused() {
     const LEADERLESS: &[MigrationText] = &[MigrationText {
         version: 2000,
