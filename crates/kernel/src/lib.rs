@@ -1,7 +1,8 @@
 //! The few words every Tsunagi service shares: IDs, the clock, the event header.
 //!
-//! A word enters when three services use it and it is a word of the domain. Nothing here does I/O except [`SystemClock`],
-//! which reads the machine's time.
+//! A word enters when it is a word of the domain that services say to each other or to their callers; each kind of ID is one,
+//! also where a single service makes it, so that no two kinds are taken for each other. Nothing here does I/O except
+//! [`SystemClock`], which reads the machine's time.
 
 mod clock;
 mod event_header;
