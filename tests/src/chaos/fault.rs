@@ -58,6 +58,9 @@ pub const PLACES: [(Service, &str); 21] = [
     (Service::IdentityLinking, "identity.after_commit"),
 ];
 
+/// How long Postgres is away in one of eight such runs.
+const LONG: Duration = Duration::from_mins(1);
+
 /// Where webhook-ingest can be killed from inside on the way that bodies take while Postgres is away.
 pub const SPILL_PLACES: [&str; 3] = ["ingest.after_spill", "ingest.before_move", "ingest.after_move"];
 
@@ -102,6 +105,7 @@ impl Fault {
                 let (service, place) = *dice.one(&PLACES);
                 Self::KillAt(service, place, dice.number(1, 6))
             }
+            7 if dice.number(0, 7) == 0 => Self::PostgresAway(LONG),
             7 => Self::PostgresAway(dice.duration(Duration::from_millis(100), Duration::from_secs(3))),
             8 => Self::NatsAway(dice.duration(Duration::from_millis(100), Duration::from_secs(3))),
             9 => Self::StreamsDeleted,
@@ -220,4 +224,22 @@ async fn start(platform: &mut Platform, service: Service) -> anyhow::Result<Dura
     let begun = Instant::now();
     platform.start_service(service, &BTreeMap::new()).await?;
     Ok(begun.elapsed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_to_fail_is_drawn() {
+        let drawn: Vec<Fault> = (0..2_000).map(|seed| Fault::draw(&mut Dice::new(seed))).collect();
+        for (service, place) in PLACES {
+            let meant = |fault: &Fault| matches!(fault, Fault::KillAt(s, p, _) if (*s, *p) == (service, place));
+            assert!(drawn.iter().any(meant), "{place}");
+        }
+        for place in SPILL_PLACES {
+            assert!(drawn.iter().any(|fault| matches!(fault, Fault::KillAtSpill(p, ..) if *p == place)), "{place}");
+        }
+        assert!(drawn.iter().any(|fault| matches!(fault, Fault::PostgresAway(LONG))), "a minute without Postgres");
+    }
 }

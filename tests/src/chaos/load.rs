@@ -20,7 +20,7 @@ const ANSWERED: usize = 40;
 /// People who add the account in a run; every other one blocks it again.
 const CAME: usize = 12;
 /// How long a caller goes on trying to have an answer queued.
-const QUEUED_WITHIN: Duration = Duration::from_mins(1);
+const QUEUED_WITHIN: Duration = Duration::from_mins(2);
 
 /// A shop and its friends, each with a conversation.
 #[derive(Debug)]

@@ -69,13 +69,26 @@ async fn received(stage: &Stage, load: &Load, sent: &Sent) -> anyhow::Result<(us
     }
     for (text, _) in &sent.written {
         let times = shown.get(text).copied().unwrap_or_default();
-        anyhow::ensure!(times == 1, "{text} is there {times} times");
+        if times != 1 {
+            anyhow::bail!(
+                "{text} is there {times} times; LINE delivered it: {:?}",
+                deliveries(stage, load, text).await?
+            );
+        }
     }
     for (name, _) in &sent.files {
         let times = stored.get(name).copied().unwrap_or_default();
         anyhow::ensure!(times == 1, "{name} is there with its content {times} times");
     }
     Ok((sent.written.len(), sent.files.len()))
+}
+
+/// How LINE's deliveries of a text ended: the status of each, and LINE's word for it.
+async fn deliveries(stage: &Stage, load: &Load, text: &str) -> anyhow::Result<Vec<(Option<u16>, String)>> {
+    let query = BooksQuery { account: Some(load.shop.card.channel_id.clone()), ..Default::default() };
+    let all = stage.line.webhooks(&query).await?;
+    let of = all.into_iter().filter(|webhook| webhook.event["message"]["text"] == text);
+    Ok(of.flat_map(|webhook| webhook.attempts).map(|attempt| (attempt.status, attempt.reason)).collect())
 }
 
 async fn answered(stage: &Stage, load: &Load, sent: &Sent) -> anyhow::Result<(usize, usize)> {
