@@ -1,6 +1,7 @@
 //! The transactional outbox: an event is a row in the transaction that makes it true, and the relay publishes it afterwards.
 
 use chassis::postgres::TenantTx;
+use chassis::trace;
 use contracts::EventBody;
 use kernel::{EventId, Timestamp, TraceParent};
 use sqlx::AssertSqlSafe;
@@ -67,7 +68,7 @@ pub async fn append_all<'a, B: EventBody + 'a>(
     if Family::of_schema(schema).is_none_or(|family| family == Family::LineWebhook || family.kind() != B::full_name()) {
         return Err(OutboxError::NotOurs { schema, kind: B::full_name() });
     }
-    let present = chassis::trace::current();
+    let present = trace::current();
     let mut rows = Rows::default();
     for event in events {
         rows.add(tx, &event, present.as_ref())?;
@@ -124,7 +125,7 @@ impl Rows {
         self.times.push(event.time);
         self.happened.push(event.body.happened());
         self.payloads.push(payload);
-        self.traces.push(event.trace.or(present).and_then(pack_trace));
+        self.traces.push(event.trace.or(present).and_then(trace::pack));
         Ok(())
     }
 }
@@ -133,18 +134,6 @@ impl Rows {
 fn order_key(tenant: Uuid, aggregate: &str) -> i64 {
     let (high, low) = Uuid::new_v5(&tenant, aggregate.as_bytes()).as_u64_pair();
     (high ^ low).cast_signed()
-}
-
-/// A `traceparent` in 25 bytes: trace ID, parent ID, flags.
-fn pack_trace(trace: &TraceParent) -> Option<Vec<u8>> {
-    hex::decode(trace.as_str().split('-').skip(1).collect::<String>()).ok()
-}
-
-/// The `traceparent` that [`pack_trace`] packed.
-pub(crate) fn unpack_trace(packed: &[u8]) -> Option<TraceParent> {
-    let (trace, rest) = packed.split_at_checked(16)?;
-    let (parent, flags) = rest.split_at_checked(8)?;
-    format!("00-{}-{}-{}", hex::encode(trace), hex::encode(parent), hex::encode(flags)).parse().ok()
 }
 
 /// The subject of an outbox row.
@@ -156,22 +145,6 @@ pub(crate) fn subject(schema: &str, tenant: Uuid, happened: &str) -> Option<Subj
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn a_trace_is_packed_into_25_bytes_and_back(trace in 1u128.., parent in 1u64.., flags: u8) {
-            let trace: TraceParent = format!("00-{trace:032x}-{parent:016x}-{flags:02x}").parse().unwrap();
-            let packed = pack_trace(&trace).unwrap();
-            prop_assert_eq!(packed.len(), 25);
-            prop_assert_eq!(unpack_trace(&packed), Some(trace));
-        }
-
-        #[test]
-        fn any_bytes_are_a_trace_or_none(bytes: Vec<u8>) {
-            let _ = unpack_trace(&bytes);
-        }
-    }
 
     #[test]
     fn an_aggregate_has_an_order_key_of_its_own_in_each_tenant_and_always_the_same() {

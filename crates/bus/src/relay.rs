@@ -270,7 +270,7 @@ impl Relay {
             source: self.family.source().to_owned(),
             time: row.time,
             tenant: subject.tenant(),
-            trace: row.trace.as_deref().and_then(outbox::unpack_trace),
+            trace: row.trace.as_deref().and_then(chassis::trace::unpack),
         };
         let event = Outbound { subject, header, payload: row.payload.clone() };
         let acknowledgement = self.publisher.publish(&event).await?;

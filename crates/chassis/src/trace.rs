@@ -27,6 +27,20 @@ pub fn follow(span: &Span, parent: &TraceParent) {
     }
 }
 
+/// A `traceparent` in 25 bytes, as rows keep it: trace ID, parent ID, flags.
+#[must_use]
+pub fn pack(trace: &TraceParent) -> Option<Vec<u8>> {
+    hex::decode(trace.as_str().split('-').skip(1).collect::<String>()).ok()
+}
+
+/// The `traceparent` that [`pack`] packed; none for any other bytes.
+#[must_use]
+pub fn unpack(packed: &[u8]) -> Option<TraceParent> {
+    let (trace, rest) = packed.split_at_checked(16)?;
+    let (parent, flags) = rest.split_at_checked(8)?;
+    format!("00-{}-{}-{}", hex::encode(trace), hex::encode(parent), hex::encode(flags)).parse().ok()
+}
+
 /// The trace ID of the present span, 32 hexadecimal digits, to find log lines and audit rows by.
 #[must_use]
 pub fn current_id() -> Option<String> {
@@ -49,6 +63,7 @@ mod tests {
     use super::*;
     use opentelemetry::trace::TracerProvider as _;
     use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+    use proptest::prelude::*;
     use tracing_subscriber::layer::SubscriberExt as _;
 
     const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -70,5 +85,21 @@ mod tests {
     #[test]
     fn outside_of_any_span_there_is_nothing_to_carry() {
         assert_eq!(current(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_trace_is_packed_into_25_bytes_and_back(trace in 1u128.., parent in 1u64.., flags: u8) {
+            let trace: TraceParent = format!("00-{trace:032x}-{parent:016x}-{flags:02x}").parse().unwrap();
+            let packed = pack(&trace).unwrap();
+            prop_assert_eq!(packed.len(), 25);
+            prop_assert_eq!(unpack(&packed), Some(trace));
+            prop_assert_eq!(unpack(&packed[..24]), None);
+        }
+
+        #[test]
+        fn any_bytes_are_a_trace_or_none(bytes: Vec<u8>) {
+            prop_assert!(unpack(&bytes).is_none_or(|trace| pack(&trace) == Some(bytes)));
+        }
     }
 }

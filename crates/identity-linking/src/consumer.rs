@@ -38,8 +38,7 @@ impl Report {
     fn of(event: &LineWebhookEvent) -> Result<Option<Self>, &'static str> {
         let account = event.account_id.parse().map_err(|_| "no account ID")?;
         let at = event.occur_time.as_ref().and_then(to_timestamp).ok_or("no time")?;
-        let line_event = std::str::from_utf8(&event.raw).ok().and_then(|raw| Event::parse(raw).ok());
-        let line_event = line_event.ok_or("not a webhook event")?;
+        let line_event = line_event(event).ok_or("not a webhook event")?;
         Ok(sign_of(&line_event).map(|(user, sign)| Self {
             account,
             user: user.clone(),
@@ -72,8 +71,7 @@ impl Handler for Friendships {
 
     /// Who did what: what friends write is messaging's to keep, and to forget when it is unsent.
     fn reduced(&self, event: &Incoming<LineWebhookEvent>) -> Option<LineWebhookEvent> {
-        let parsed = std::str::from_utf8(&event.body.raw).ok().and_then(|raw| Event::parse(raw).ok());
-        let raw = parsed.as_ref().map(bare).unwrap_or_default();
+        let raw = line_event(&event.body).as_ref().map(bare).unwrap_or_default();
         Some(LineWebhookEvent { raw: raw.into_bytes().into(), ..event.body.clone() })
     }
 }
@@ -81,9 +79,13 @@ impl Handler for Friendships {
 /// Events of one user and account are handled one after the other, so that replicas seldom wait for each other's rows. The
 /// outcome does not depend on it.
 pub(crate) fn order(event: &Incoming<LineWebhookEvent>) -> u64 {
-    let parsed = std::str::from_utf8(&event.body.raw).ok().and_then(|raw| Event::parse(raw).ok());
-    let user = parsed.as_ref().and_then(sign_of).map_or("", |(user, _)| user.as_str());
+    let line_event = line_event(&event.body);
+    let user = line_event.as_ref().and_then(sign_of).map_or("", |(user, _)| user.as_str());
     key(&format!("{}/{user}", event.body.account_id))
+}
+
+fn line_event(event: &LineWebhookEvent) -> Option<Event> {
+    Event::parse(std::str::from_utf8(&event.raw).ok()?).ok()
 }
 
 fn trouble(error: ChangeError) -> Trouble {

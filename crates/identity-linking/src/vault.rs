@@ -61,6 +61,11 @@ impl Vault {
             Recipient::Ingest => ("ingest", &self.ingest),
             Recipient::Messaging => ("messaging", &self.messaging),
         };
-        Ok(SealedSecret { recipient: name.to_owned(), key_id: key.id(), ciphertext: seal::seal(key, secret)? })
+        Ok(SealedSecret {
+            recipient: name.to_owned(),
+            key_id: key.id(),
+            ciphertext: seal::seal(key, secret)?,
+            expire_time: None,
+        })
     }
 }

@@ -70,8 +70,7 @@ impl Inbound {
 
 impl Inbound {
     /// Whether it only adds to its chat: a message that is not held yet, or something that is about no message.
-    #[must_use]
-    pub fn is_arrival(&self, is_held: impl Fn(MessageId) -> bool) -> bool {
+    fn is_arrival(&self, is_held: impl Fn(MessageId) -> bool) -> bool {
         let about = self.about.as_ref();
         about.is_none_or(|about| !matches!(about.fact, Fact::Unsent { .. }) && !is_held(about.message))
     }

@@ -66,6 +66,11 @@ impl Handler for Reception {
     }
 }
 
+/// LINE's event, where it can be read.
+pub(crate) fn line_event(event: &LineWebhookEvent) -> Option<Event> {
+    Event::parse(std::str::from_utf8(&event.raw).ok()?).ok()
+}
+
 /// An event that belongs to a conversation.
 struct Heard<'a> {
     account: AccountId,
@@ -84,8 +89,7 @@ impl<'a> Heard<'a> {
         let account = body.account_id.parse::<AccountId>().map_err(|_| "no account ID")?;
         let occur_time = body.occur_time.as_ref().and_then(contracts::to_timestamp).ok_or("no time")?;
         let receive_time = body.receive_time.as_ref().and_then(contracts::to_timestamp).unwrap_or(occur_time);
-        let parsed = std::str::from_utf8(&body.raw).ok().and_then(|raw| Event::parse(raw).ok());
-        let parsed = parsed.ok_or("not an event")?;
+        let parsed = line_event(body).ok_or("not an event")?;
         let (id, effects_off) = (body.webhook_event_id.as_str(), body.effects_off);
         let inbound = inbound::read(account, id, occur_time, &parsed);
         Ok(inbound.map(|inbound| Self { account, id, occur_time, receive_time, effects_off, inbound, span }))

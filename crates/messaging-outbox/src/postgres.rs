@@ -14,4 +14,3 @@ pub(crate) mod replica;
 pub(crate) mod reply_token;
 pub(crate) mod send_queue;
 pub(crate) mod settle;
-pub(crate) mod trace;

@@ -8,8 +8,10 @@ use chassis::envelope::EnvelopeError;
 use chassis::postgres::{TenantTx, is_unavailable};
 use contracts::events::v1::LineWebhookEvent;
 use line_types::id::MessageId as LineMessageId;
-use line_types::webhook::{Event, EventKind};
+use line_types::webhook::EventKind;
 use prost::Message as _;
+
+use crate::inbound;
 
 /// How long an event waits when the database is away.
 const AWAY: Duration = Duration::from_millis(250);
@@ -61,8 +63,7 @@ pub(crate) async fn forget_parked(tx: &mut TenantTx, line_message: &LineMessageI
 
 /// The message whose text an event carries.
 pub(crate) fn says(event: &LineWebhookEvent) -> Option<LineMessageId> {
-    let event = Event::parse(std::str::from_utf8(&event.raw).ok()?).ok()?;
-    match event.kind {
+    match inbound::line_event(event)?.kind {
         EventKind::Message(content) | EventKind::MessageEdited(content) => Some(content.id),
         _ => None,
     }

@@ -2,7 +2,7 @@
 
 use chassis::postgres::TenantTx;
 use contracts::events::v1::{
-    AccountReplica, AccountState as WireState, ChannelCredential, ChannelCredentialKind, WebhookKeyHash,
+    AccountReplica, AccountState as WireState, ChannelCredential, ChannelCredentialKind, SealedSecret, WebhookKeyHash,
 };
 use contracts::timestamp;
 use identity_linking_core::account::AccountState;
@@ -22,15 +22,15 @@ pub(crate) async fn account(
     account: &StoredAccount,
 ) -> Result<AccountReplica, ChangeError> {
     let keys = webhook_key::valid(tx, account.id).await?;
-    let (mut secrets, mut ends) = (Vec::new(), Vec::new());
+    let mut secrets = Vec::new();
     for (secret_id, ciphertext, expire_time) in channel_secret::valid(tx, account.id).await? {
-        ends.extend(expire_time.map(timestamp));
-        secrets.push(vault.open(tx, &secret_place(account.id, secret_id), &ciphertext).await?);
+        let secret = vault.open(tx, &secret_place(account.id, secret_id), &ciphertext).await?;
+        secrets.push((secret, expire_time.map(timestamp)));
     }
     let mut sealed = Vec::new();
     for recipient in [Recipient::Ingest, Recipient::Messaging] {
-        for secret in &secrets {
-            sealed.push(vault.seal_to(recipient, secret)?);
+        for (secret, expire_time) in &secrets {
+            sealed.push(SealedSecret { expire_time: *expire_time, ..vault.seal_to(recipient, secret)? });
         }
     }
     Ok(AccountReplica {
@@ -46,8 +46,8 @@ pub(crate) async fn account(
             .map(|(hash, expire_time)| WebhookKeyHash { hash, expire_time: expire_time.map(timestamp) })
             .collect(),
         channel_secrets: sealed,
-        former_secret_expire_times: ends,
-        credential: channel_credential(tx, vault, account.id, secrets.first().map(|secret| secret.as_slice())).await?,
+        credential: channel_credential(tx, vault, account.id, secrets.first().map(|(secret, _)| secret.as_slice()))
+            .await?,
         default_organization_id: optional(account.value.default_organization),
         owner_organization_id: optional(account.value.owner_organization),
     })

@@ -13,6 +13,7 @@ mod killing;
 mod messaging;
 mod ownership;
 mod principal;
+mod profiles;
 mod refused;
 mod replica;
 mod restart;

@@ -170,15 +170,26 @@ impl Desk {
         T: Send,
         F: Future<Output = Result<T, Failure>> + Send,
     {
-        let id: AccountId = field::id("account_id", account)?;
-        let tenant = caller.tenant();
-        let account = self.account(tenant, id).await?;
-        let key = AccountKey { tenant, account: id };
+        let account = self.account(caller, account).await?;
+        self.ask_for(caller, &account, call).await
+    }
+
+    async fn ask_for<T, F>(
+        &self,
+        caller: &Caller,
+        account: &Account,
+        call: impl Fn(LineClient, ChannelAccessToken) -> F + Send + Sync,
+    ) -> Result<T, Status>
+    where
+        T: Send,
+        F: Future<Output = Result<T, Failure>> + Send,
+    {
+        let key = AccountKey { tenant: caller.tenant(), account: account.id };
         let (tokens, line) = (&self.tools.tokens, &self.tools.line);
-        let token = tokens.get(key, &account).await.map_err(no_token)?;
+        let token = tokens.get(key, account).await.map_err(no_token)?;
         match call(line.clone(), token.clone()).await {
             Err(failure) if failure.kind == FailureKind::Unauthorized => {
-                let token = tokens.renew(key, &account, &token).await.map_err(no_token)?;
+                let token = tokens.renew(key, account, &token).await.map_err(no_token)?;
                 call(line.clone(), token).await.map_err(|failure| refused(&failure))
             }
             answer => answer.map_err(|failure| refused(&failure)),
@@ -198,16 +209,15 @@ impl Desk {
         T: Send,
         F: Future<Output = Result<T, Failure>> + Send,
     {
-        let id: AccountId = field::id("account_id", account)?;
-        self.account(caller.tenant(), id).await?;
-        self.record(caller, id, action, "asked").await?;
-        let answer = self.ask(caller, account, call).await;
+        let account = self.account(caller, account).await?;
+        self.record(caller, account.id, action, "asked").await?;
+        let answer = self.ask_for(caller, &account, call).await;
         let outcome = match &answer {
             Ok(_) => "accepted",
             Err(status) if status.code() == Code::FailedPrecondition => "refused",
             Err(_) => "unknown",
         };
-        self.record(caller, id, action, outcome).await?;
+        self.record(caller, account.id, action, outcome).await?;
         answer
     }
 
@@ -224,8 +234,9 @@ impl Desk {
         tx.commit().await.map_err(refuse::database)
     }
 
-    async fn account(&self, tenant: kernel::TenantId, id: AccountId) -> Result<Account, Status> {
-        let mut tx = self.database().tenant(tenant).await.map_err(refuse::database)?;
+    async fn account(&self, caller: &Caller, id: &str) -> Result<Account, Status> {
+        let id: AccountId = field::id("account_id", id)?;
+        let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
         let found = account::read(&mut tx, id).await.map_err(refuse::database)?;
         tx.rollback().await.map_err(refuse::database)?;
         found.ok_or_else(|| refuse::not_found("ACCOUNT"))

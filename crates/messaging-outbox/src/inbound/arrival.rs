@@ -34,13 +34,13 @@ impl Reception {
         }
         let changed = rows::touch(tx, &touches).await?;
         let (mut written, mut contents) = (Vec::new(), Vec::new());
-        for (place, event) in events.iter().enumerate() {
-            let (Touch { account, arrival, unread, .. }, conversation) = (&touches[place], changed[place].conversation);
-            let (Some((message, time)), Some(about), Some(folded)) = (*arrival, &event.inbound.about, &folded[place])
+        for ((event, folded), (touch, changed)) in events.iter().zip(&folded).zip(touches.iter().zip(&changed)) {
+            let (Some((message, time)), Some(about), Some(folded)) = (touch.arrival, &event.inbound.about, folded)
             else {
                 continue;
             };
-            let (account, unread, line_message) = (*account, *unread, &about.line_message);
+            let (account, unread, line_message) = (event.account, touch.unread, &about.line_message);
+            let conversation = changed.conversation;
             written.push(Written { message, line_message, conversation, account, time, unread, folded });
             if folded.kept_by_line {
                 contents.push((account, message));

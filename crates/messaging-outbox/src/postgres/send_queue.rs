@@ -1,6 +1,7 @@
 //! The send queue: in, claimed, frozen. How rows leave it is in [`super::settle`].
 
 use chassis::postgres::TenantTx;
+use chassis::trace;
 use kernel::{AccountId, ConversationId, MessageId, Timestamp, TraceParent};
 use messaging_outbox_core::route::{SendMethod, SendPolicy};
 use messaging_outbox_core::state::MessageState;
@@ -9,7 +10,7 @@ use sqlx::{PgPool, Row as _};
 use uuid::Uuid;
 
 use super::account::AccountKey;
-use super::{replica, trace};
+use super::replica;
 
 /// A message that is to leave, checked against LINE's limits.
 #[derive(Clone)]

@@ -207,8 +207,12 @@ impl World {
         ciphertext: Vec<u8>,
         key_id: &str,
     ) {
-        let material =
-            events::SealedSecret { recipient: "messaging".to_owned(), key_id: self.seal_key.public().id(), ciphertext };
+        let material = events::SealedSecret {
+            recipient: "messaging".to_owned(),
+            key_id: self.seal_key.public().id(),
+            ciphertext,
+            expire_time: None,
+        };
         let account = events::AccountReplica {
             account_id: tenant.account.to_string(),
             version,

@@ -30,7 +30,6 @@ pub(super) fn reduced(replica: &AccountReplica) -> AccountReplica {
             .filter(|secret| secret.recipient == RECIPIENT)
             .cloned()
             .collect(),
-        former_secret_expire_times: replica.former_secret_expire_times.clone(),
         ..AccountReplica::default()
     }
 }
@@ -40,14 +39,12 @@ pub(super) fn reduced(replica: &AccountReplica) -> AccountReplica {
 pub(super) fn opened(tenant: TenantId, material: &[u8], key: &PrivateKey) -> Result<Account, Unreadable> {
     let replica = AccountReplica::decode(material).map_err(|_| Unreadable)?;
     let id: AccountId = replica.account_id.parse().map_err(|_| Unreadable)?;
+    // A time that cannot be told is over.
+    let end = |time| to_timestamp(time).unwrap_or_default();
     let keys = replica.webhook_keys.iter().filter_map(|grant| {
-        // A time that cannot be told is over.
-        let expires = grant.expire_time.as_ref().map(|time| to_timestamp(time).unwrap_or_default());
-        Some(KeyGrant { hash: KeyHash::from_bytes(&grant.hash)?, expires })
+        Some(KeyGrant { hash: KeyHash::from_bytes(&grant.hash)?, expires: grant.expire_time.as_ref().map(end) })
     });
-    let former = replica.former_secret_expire_times.iter().map(|time| Some(to_timestamp(time).unwrap_or_default()));
-    let ends = std::iter::once(None).chain(former).chain(std::iter::repeat(None));
-    let secrets = replica.channel_secrets.iter().zip(ends).filter_map(|(sealed, expires)| {
+    let secrets = replica.channel_secrets.iter().filter_map(|sealed| {
         let secret = open(key, &sealed.ciphertext).ok();
         let secret = secret.as_ref().and_then(|secret| std::str::from_utf8(secret).ok());
         let secret = secret.and_then(|secret| ChannelSecret::parse(secret).ok());
@@ -55,7 +52,7 @@ pub(super) fn opened(tenant: TenantId, material: &[u8], key: &PrivateKey) -> Res
             tracing::error!(account = %id, key = sealed.key_id, "a channel secret cannot be opened");
             metrics::counter!("tsunagi_ingest_unopened_secrets_total").increment(1);
         }
-        Some(SecretGrant { key: VerifyingKey::new(&secret?), expires })
+        Some(SecretGrant { key: VerifyingKey::new(&secret?), expires: sealed.expire_time.as_ref().map(end) })
     });
     Ok(Account {
         tenant,
@@ -77,11 +74,12 @@ mod tests {
 
     use super::*;
 
-    fn sealed(recipient: &str, key: &PrivateKey, secret: &str) -> SealedSecret {
+    fn sealed(recipient: &str, key: &PrivateKey, secret: &str, ends: Option<i64>) -> SealedSecret {
         SealedSecret {
             recipient: recipient.to_owned(),
             key_id: key.public().id(),
             ciphertext: seal(&key.public(), secret.as_bytes()).unwrap(),
+            expire_time: ends.map(|seconds| timestamp(chrono::DateTime::from_timestamp(seconds, 0).unwrap())),
         }
     }
 
@@ -94,14 +92,11 @@ mod tests {
             display_name: "Salon".to_owned(),
             webhook_keys: vec![WebhookKeyHash { hash: vec![1; 32], expire_time: None }],
             channel_secrets: vec![
-                sealed("ingest", &ours, "newest"),
-                sealed("messaging", &theirs, "newest"),
-                sealed("ingest", &theirs, "lost"),
-                sealed("ingest", &ours, "older"),
+                sealed("ingest", &ours, "newest", None),
+                sealed("messaging", &theirs, "newest", None),
+                sealed("ingest", &theirs, "lost", Some(100)),
+                sealed("ingest", &ours, "older", Some(200)),
             ],
-            former_secret_expire_times: [100, 200]
-                .map(|seconds| timestamp(chrono::DateTime::from_timestamp(seconds, 0).unwrap()))
-                .into(),
             ..AccountReplica::default()
         };
         let reduced = reduced(&replica);

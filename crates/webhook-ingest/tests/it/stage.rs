@@ -90,6 +90,7 @@ impl Stage {
             recipient: "ingest".to_owned(),
             key_id: public.id(),
             ciphertext: seal(&public, secret.as_bytes()).unwrap(),
+            expire_time: None,
         };
         AccountReplica {
             account_id: account.id.to_string(),
