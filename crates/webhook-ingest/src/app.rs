@@ -24,7 +24,7 @@ use crate::http::{Door, Limits, Listener, listen};
 use crate::measures::Measures;
 use crate::partitions::{self, Retention};
 use crate::publish::{Again, Backlog, Highest, LEASE, Live, Marks, Sender, hand};
-use crate::spill::{Mover, Spill};
+use crate::spill::{Kept, Mover, Spill};
 
 /// Bodies that may wait for their commit.
 const WAITING: usize = 8_192;
@@ -74,10 +74,12 @@ impl App {
         let again = Again { database: database.clone(), bus: bus.clone(), highest, clock: host.clock() };
         until_stopped(host, "ingest.publish.again", again.run());
 
-        // Durability: one queue, a few flushers, the spill stream beside them.
+        // Durability: one queue, a few flushers, the spill stream beside them, and what was spilled on its way back.
         let breaker = Breaker::default();
         until_stopped(host, "ingest.breaker", probe(breaker.clone(), database.clone()));
-        let spill = Spill { publisher: Publisher::new(&bus, SPILLS_IN_FLIGHT), clock: host.clock() };
+        let kept = Kept::default();
+        let publisher = Publisher::new(&bus, SPILLS_IN_FLIGHT);
+        let spill = Spill { publisher, kept: kept.clone(), clock: host.clock() };
         let store = |lease| Store::new(&database, &breaker, &spill, host.clock(), lease);
         let measures = Arc::new(Measures::new());
         let (queue, outlet) = queue(WAITING);
@@ -91,7 +93,8 @@ impl App {
             };
             spawn(host, "ingest.flusher", flusher.run());
         }
-        Mover::spawn(host, &bus, store(Duration::ZERO));
+        Mover::spawn(host, &bus, store(Duration::ZERO), kept.clone());
+        until_stopped(host, "ingest.spill.kept", kept.run(store(Duration::ZERO)));
 
         let findings = Findings::default();
         let keeping = findings.clone().keep(database.clone(), stopping.clone());

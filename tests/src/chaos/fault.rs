@@ -24,6 +24,8 @@ pub enum Fault {
     NatsAway(Duration),
     /// Every stream is deleted while everything runs.
     StreamsDeleted,
+    /// Postgres is killed, every stream is deleted while it is away, what was spilled meanwhile with them, and it comes back.
+    StreamsDeletedWhileSpilling(Duration),
     /// Every stream is deleted while the consuming service is down.
     StreamsDeletedWhileDown(Service),
     /// Postgres is killed and stays away for a while, and webhook-ingest, which spills meanwhile, kills itself at a place of that
@@ -108,6 +110,9 @@ impl Fault {
             7 if dice.number(0, 7) == 0 => Self::PostgresAway(LONG),
             7 => Self::PostgresAway(dice.duration(Duration::from_millis(100), Duration::from_secs(3))),
             8 => Self::NatsAway(dice.duration(Duration::from_millis(100), Duration::from_secs(3))),
+            9 if dice.number(0, 2) == 0 => {
+                Self::StreamsDeletedWhileSpilling(dice.duration(Duration::from_secs(1), Duration::from_secs(4)))
+            }
             9 => Self::StreamsDeleted,
             10 => Self::StreamsDeletedWhileDown(*dice.one(&KILLED[1..])),
             11 => {
@@ -156,6 +161,14 @@ impl Fault {
                 Ok(Struck::default())
             }
             Self::StreamsDeleted => platform.delete_streams().await.map(|()| Struck::default()),
+            Self::StreamsDeletedWhileSpilling(away) => {
+                let postgres = platform.postgres.as_mut().context("no Postgres of its own")?;
+                postgres.kill9().await?;
+                tokio::time::sleep(*away).await;
+                platform.delete_streams().await?;
+                platform.postgres.as_mut().context("no Postgres of its own")?.start_again().await?;
+                Ok(Struck::default())
+            }
             Self::StreamsDeletedWhileDown(service) => {
                 platform.kill(*service).await?;
                 tokio::time::sleep(dice.duration(Duration::from_millis(100), Duration::from_secs(1))).await;
@@ -183,6 +196,9 @@ impl fmt::Display for Fault {
             Self::PostgresAway(away) => write!(f, "Postgres killed, away {} ms", away.as_millis()),
             Self::NatsAway(away) => write!(f, "NATS killed, away {} ms", away.as_millis()),
             Self::StreamsDeleted => f.write_str("every stream deleted"),
+            Self::StreamsDeletedWhileSpilling(away) => {
+                write!(f, "every stream deleted, Postgres away {} ms", away.as_millis())
+            }
             Self::StreamsDeletedWhileDown(service) => write!(f, "every stream deleted, {} down", service.binary()),
             Self::KillAtSpill(place, pass, away) => {
                 write!(f, "SIGKILL webhook-ingest at {place}, pass {pass}, Postgres away {} ms", away.as_millis())
@@ -240,6 +256,7 @@ mod tests {
         for place in SPILL_PLACES {
             assert!(drawn.iter().any(|fault| matches!(fault, Fault::KillAtSpill(p, ..) if *p == place)), "{place}");
         }
+        assert!(drawn.iter().any(|fault| matches!(fault, Fault::StreamsDeletedWhileSpilling(_))));
         assert!(drawn.iter().any(|fault| matches!(fault, Fault::PostgresAway(LONG))), "a minute without Postgres");
     }
 }

@@ -9,6 +9,7 @@ use chassis::Host;
 use prost::Message;
 use tokio::sync::Mutex;
 
+use super::kept::Kept;
 use super::message::{SpilledPack, Unreadable};
 use crate::commit::Store;
 use crate::taken::Taken;
@@ -34,12 +35,14 @@ enum Left {
 /// Moves packs.
 pub(crate) struct Mover {
     store: Mutex<Store>,
+    kept: Kept,
 }
 
 impl Mover {
-    /// Moves whatever is in the stream, and what comes, under `host`. What `store` commits is left to the backlog to publish.
-    pub(crate) fn spawn(host: &Host, bus: &Bus, store: Store) {
-        let mover = Arc::new(Self { store: Mutex::new(store) });
+    /// Moves whatever is in the stream, and what comes, under `host`. What `store` commits is left to the backlog to publish, and
+    /// no longer `kept`.
+    pub(crate) fn spawn(host: &Host, bus: &Bus, store: Store, kept: Kept) {
+        let mover = Arc::new(Self { store: Mutex::new(store), kept });
         bus::spill::spawn(host, bus, move |pack| {
             let mover = Arc::clone(&mover);
             async move { mover.take(pack).await }
@@ -70,6 +73,8 @@ impl Mover {
         }
         drop(store);
         metrics::counter!("tsunagi_ingest_moved_bodies_total").increment(readable.len() as u64);
+        self.kept
+            .forget(readable.iter().zip(&settled.durable).filter(|(_, durable)| **durable).map(|(body, _)| &body.body));
         let refused = settled.durable.iter().filter(|durable| !**durable).count();
         if refused > 0 {
             return Err(Left::Refused(refused));

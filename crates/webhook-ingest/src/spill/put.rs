@@ -7,16 +7,18 @@ use futures::future::join_all;
 use kernel::{Clock, EventId};
 use prost::Message;
 
+use super::kept::Kept;
 use super::message::{SpilledBody, SpilledPack};
 use crate::taken::Taken;
 
 /// Bytes of bodies after which a message takes no more: below what a server takes unless told otherwise (1 MiB).
 const LARGEST_PACK: usize = 768 * 1_024;
 
-/// Puts bodies into the spill stream. Clones share the bound of messages in flight.
+/// Puts bodies into the spill stream, and remembers them. Clones share the bound of messages in flight.
 #[derive(Clone)]
 pub(crate) struct Spill {
     pub(crate) publisher: Publisher,
+    pub(crate) kept: Kept,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -34,6 +36,7 @@ impl Spill {
         let outcome = async { self.publisher.spill(&id, pack.encode_to_vec().into()).await?.await }.await;
         match outcome {
             Ok(_) => {
+                self.kept.add(bodies);
                 chassis::failpoint::reached("ingest.after_spill");
                 metrics::counter!("tsunagi_ingest_spilled_bodies_total").increment(bodies.len() as u64);
                 true

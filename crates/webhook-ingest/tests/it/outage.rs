@@ -75,6 +75,26 @@ async fn what_a_dead_replica_spilled_another_one_moves() {
 }
 
 #[tokio::test]
+async fn what_was_spilled_outlives_the_spill_stream() {
+    let mut server = postgres::Private::start().await.unwrap();
+    let stage = Stage::on(&server.cluster().unwrap(), nats::url(), "spill_lost").await;
+    let replica = stage.start().await;
+    server.kill9().await.unwrap();
+    let mut ids = Vec::new();
+    // One after the other: each a message of its own, more than anybody has in hand.
+    for _ in 0..12 {
+        let (id, body) = one();
+        assert_eq!(replica.post(&stage.account, body).await, 200);
+        ids.push(id);
+    }
+    assert!(nats::delete_streams(&stage.nats_url, &stage.prefix).await.unwrap() > 0);
+    server.start_again().await.unwrap();
+    stage.eventually_published(&ids).await;
+    assert_eq!(stage.count("SELECT count(*) FROM ingest.body").await, 12);
+    replica.stop().await;
+}
+
+#[tokio::test]
 async fn with_nats_away_postgres_alone_is_enough() {
     let mut server = nats::Private::start().await.unwrap();
     let stage = Stage::on(&postgres::Cluster::shared(), server.url(), "no_nats").await;
