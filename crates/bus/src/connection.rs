@@ -171,6 +171,8 @@ impl Bus {
         let mut options = ConnectOptions::new()
             .name(host.name())
             .retry_on_initial_connect()
+            // A process's own signals tell it nothing.
+            .no_echo()
             .max_reconnects(None)
             .connection_timeout(ANSWER_WITHIN)
             .request_timeout(Some(ANSWER_WITHIN))

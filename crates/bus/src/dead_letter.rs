@@ -185,7 +185,7 @@ impl DeadLetterService for DeadLetters {
         let mut rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(format!(
             "SELECT {COLUMNS} FROM {}.parked_message
              WHERE tenant_id = $1 AND gave_up_at IS NOT NULL AND ($2::text IS NULL OR state = $2)
-                AND ($3::timestamptz IS NULL OR (gave_up_at, message_id) < ($3, $4))
+                AND (gave_up_at, message_id) < (coalesce($3::timestamptz, 'infinity'), $4)
              ORDER BY gave_up_at DESC, message_id DESC LIMIT $5",
             tx.schema()
         )))

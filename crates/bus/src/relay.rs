@@ -42,6 +42,8 @@ const BATCH_LASTS: Duration = Duration::from_millis(100);
 const LOOKS_EVERY: Duration = Duration::from_secs(1);
 /// How often the stream is compared with what is remembered.
 const COMPARES_EVERY: Duration = Duration::from_secs(2);
+/// From one batch to the next at least, when nothing is known to wait: what is committed in between is published together.
+const PACE: Duration = Duration::from_millis(10);
 /// The pause after nothing could be published.
 const PAUSE: Duration = Duration::from_millis(150);
 
@@ -152,6 +154,7 @@ impl Relay {
                 continue;
             }
             commits.mark_unchanged();
+            let begun = Instant::now();
             let pause = match self.turn().await {
                 Ok(Turn::Worked) => continue,
                 Ok(Turn::Idle) => LOOKS_EVERY,
@@ -172,6 +175,7 @@ impl Relay {
                 Some(_) = signals.next() => {}
                 () = tokio::time::sleep(pause) => {}
             }
+            tokio::time::sleep_until(begun + PACE).await;
         }
         Ok(())
     }

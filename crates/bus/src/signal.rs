@@ -10,7 +10,7 @@ use crate::connection::Bus;
 const LARGEST: usize = 4096;
 
 impl Bus {
-    /// Tells every replica that watches `subject` (without prefix, for instance `signal.v1.messaging.conversation`). Nothing is
+    /// Tells every other replica that watches `subject` (without prefix, for instance `signal.v1.messaging.conversation`). Nothing is
     /// sent while NATS is away, or when `bytes` are more than 4 KiB.
     pub async fn signal(&self, subject: &str, bytes: impl Into<Bytes>) {
         let bytes = bytes.into();
@@ -23,8 +23,8 @@ impl Bus {
         }
     }
 
-    /// The signals on `subject` (`*` and `>` match as in NATS) from now on, over lost connections too; those sent meanwhile
-    /// are missed, and so may be some when this side is slow. Ends with the process.
+    /// The signals of other processes on `subject` (`*` and `>` match as in NATS) from now on, over lost connections too; those
+    /// sent meanwhile are missed, and so may be some when this side is slow. Ends with the process.
     pub async fn watch(&self, subject: &str) -> impl Stream<Item = Bytes> + Send + Unpin + use<> {
         match self.client().subscribe(self.prefixed(subject)).await {
             Ok(subscriber) => subscriber.map(|message| message.payload).left_stream(),

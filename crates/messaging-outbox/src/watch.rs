@@ -13,7 +13,8 @@ use chassis::Host;
 use chassis::postgres::{Database, TenantTx};
 use kernel::{Clock, ConversationId, MessageId, TenantId, Timestamp};
 use sqlx::Row as _;
-use tokio::sync::broadcast;
+use tokio::sync::broadcast::{self, error::TryRecvError};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -29,6 +30,8 @@ const PAST: usize = 40;
 const AT_ONCE: i64 = 500;
 /// How often a reader looks when nobody wakes it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// From one look to the next at least: what changes in between is told together.
+const PACE: Duration = Duration::from_millis(10);
 /// How long changes are kept, and so how old a cursor may be.
 pub(crate) const KEPT_HOURS: i64 = 24;
 
@@ -171,6 +174,9 @@ impl Hub {
     ) {
         loop {
             let Some(feed) = feed.upgrade() else { return };
+            let begun = Instant::now();
+            // Whoever called before this look is answered by it.
+            while !matches!(wakes.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)) {}
             match self.look(tenant, &mut position).await {
                 Ok(batches) => batches.into_iter().for_each(|batch| {
                     // Nobody may be listening at this moment.
@@ -193,6 +199,7 @@ impl Hub {
                     },
                 }
             }
+            tokio::time::sleep_until(begun + PACE).await;
         }
     }
 

@@ -183,10 +183,12 @@ fn claim_text(schema: &str) -> String {
     )
 }
 
+/// Not waiting for the disk: what a crash forgets of it is published again, which everybody bears.
 fn complete_text(schema: &str) -> String {
     format!(
         "WITH done AS (
-            DELETE FROM {schema}.outbox_pending p USING unnest($1::uuid[], $2::int8[]) d (tenant_id, sequence)
+            DELETE FROM {schema}.outbox_pending p
+            USING unnest($1::uuid[], $2::int8[]) d (tenant_id, sequence), set_config('synchronous_commit', 'off', true)
             WHERE p.tenant_id = d.tenant_id AND p.sequence = d.sequence
                 AND EXISTS (SELECT FROM {schema}.stream_state WHERE stream = $4 AND epoch = $3)
             RETURNING p.tenant_id, p.sequence, coalesce(p.published_at, now()) AS published_at

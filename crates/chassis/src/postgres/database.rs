@@ -12,6 +12,9 @@ use super::{PostgresConfig, TenantTx};
 
 /// A connection that lay idle longer is asked whether it still lives before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// Plans for what is there now, in the words of PostgreSQL's `plan_cache_mode`: a queue table that was empty when a plan was made
+/// is long when it is used again, and statistics follow a minute later.
+const ANEW: &str = "force_custom_plan";
 
 /// The database as one service sees it. Clones share the pools.
 #[derive(Clone, Debug)]
@@ -32,8 +35,9 @@ impl Database {
     /// When the address or its TLS options are wrong.
     #[expect(clippy::unused_async, reason = "pools can be made inside a runtime only, and there every caller awaits")]
     pub async fn connect(schema: &'static str, config: &PostgresConfig) -> Result<Self, sqlx::Error> {
-        let service = pool(schema, config.connections, config)?;
-        let worker = pool(&format!("{schema}_worker"), config.worker_connections, config)?;
+        // A service repeats its statements over and over: making a plan anew for each run's values costs as much as the run.
+        let service = pool(schema, config.connections, "force_generic_plan", config)?;
+        let worker = pool(&format!("{schema}_worker"), config.worker_connections, ANEW, config)?;
         Ok(Self(Arc::new(Pools { schema, service, worker })))
     }
 
@@ -43,8 +47,21 @@ impl Database {
     /// When no connection is to be had within the acquire timeout. Connections that a restart of the server cut are
     /// passed over, so an error means that the database is away now.
     pub async fn tenant(&self, tenant: TenantId) -> Result<TenantTx, sqlx::Error> {
+        self.begin(tenant, "").await
+    }
+
+    /// As [`Database::tenant`], for statements over queue tables. These are empty one moment and long the next, so each
+    /// statement is planned for what is there now, as it always is for the worker role.
+    ///
+    /// # Errors
+    /// As [`Database::tenant`].
+    pub async fn tenant_over_queues(&self, tenant: TenantId) -> Result<TenantTx, sqlx::Error> {
+        self.begin(tenant, &format!("; SET LOCAL plan_cache_mode = {ANEW}")).await
+    }
+
+    async fn begin(&self, tenant: TenantId, more: &str) -> Result<TenantTx, sqlx::Error> {
         // The ID is formatted from 128 bits, so the text can only be a UUID.
-        let begin = format!("BEGIN; SET LOCAL tsunagi.tenant = '{tenant}'");
+        let begin = format!("BEGIN; SET LOCAL tsunagi.tenant = '{tenant}'{more}");
         let mut dead_connections_left = self.0.service.options().get_max_connections();
         loop {
             match self.0.service.begin_with(AssertSqlSafe(begin.clone())).await {
@@ -96,12 +113,15 @@ fn is_cut(error: &sqlx::Error) -> bool {
     }
 }
 
-fn pool(role: &str, connections: u32, config: &PostgresConfig) -> Result<PgPool, sqlx::Error> {
+fn pool(role: &str, connections: u32, plans: &str, config: &PostgresConfig) -> Result<PgPool, sqlx::Error> {
     let milliseconds = |timeout: Duration| timeout.as_millis().to_string();
     let mut options: PgConnectOptions = config.url.as_str().parse()?;
     options = options.username(role).application_name(role).options([
         // Every statement is short. One whose cost was overestimated would be compiled for longer than it runs.
         ("jit", "off".to_owned()),
+        ("plan_cache_mode", plans.to_owned()),
+        // Nor may a plan that was made while a table was empty read the whole of it an hour later: there is an index for all.
+        ("enable_seqscan", "off".to_owned()),
         ("statement_timeout", milliseconds(config.statement_timeout)),
         ("idle_in_transaction_session_timeout", milliseconds(config.statement_timeout * 2)),
         ("lock_timeout", milliseconds(config.statement_timeout / 2)),

@@ -170,7 +170,7 @@ pub(crate) async fn list(
              EXISTS (SELECT FROM identity.channel_credential c
                  WHERE c.tenant_id = a.tenant_id AND c.account_id = a.account_id) AS has_credential
          FROM identity.official_account a
-         WHERE a.tenant_id = $1 AND ($2::timestamptz IS NULL OR (a.create_time, a.account_id) > ($2, $3))
+         WHERE a.tenant_id = $1 AND (a.create_time, a.account_id) > (coalesce($2::timestamptz, '-infinity'), $3)
          ORDER BY a.create_time, a.account_id LIMIT $4",
     )
     .bind(tx.tenant().uuid())

@@ -136,7 +136,7 @@ pub(crate) async fn list(
     let rows = sqlx::query(
         "SELECT * FROM identity.activity
          WHERE tenant_id = $1 AND customer_id = $2
-             AND ($3::timestamptz IS NULL OR (start_time, activity_id) < ($3, $4))
+             AND (start_time, activity_id) < (coalesce($3::timestamptz, 'infinity'), $4)
          ORDER BY start_time DESC, activity_id DESC LIMIT $5",
     )
     .bind(tx.tenant().uuid())
@@ -156,7 +156,7 @@ pub(crate) async fn list_by_id(
     size: i64,
 ) -> Result<Vec<StoredActivity>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT * FROM identity.activity WHERE tenant_id = $1 AND ($2::uuid IS NULL OR activity_id > $2)
+        "SELECT * FROM identity.activity WHERE tenant_id = $1 AND activity_id > coalesce($2::uuid, '00000000-0000-0000-0000-000000000000')
          ORDER BY activity_id LIMIT $3",
     )
     .bind(tx.tenant().uuid())

@@ -252,7 +252,7 @@ pub(crate) async fn list(
         "SELECT c.*, ",
         include_str!("customer_contacts.sql"),
         " FROM identity.customer c
-          WHERE c.tenant_id = $1 AND ($2::timestamptz IS NULL OR (c.update_time, c.customer_id) < ($2, $3))
+          WHERE c.tenant_id = $1 AND (c.update_time, c.customer_id) < (coalesce($2::timestamptz, 'infinity'), $3)
           ORDER BY c.update_time DESC, c.customer_id DESC LIMIT $4"
     ))
     .bind(tx.tenant().uuid())
@@ -272,7 +272,7 @@ pub(crate) async fn list_by_id(
 ) -> Result<Vec<StoredCustomer>, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT c.*, '[]'::jsonb AS phones, '[]'::jsonb AS addresses FROM identity.customer c
-         WHERE c.tenant_id = $1 AND ($2::uuid IS NULL OR c.customer_id > $2) ORDER BY c.customer_id LIMIT $3",
+         WHERE c.tenant_id = $1 AND c.customer_id > coalesce($2::uuid, '00000000-0000-0000-0000-000000000000') ORDER BY c.customer_id LIMIT $3",
     )
     .bind(tx.tenant().uuid())
     .bind(after.map(CustomerId::uuid))

@@ -140,7 +140,7 @@ pub(crate) async fn list_line_users(
 ) -> Result<Vec<StoredLineUser>, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT *, version AS line_user_version FROM identity.line_user
-         WHERE tenant_id = $1 AND ($2::uuid IS NULL OR friend_id > $2) ORDER BY friend_id LIMIT $3",
+         WHERE tenant_id = $1 AND friend_id > coalesce($2::uuid, '00000000-0000-0000-0000-000000000000') ORDER BY friend_id LIMIT $3",
     )
     .bind(tx.tenant().uuid())
     .bind(after.map(FriendId::uuid))

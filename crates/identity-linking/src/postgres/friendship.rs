@@ -216,7 +216,7 @@ pub(crate) async fn list(
          JOIN identity.line_user u ON u.tenant_id = f.tenant_id AND u.friend_id = f.friend_id
          LEFT JOIN identity.friend_attributes a ON a.tenant_id = f.tenant_id AND a.friend_id = f.friend_id
          WHERE f.tenant_id = $1 AND f.account_id = $2 AND ($3::text IS NULL OR f.state = $3)
-             AND ($4::timestamptz IS NULL OR (f.first_seen_time, f.friend_id) < ($4, $5))
+             AND (f.first_seen_time, f.friend_id) < (coalesce($4::timestamptz, 'infinity'), $5)
          ORDER BY f.first_seen_time DESC, f.friend_id DESC LIMIT $6",
     )
     .bind(tx.tenant().uuid())
@@ -272,7 +272,7 @@ pub(crate) async fn list_all(
         "SELECT f.*, u.line_user_id
          FROM identity.friendship f
          JOIN identity.line_user u ON u.tenant_id = f.tenant_id AND u.friend_id = f.friend_id
-         WHERE f.tenant_id = $1 AND ($2::uuid IS NULL OR (f.account_id, f.friend_id) > ($2, $3))
+         WHERE f.tenant_id = $1 AND (f.account_id, f.friend_id) > (coalesce($2::uuid, '00000000-0000-0000-0000-000000000000'), $3)
          ORDER BY f.account_id, f.friend_id LIMIT $4",
     )
     .bind(tx.tenant().uuid())

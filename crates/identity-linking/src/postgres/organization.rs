@@ -86,7 +86,7 @@ pub(crate) async fn list(
     let (time, id) = after.unzip();
     let rows = sqlx::query(
         "SELECT * FROM identity.organization
-         WHERE tenant_id = $1 AND ($2::timestamptz IS NULL OR (create_time, organization_id) > ($2, $3))
+         WHERE tenant_id = $1 AND (create_time, organization_id) > (coalesce($2::timestamptz, '-infinity'), $3)
          ORDER BY create_time, organization_id LIMIT $4",
     )
     .bind(tx.tenant().uuid())

@@ -138,7 +138,7 @@ pub(crate) async fn list(
              ARRAY(SELECT k.public_key FROM identity.assertion_key k
                  WHERE k.tenant_id = p.tenant_id AND k.principal_id = p.principal_id ORDER BY k.key_id) AS public_keys
          FROM identity.principal p
-         WHERE p.tenant_id = $1 AND ($2::timestamptz IS NULL OR (p.create_time, p.principal_id) > ($2, $3))
+         WHERE p.tenant_id = $1 AND (p.create_time, p.principal_id) > (coalesce($2::timestamptz, '-infinity'), $3)
          ORDER BY p.create_time, p.principal_id LIMIT $4",
     )
     .bind(tx.tenant().uuid())

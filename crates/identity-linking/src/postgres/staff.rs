@@ -137,7 +137,7 @@ pub(crate) async fn list(
         "SELECT s.*, ARRAY(SELECT o.organization_id FROM identity.staff_organization o
              WHERE o.tenant_id = s.tenant_id AND o.staff_id = s.staff_id) AS organization_ids
          FROM identity.staff_member s
-         WHERE s.tenant_id = $1 AND ($2::timestamptz IS NULL OR (s.create_time, s.staff_id) > ($2, $3))
+         WHERE s.tenant_id = $1 AND (s.create_time, s.staff_id) > (coalesce($2::timestamptz, '-infinity'), $3)
          ORDER BY s.create_time, s.staff_id LIMIT $4",
     )
     .bind(tx.tenant().uuid())

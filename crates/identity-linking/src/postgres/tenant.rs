@@ -79,7 +79,7 @@ pub(crate) async fn ids(
     let (time, id) = after.unzip();
     let rows = sqlx::query(
         "SELECT tenant_id, create_time FROM identity.tenant
-         WHERE $1::timestamptz IS NULL OR (create_time, tenant_id) > ($1, $2)
+         WHERE (create_time, tenant_id) > (coalesce($1::timestamptz, '-infinity'), $2)
          ORDER BY create_time, tenant_id LIMIT $3",
     )
     .bind(time)

@@ -36,26 +36,33 @@ impl Conversation {
     }
 }
 
+/// Conversations `c` of `$from` for which `$rest` holds. What belongs to one is looked up row by row: no plan that was made while
+/// the tables were small can read the whole of them.
 macro_rules! select_conversation {
-    ($rest:literal) => {
+    ($from:literal, $rest:literal) => {
         concat!(
             "SELECT c.conversation_id, c.account_id, c.kind, c.chat_key, c.standby, c.unread_count, c.last_message_id,
                  c.last_message_time, c.activity_time, c.version, coalesce(u.display_name, g.display_name, '') AS display_name,
                  f.state AS friendship, a.state AS account_state,
-                 coalesce(t.suspended, false) AS suspended,
+                 coalesce((SELECT suspended FROM messaging.tenant_replica WHERE tenant_id = $1), false) AS suspended,
                  (SELECT max(r.usable_until) FROM messaging.reply_token r
-                  WHERE r.tenant_id = c.tenant_id AND r.conversation_id = c.conversation_id AND NOT r.used
+                  WHERE r.tenant_id = $1 AND r.conversation_id = c.conversation_id AND NOT r.used
                       AND r.usable_until > $2) AS reply_until
-             FROM messaging.conversation c
-             LEFT JOIN messaging.account_replica a USING (tenant_id, account_id)
-             LEFT JOIN messaging.tenant_replica t USING (tenant_id)
-             LEFT JOIN messaging.friendship_replica f
-                 ON (f.tenant_id, f.account_id, f.line_user_id) = (c.tenant_id, c.account_id, c.chat_key)
-             LEFT JOIN messaging.line_user_replica u
-                 ON (u.tenant_id, u.provider_id, u.line_user_id) = (c.tenant_id, a.provider_id, c.chat_key)
-             LEFT JOIN messaging.group_name g
-                 ON c.kind = 2 AND (g.tenant_id, g.conversation_id) = (c.tenant_id, c.conversation_id)
-             WHERE c.tenant_id = $1 AND ",
+             FROM ",
+            $from,
+            " LEFT JOIN LATERAL (
+                 SELECT state, provider_id FROM messaging.account_replica
+                 WHERE tenant_id = $1 AND account_id = c.account_id LIMIT 1) a ON true
+             LEFT JOIN LATERAL (
+                 SELECT state FROM messaging.friendship_replica
+                 WHERE tenant_id = $1 AND account_id = c.account_id AND line_user_id = c.chat_key LIMIT 1) f ON true
+             LEFT JOIN LATERAL (
+                 SELECT display_name FROM messaging.line_user_replica
+                 WHERE tenant_id = $1 AND provider_id = a.provider_id AND line_user_id = c.chat_key LIMIT 1) u ON true
+             LEFT JOIN LATERAL (
+                 SELECT display_name FROM messaging.group_name
+                 WHERE c.kind = 2 AND tenant_id = $1 AND conversation_id = c.conversation_id LIMIT 1) g ON true
+             WHERE ",
             $rest
         )
     };
@@ -67,12 +74,16 @@ pub(crate) async fn read(
     ids: &[ConversationId],
     now: Timestamp,
 ) -> Result<Vec<Conversation>, sqlx::Error> {
-    let rows = sqlx::query(select_conversation!("c.conversation_id = ANY ($3)"))
-        .bind(tx.tenant().uuid())
-        .bind(now)
-        .bind(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>())
-        .fetch_all(&mut **tx)
-        .await?;
+    let rows = sqlx::query(select_conversation!(
+        "unnest($3::uuid[]) AS k (id) CROSS JOIN LATERAL (
+             SELECT * FROM messaging.conversation WHERE tenant_id = $1 AND conversation_id = k.id LIMIT 1) c",
+        "true"
+    ))
+    .bind(tx.tenant().uuid())
+    .bind(now)
+    .bind(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>())
+    .fetch_all(&mut **tx)
+    .await?;
     rows.iter().map(conversation).collect()
 }
 
@@ -95,8 +106,9 @@ pub(crate) async fn list(
 ) -> Result<Vec<Conversation>, sqlx::Error> {
     let (time, id) = listing.after.unzip();
     let rows = sqlx::query(select_conversation!(
-        "($3::uuid[] = '{}' OR c.account_id = ANY ($3)) AND (NOT $4 OR c.unread_count > 0)
-             AND ($5::timestamptz IS NULL OR (c.activity_time, c.conversation_id) < ($5, $6))
+        "messaging.conversation c",
+        "c.tenant_id = $1 AND ($3::uuid[] = '{}' OR c.account_id = ANY ($3)) AND (NOT $4 OR c.unread_count > 0)
+             AND (c.activity_time, c.conversation_id) < (coalesce($5::timestamptz, 'infinity'), $6)
          ORDER BY c.activity_time DESC, c.conversation_id DESC LIMIT $7"
     ))
     .bind(tx.tenant().uuid())
@@ -185,7 +197,7 @@ pub(crate) async fn mark_read(
     let read = sqlx::query(
         "UPDATE messaging.message SET unread = false
          WHERE tenant_id = $1 AND conversation_id = $2 AND unread
-             AND ($3::timestamptz IS NULL OR (message_time, message_id) <= ($3, $4))",
+             AND (message_time, message_id) <= (coalesce($3::timestamptz, 'infinity'), $4)",
     )
     .bind(tx.tenant().uuid())
     .bind(id.uuid())
@@ -209,10 +221,11 @@ pub(crate) async fn mark_read(
 /// who fold inbound events do, so that two never wait for each other.
 pub(crate) async fn lock_of(tx: &mut TenantTx, messages: &[Uuid]) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "SELECT FROM messaging.conversation c
-         WHERE c.tenant_id = $1 AND c.conversation_id IN (
-             SELECT m.conversation_id FROM messaging.message m WHERE m.tenant_id = $1 AND m.message_id = ANY ($2))
-         ORDER BY c.conversation_id FOR NO KEY UPDATE",
+        "SELECT FROM (
+             SELECT DISTINCT (SELECT conversation_id FROM messaging.message WHERE tenant_id = $1 AND message_id = k.message_id)
+             FROM unnest($2::uuid[]) AS k (message_id) ORDER BY 1) AS c (id)
+         CROSS JOIN LATERAL (
+             SELECT FROM messaging.conversation WHERE tenant_id = $1 AND conversation_id = c.id FOR NO KEY UPDATE) locked",
     )
     .bind(tx.tenant().uuid())
     .bind(messages)

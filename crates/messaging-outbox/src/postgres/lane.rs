@@ -37,11 +37,10 @@ pub(crate) async fn with_work(
          SELECT j.tenant_id, j.account_id, NOT EXISTS (
              SELECT FROM messaging.lane l WHERE (l.tenant_id, l.account_id) = (j.tenant_id, j.account_id)
                  AND l.holder IS NOT NULL AND l.lease_until >= now()) AS free
-         FROM jump j
-         WHERE EXISTS (
+         FROM jump j CROSS JOIN LATERAL (
              SELECT FROM messaging.send s
              WHERE s.tenant_id = j.tenant_id AND s.account_id = j.account_id AND s.state = 0
-                 AND NOT (s.deferred AND s.due > now()))
+                 AND NOT (s.deferred AND s.due > now()) LIMIT 1) waiting
          LIMIT $1",
     )
     .bind(most)

@@ -50,8 +50,10 @@ pub(crate) struct Message {
     pub(crate) content: Option<(ContentState, String, i64)>,
 }
 
+/// Messages `m` of `$from` for which `$rest` holds. What belongs to one is looked up row by row: no plan that was made while the
+/// tables were small can read the whole of them.
 macro_rules! select_message {
-    ($rest:literal) => {
+    ($from:literal, $rest:literal) => {
         concat!(
             "SELECT m.message_id, m.conversation_id, m.account_id, m.class, m.direction, m.state, m.message_time, m.unread,
                  m.send_method, m.edit_time, m.unsend_time, m.accept_time, m.staff_id, m.staff_display_name, m.principal_id,
@@ -60,18 +62,26 @@ macro_rules! select_message {
                  s.state AS queue_state, coalesce(s.in_doubt, false) AS in_doubt,
                  x.kind AS failure_kind, x.line_message, x.line_details, x.line_request_id AS failure_request_id,
                  x.http_status, x.attempts, k.state AS content_state, k.content_type, k.size
-             FROM messaging.message m
-             LEFT JOIN messaging.send s
-                 ON m.direction = 2 AND (s.tenant_id, s.account_id, s.class, s.message_id) =
-                     (m.tenant_id, m.account_id, m.class, m.message_id)
-             LEFT JOIN messaging.send_failure x
-                 ON (x.tenant_id, x.message_id) = (m.tenant_id, m.message_id) AND m.state = ANY ($2)
-             LEFT JOIN messaging.account_replica a ON m.writer_line_user_id IS NOT NULL
-                 AND (a.tenant_id, a.account_id) = (m.tenant_id, m.account_id)
-             LEFT JOIN messaging.line_user_replica u
-                 ON (u.tenant_id, u.provider_id, u.line_user_id) = (a.tenant_id, a.provider_id, m.writer_line_user_id)
-             LEFT JOIN messaging.content k ON (k.tenant_id, k.message_id) = (m.tenant_id, m.message_id)
-             WHERE m.tenant_id = $1 AND ",
+             FROM ",
+            $from,
+            " LEFT JOIN LATERAL (
+                 SELECT state, in_doubt FROM messaging.send
+                 WHERE m.direction = 2 AND tenant_id = $1 AND account_id = m.account_id AND class = m.class
+                     AND message_id = m.message_id LIMIT 1) s ON true
+             LEFT JOIN LATERAL (
+                 SELECT * FROM messaging.send_failure
+                 WHERE m.state = ANY ($2) AND tenant_id = $1 AND message_id = m.message_id LIMIT 1) x ON true
+             LEFT JOIN LATERAL (
+                 SELECT provider_id FROM messaging.account_replica
+                 WHERE m.writer_line_user_id IS NOT NULL AND tenant_id = $1 AND account_id = m.account_id LIMIT 1) a ON true
+             LEFT JOIN LATERAL (
+                 SELECT display_name FROM messaging.line_user_replica
+                 WHERE tenant_id = $1 AND provider_id = a.provider_id AND line_user_id = m.writer_line_user_id
+                 LIMIT 1) u ON true
+             LEFT JOIN LATERAL (
+                 SELECT state, content_type, size FROM messaging.content
+                 WHERE tenant_id = $1 AND message_id = m.message_id LIMIT 1) k ON true
+             WHERE ",
             $rest
         )
     };
@@ -79,12 +89,16 @@ macro_rules! select_message {
 
 /// Reads messages by their IDs, in no order.
 pub(crate) async fn read(tx: &mut TenantTx, ids: &[MessageId]) -> Result<Vec<Message>, sqlx::Error> {
-    let rows = sqlx::query(select_message!("m.message_id = ANY ($3)"))
-        .bind(tx.tenant().uuid())
-        .bind(with_failure())
-        .bind(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>())
-        .fetch_all(&mut **tx)
-        .await?;
+    let rows = sqlx::query(select_message!(
+        "unnest($3::uuid[]) AS i (id) CROSS JOIN LATERAL (
+             SELECT * FROM messaging.message WHERE tenant_id = $1 AND message_id = i.id LIMIT 1) m",
+        "true"
+    ))
+    .bind(tx.tenant().uuid())
+    .bind(with_failure())
+    .bind(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>())
+    .fetch_all(&mut **tx)
+    .await?;
     rows.iter().map(message).collect()
 }
 
@@ -97,7 +111,9 @@ pub(crate) async fn list(
 ) -> Result<Vec<Message>, sqlx::Error> {
     let (time, id) = after.unzip();
     let rows = sqlx::query(select_message!(
-        "m.conversation_id = $3 AND ($4::timestamptz IS NULL OR (m.message_time, m.message_id) < ($4, $5))
+        "messaging.message m",
+        "m.tenant_id = $1 AND m.conversation_id = $3
+             AND (m.message_time, m.message_id) < (coalesce($4::timestamptz, 'infinity'), $5)
          ORDER BY m.message_time DESC, m.message_id DESC LIMIT $6"
     ))
     .bind(tx.tenant().uuid())
@@ -122,26 +138,32 @@ pub(crate) struct Outbound {
 }
 
 /// Lists outbound messages, the latest first. Their IDs carry their time; inbound ones are spread over all of the space, and
-/// hardly any lie below the present.
+/// hardly any lie below the present. What waits to leave is found through the queue, however long the past is.
 pub(crate) async fn list_outbound(tx: &mut TenantTx, outbound: &Outbound) -> Result<Vec<Message>, sqlx::Error> {
     let query = match outbound.state {
         Some(state) if MessageState::FOR_ATTENTION.contains(&state) => select_message!(
-            "m.message_id < $3 AND m.attention = $4
+            "messaging.message m",
+            "m.tenant_id = $1 AND m.message_id < $3 AND m.attention = $4
                  AND ($5::uuid IS NULL OR m.account_id = $5)
              ORDER BY m.message_id DESC LIMIT $6"
         ),
         Some(MessageState::Sending) => select_message!(
-            "m.message_id < $3 AND $4::smallint IS NOT NULL AND m.direction = 2 AND (s.state = 1 OR s.in_doubt)
+            "messaging.send q CROSS JOIN LATERAL (
+                 SELECT * FROM messaging.message WHERE tenant_id = $1 AND message_id = q.message_id LIMIT 1) m",
+            "q.tenant_id = $1 AND q.message_id < $3 AND $4::smallint IS NOT NULL AND (q.state = 1 OR q.in_doubt)
                  AND ($5::uuid IS NULL OR m.account_id = $5)
              ORDER BY m.message_id DESC LIMIT $6"
         ),
         Some(MessageState::Queued) => select_message!(
-            "m.message_id < $3 AND m.direction = 2 AND m.state = $4 AND s.state = 0 AND NOT s.in_doubt
+            "messaging.send q CROSS JOIN LATERAL (
+                 SELECT * FROM messaging.message WHERE tenant_id = $1 AND message_id = q.message_id LIMIT 1) m",
+            "q.tenant_id = $1 AND q.message_id < $3 AND m.state = $4 AND q.state = 0 AND NOT q.in_doubt
                  AND ($5::uuid IS NULL OR m.account_id = $5)
              ORDER BY m.message_id DESC LIMIT $6"
         ),
         _ => select_message!(
-            "m.message_id < $3 AND m.direction = 2 AND ($4::smallint IS NULL OR m.state = $4)
+            "messaging.message m",
+            "m.tenant_id = $1 AND m.message_id < $3 AND m.direction = 2 AND ($4::smallint IS NULL OR m.state = $4)
                  AND ($5::uuid IS NULL OR m.account_id = $5)
              ORDER BY m.message_id DESC LIMIT $6"
         ),

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use chassis::postgres::TenantTx;
 use kernel::{AccountId, ConversationId, Timestamp};
+use messaging_outbox_core::pack;
 use sqlx::Row as _;
 use uuid::Uuid;
 
@@ -27,16 +28,18 @@ pub(crate) struct Fresh {
 /// again, redelivered, moves the time. Returns the accounts of messages that were put back.
 pub(crate) async fn keep(tx: &mut TenantTx, tokens: &[Fresh]) -> Result<HashSet<AccountId>, sqlx::Error> {
     let all = |of: fn(&Fresh) -> Uuid| tokens.iter().map(of).collect::<Vec<_>>();
-    let put_back: Vec<Uuid> = sqlx::query_scalar(
+    // In the order of the index of what was put back: no plan that was made while the queue was empty reads the whole of it.
+    let put_back: Vec<(Uuid, i16, Uuid)> = sqlx::query_as(
         "WITH kept AS (
              INSERT INTO messaging.reply_token (tenant_id, reply_token_id, conversation_id, usable_until, ciphertext)
              SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $5::timestamptz[], $6::bytea[])
              ON CONFLICT (tenant_id, reply_token_id) DO UPDATE SET usable_until = excluded.usable_until)
-         UPDATE messaging.send s SET due = now()
-         FROM unnest($3::uuid[], $4::uuid[]) AS c (conversation_id, account_id)
-         WHERE s.tenant_id = $1 AND s.account_id = c.account_id AND s.conversation_id = c.conversation_id
-             AND s.deferred AND s.state = 0 AND NOT s.in_doubt
-         RETURNING s.account_id",
+         SELECT c.account_id, s.class, s.message_id FROM unnest($3::uuid[], $4::uuid[]) AS c (conversation_id, account_id)
+         CROSS JOIN LATERAL (
+             SELECT class, message_id FROM messaging.send
+             WHERE tenant_id = $1 AND account_id = c.account_id AND conversation_id = c.conversation_id
+                 AND deferred AND state = 0 AND NOT in_doubt
+             ORDER BY message_id LIMIT $7) s",
     )
     .bind(tx.tenant().uuid())
     .bind(all(|token| token.id))
@@ -44,9 +47,24 @@ pub(crate) async fn keep(tx: &mut TenantTx, tokens: &[Fresh]) -> Result<HashSet<
     .bind(all(|token| token.account.uuid()))
     .bind(tokens.iter().map(|token| token.usable_until).collect::<Vec<_>>())
     .bind(tokens.iter().map(|token| token.ciphertext.as_slice()).collect::<Vec<_>>())
+    // As many of a conversation as one reply holds.
+    .bind(i64::try_from(pack::LARGEST).unwrap_or(i64::MAX))
     .fetch_all(&mut **tx)
     .await?;
-    Ok(put_back.into_iter().map(AccountId::from).collect())
+    for (account, class, message) in &put_back {
+        // One by one, for there is hardly ever one.
+        sqlx::query(
+            "UPDATE messaging.send SET due = now() WHERE tenant_id = $1 AND account_id = $2 AND class = $3 AND message_id = $4
+                 AND deferred AND state = 0 AND NOT in_doubt",
+        )
+        .bind(tx.tenant().uuid())
+        .bind(account)
+        .bind(class)
+        .bind(message)
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(put_back.into_iter().map(|(account, ..)| AccountId::from(account)).collect())
 }
 
 /// The tokens of `conversations` that nobody used and that are usable after `now`, the one that ends first foremost.

@@ -206,12 +206,17 @@ pub(crate) struct Body {
 /// Reads what messages say and to whom.
 pub(crate) async fn bodies(tx: &mut TenantTx, messages: &[Uuid]) -> Result<Vec<Body>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT m.message_id, m.object, c.kind, c.chat_key, c.standby, f.state AS friendship
-         FROM messaging.message m
-         JOIN messaging.conversation c USING (tenant_id, conversation_id)
-         LEFT JOIN messaging.friendship_replica f
-             ON (f.tenant_id, f.account_id, f.line_user_id) = (c.tenant_id, c.account_id, c.chat_key)
-         WHERE m.tenant_id = $1 AND m.message_id = ANY ($2)",
+        "SELECT k.message_id, m.object, c.kind, c.chat_key, c.standby, f.state AS friendship
+         FROM unnest($2::uuid[]) AS k (message_id)
+         CROSS JOIN LATERAL (
+             SELECT conversation_id, object FROM messaging.message
+             WHERE tenant_id = $1 AND message_id = k.message_id LIMIT 1) m
+         CROSS JOIN LATERAL (
+             SELECT account_id, kind, chat_key, standby FROM messaging.conversation
+             WHERE tenant_id = $1 AND conversation_id = m.conversation_id LIMIT 1) c
+         LEFT JOIN LATERAL (
+             SELECT state FROM messaging.friendship_replica
+             WHERE tenant_id = $1 AND account_id = c.account_id AND line_user_id = c.chat_key LIMIT 1) f ON true",
     )
     .bind(tx.tenant().uuid())
     .bind(messages)

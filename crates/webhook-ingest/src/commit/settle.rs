@@ -195,10 +195,7 @@ pub(super) async fn connect(database: &Database) -> Result<PgConnection, sqlx::E
     // The plan does not depend on the values: making it anew for each batch would cost more than running it.
     // And it is the one through the indexes, whatever statistics say of tables that are empty now and long an hour later.
     connection
-        .execute(
-            "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off;
-             SET enable_mergejoin = off; SET jit = off",
-        )
+        .execute("SET plan_cache_mode = force_generic_plan; SET enable_hashjoin = off; SET enable_mergejoin = off")
         .await?;
     Ok(connection)
 }
