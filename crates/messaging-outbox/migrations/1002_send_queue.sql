@@ -33,6 +33,63 @@ CREATE INDEX send_deferred ON {schema}.send (tenant_id, account_id, conversation
 SELECT {schema}.isolate('{schema}.send');
 SELECT {schema}.isolate_queue('{schema}.send', 'SELECT, UPDATE');
 
+-- What happens to many rows of the queue at once happens here to one after the other, each found by its key. A join would do it
+-- by a plan, and the plan by an estimate: a queue that was empty when it was looked at and has a million rows a moment later is
+-- read whole for every row.
+
+-- Into the hands of the lane's holder of that epoch. What another holder left in hand is in doubt when it was frozen, or when it
+-- goes as a push alone (`alone`: that policy).
+CREATE FUNCTION {schema}.send_take(
+    owner uuid, account uuid, of_class smallint, message uuid, holder_epoch bigint, alone smallint
+) RETURNS SETOF {schema}.send LANGUAGE plpgsql ROWS 1 AS $$
+BEGIN
+    RETURN QUERY UPDATE {schema}.send s
+        SET state = 1, epoch = holder_epoch, attempts = least(s.attempts + 1, 30000), deferred = false,
+            first_time = coalesce(s.first_time, now()),
+            in_doubt = s.in_doubt OR (s.state = 1 AND (s.send_method IS NOT NULL OR s.class > 0 OR s.policy = alone))
+        WHERE s.tenant_id = owner AND s.account_id = account AND s.class = of_class AND s.message_id = message
+        RETURNING s.*;
+END
+$$;
+GRANT EXECUTE ON FUNCTION {schema}.send_take(uuid, uuid, smallint, uuid, bigint, smallint) TO {schema}_worker;
+
+-- Freezes rows in hand into their requests; tells how many still were in the hands of that epoch's holder.
+CREATE FUNCTION {schema}.send_freeze(
+    owner uuid, accounts uuid[], classes smallint[], messages uuid[], epochs bigint[], methods smallint[], packs uuid[],
+    tokens uuid[]
+) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+    frozen int := 0;
+BEGIN
+    FOR i IN 1 .. cardinality(messages) LOOP
+        UPDATE {schema}.send SET send_method = methods[i], pack_id = packs[i], reply_token_id = tokens[i]
+        WHERE tenant_id = owner AND account_id = accounts[i] AND class = classes[i] AND message_id = messages[i]
+            AND epoch = epochs[i] AND state = 1;
+        IF FOUND THEN
+            frozen := frozen + 1;
+        END IF;
+    END LOOP;
+    RETURN frozen;
+END
+$$;
+GRANT EXECUTE ON FUNCTION {schema}.send_freeze(
+    uuid, uuid[], smallint[], uuid[], bigint[], smallint[], uuid[], uuid[]) TO {schema};
+
+-- Takes rows out; tells which were there.
+CREATE FUNCTION {schema}.send_remove(owner uuid, accounts uuid[], classes smallint[], messages uuid[])
+RETURNS SETOF uuid LANGUAGE plpgsql ROWS 100 AS $$
+BEGIN
+    FOR i IN 1 .. cardinality(messages) LOOP
+        DELETE FROM {schema}.send
+        WHERE tenant_id = owner AND account_id = accounts[i] AND class = classes[i] AND message_id = messages[i];
+        IF FOUND THEN
+            RETURN NEXT messages[i];
+        END IF;
+    END LOOP;
+END
+$$;
+GRANT EXECUTE ON FUNCTION {schema}.send_remove(uuid, uuid[], smallint[], uuid[]) TO {schema};
+
 -- Who sends for an account. `holder` is null when the lane was given back; `taken_over` says that another holder's lease ran
 -- out instead, so that something of it may still be on its way for the length of one call.
 CREATE TABLE {schema}.lane (

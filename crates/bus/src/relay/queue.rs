@@ -187,11 +187,9 @@ fn claim_text(schema: &str) -> String {
 fn complete_text(schema: &str) -> String {
     format!(
         "WITH done AS (
-            DELETE FROM {schema}.outbox_pending p
-            USING unnest($1::uuid[], $2::int8[]) d (tenant_id, sequence), set_config('synchronous_commit', 'off', true)
-            WHERE p.tenant_id = d.tenant_id AND p.sequence = d.sequence
-                AND EXISTS (SELECT FROM {schema}.stream_state WHERE stream = $4 AND epoch = $3)
-            RETURNING p.tenant_id, p.sequence, coalesce(p.published_at, now()) AS published_at
+            SELECT d.* FROM set_config('synchronous_commit', 'off', true),
+                {schema}.outbox_take_off($1, $2) d (tenant_id, sequence, published_at)
+            WHERE EXISTS (SELECT FROM {schema}.stream_state WHERE stream = $4 AND epoch = $3)
          ), noted AS (
             INSERT INTO {schema}.outbox_published (tenant_id, epoch, published_at, last_published_at, sequences)
             SELECT tenant_id, $3, published_at, now(), array_agg(sequence ORDER BY sequence)

@@ -136,9 +136,8 @@ pub(crate) async fn claim(worker: &PgPool, holder: Uuid, wants: &[Want]) -> Resu
              JOIN messaging.lane l USING (tenant_id, account_id)
              WHERE l.holder = $1 AND l.epoch = w.epoch AND l.lease_until > now()),
          picked AS (
-             SELECT s.tenant_id, s.account_id, s.class, s.message_id, s.state AS old_state, w.epoch
-             FROM want w CROSS JOIN LATERAL (
-                 SELECT q.tenant_id, q.account_id, q.class, q.message_id, q.state FROM messaging.send q
+             SELECT s.*, w.epoch FROM want w CROSS JOIN LATERAL (
+                 SELECT q.tenant_id, q.account_id, q.class, q.message_id FROM messaging.send q
                  WHERE q.tenant_id = w.tenant_id AND q.account_id = w.account_id AND q.class <= w.last_class
                      AND (q.state = 0 OR q.epoch < w.epoch) AND NOT (q.deferred AND q.due > now())
                      AND NOT EXISTS (
@@ -147,14 +146,10 @@ pub(crate) async fn claim(worker: &PgPool, holder: Uuid, wants: &[Want]) -> Resu
                              AND e.conversation_id = q.conversation_id AND e.class = q.class
                              AND e.message_id < q.message_id)
                  ORDER BY q.class, q.message_id LIMIT w.room FOR UPDATE OF q SKIP LOCKED) s)
-         UPDATE messaging.send s
-         SET state = 1, epoch = p.epoch, attempts = least(s.attempts + 1, 30000), deferred = false,
-             first_time = coalesce(s.first_time, now()),
-             in_doubt = s.in_doubt OR (p.old_state = 1 AND (s.send_method IS NOT NULL OR s.class > 0 OR s.policy = $7))
+         SELECT s.tenant_id, s.account_id, s.class, s.message_id, s.conversation_id, s.policy, s.silent, s.attempts,
+             s.first_time, s.in_doubt, s.send_method, s.pack_id, s.reply_token_id, s.trace
          FROM picked p
-         WHERE (s.tenant_id, s.account_id, s.class, s.message_id) = (p.tenant_id, p.account_id, p.class, p.message_id)
-         RETURNING s.tenant_id, s.account_id, s.class, s.message_id, s.conversation_id, s.policy, s.silent, s.attempts,
-             s.first_time, s.in_doubt, s.send_method, s.pack_id, s.reply_token_id, s.trace",
+         CROSS JOIN LATERAL messaging.send_take(p.tenant_id, p.account_id, p.class, p.message_id, p.epoch, $7::smallint) s",
     )
     .bind(holder)
     .bind(wants.iter().map(|want| want.key.tenant.uuid()).collect::<Vec<_>>())
@@ -250,24 +245,18 @@ pub(crate) struct Frozen {
 
 /// Freezes requests before their call. Returns whether every message is still in this holder's hands.
 pub(crate) async fn freeze(tx: &mut TenantTx, frozen: &[Frozen]) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query(
-        "UPDATE messaging.send s SET send_method = f.send_method, pack_id = f.pack_id, reply_token_id = f.reply_token_id
-         FROM unnest($2::uuid[], $3::smallint[], $4::uuid[], $5::bigint[], $6::smallint[], $7::uuid[], $8::uuid[])
-             AS f (account_id, class, message_id, epoch, send_method, pack_id, reply_token_id)
-         WHERE s.tenant_id = $1 AND (s.account_id, s.class, s.message_id, s.epoch) =
-             (f.account_id, f.class, f.message_id, f.epoch) AND s.state = 1",
-    )
-    .bind(tx.tenant().uuid())
-    .bind(frozen.iter().map(|row| row.account.uuid()).collect::<Vec<_>>())
-    .bind(frozen.iter().map(|row| row.class).collect::<Vec<_>>())
-    .bind(frozen.iter().map(|row| row.message.uuid()).collect::<Vec<_>>())
-    .bind(frozen.iter().map(|row| row.epoch).collect::<Vec<_>>())
-    .bind(frozen.iter().map(|row| row.method.code()).collect::<Vec<_>>())
-    .bind(frozen.iter().map(|row| row.pack).collect::<Vec<_>>())
-    .bind(frozen.iter().map(|row| row.reply_token).collect::<Vec<_>>())
-    .execute(&mut **tx)
-    .await?;
-    Ok(usize::try_from(done.rows_affected()).is_ok_and(|count| count == frozen.len()))
+    let done: i32 = sqlx::query_scalar("SELECT messaging.send_freeze($1, $2, $3, $4, $5, $6, $7, $8)")
+        .bind(tx.tenant().uuid())
+        .bind(frozen.iter().map(|row| row.account.uuid()).collect::<Vec<_>>())
+        .bind(frozen.iter().map(|row| row.class).collect::<Vec<_>>())
+        .bind(frozen.iter().map(|row| row.message.uuid()).collect::<Vec<_>>())
+        .bind(frozen.iter().map(|row| row.epoch).collect::<Vec<_>>())
+        .bind(frozen.iter().map(|row| row.method.code()).collect::<Vec<_>>())
+        .bind(frozen.iter().map(|row| row.pack).collect::<Vec<_>>())
+        .bind(frozen.iter().map(|row| row.reply_token).collect::<Vec<_>>())
+        .fetch_one(&mut **tx)
+        .await?;
+    Ok(usize::try_from(done).is_ok_and(|count| count == frozen.len()))
 }
 
 /// The messages of `packs` that the lane's holder does not have yet.

@@ -43,10 +43,7 @@ pub(crate) async fn accept(
         "WITH done AS (
              SELECT * FROM unnest($2::uuid[], $3::smallint[], $4::uuid[], $5::smallint[], $6::text[], $7::text[], $8::text[])
                  AS d (account_id, class, message_id, send_method, line_message_id, quote_token, line_request_id)),
-         gone AS (
-             DELETE FROM messaging.send s USING done d
-             WHERE s.tenant_id = $1 AND (s.account_id, s.class, s.message_id) = (d.account_id, d.class, d.message_id)
-             RETURNING s.message_id)
+         gone AS (SELECT message_id FROM messaging.send_remove($1, $2, $3, $4) AS g (message_id))
          UPDATE messaging.message m
          SET state = $9, send_method = d.send_method, line_message_id = d.line_message_id, quote_token = d.quote_token,
              line_request_id = d.line_request_id, accept_time = $10
