@@ -305,6 +305,22 @@ fn a_text_cut_through_an_emoji_is_not_lost() {
 }
 
 #[test]
+fn a_number_nobody_can_hold_loses_no_event() {
+    let long = "1".repeat(5_000);
+    for (number, timestamp) in [(long.as_str(), i64::MAX), ("-1e999", i64::MIN), ("1.7e12", 1_700_000_000_000)] {
+        let raw = format!(
+            r#"{{"type":"message","timestamp":{number},"x":[{long}],"source":{{"type":"user","userId":"{USER}"}}}}"#
+        );
+        let body = format!(r#"{{"destination":"{BOT}","events":[{raw}]}}"#);
+        let envelope = Envelope::parse(body.as_bytes()).unwrap();
+        assert_eq!(envelope.events[0].facts.as_ref().unwrap().timestamp, timestamp);
+        let full = Event::parse(envelope.events[0].raw.get()).unwrap();
+        assert_eq!((full.timestamp, full.raw["x"][0].as_f64()), (timestamp, Some(1e308)));
+        assert_eq!(full.source.unwrap().user_id().unwrap().as_str(), USER);
+    }
+}
+
+#[test]
 fn nothing_personal_is_shown() {
     let message = event("message", &json!({"message": {"type": "text", "id": "1", "text": "secret words"}}));
     let parsed = parse(&message);
@@ -329,6 +345,19 @@ proptest! {
         prop_assert_eq!(Value::Object(parsed.raw), event);
     }
 
+    /// What has facts, and so is published, is an event to whom it is published to.
+    #[test]
+    fn what_has_facts_can_be_read_in_full(json in json_text()) {
+        for raw in [json.clone(), format!(r#"{{"type":"message","timestamp":1,"x":{json}}}"#)] {
+            let body = format!(r#"{{"destination":"{BOT}","events":[{raw}]}}"#);
+            let Ok(envelope) = Envelope::parse(body.as_bytes()) else { continue };
+            for event in envelope.events.iter().filter(|event| event.facts.is_ok()) {
+                let full = Event::parse(event.raw.get()).unwrap();
+                prop_assert_eq!(full.timestamp, event.facts.as_ref().unwrap().timestamp);
+            }
+        }
+    }
+
     /// Both levels tell the same about the same event.
     #[test]
     fn both_levels_agree(event in object(), kind in prop::sample::select(Event::KNOWN_TYPES), timestamp in any::<i64>()) {
@@ -348,6 +377,34 @@ proptest! {
         prop_assert_eq!(facts.source.as_ref().map(|s| s.kind.clone()), full.source.as_ref().map(Source::kind));
         prop_assert_eq!(facts.source.as_ref().and_then(|s| s.user_id.as_ref()), full.source.as_ref().and_then(Source::user_id));
     }
+}
+
+/// JSON as its grammar allows it, beyond what anybody holds.
+fn json_text() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        "-?(0|[1-9][0-9]{0,12})",
+        r"-?[1-9][0-9]{0,400}(\.[0-9]{1,9})?([eE][+-]?[0-9]{1,5})?",
+        r#""([a-z0-9\-]|\\u[0-9a-f]{4}|\\["\\n]|あ){0,8}""#,
+        "null|true",
+    ];
+    let name = prop_oneof![
+        prop::sample::select(vec![r#""type""#, r#""timestamp""#, r#""source""#, r#""message""#])
+            .prop_map(str::to_owned),
+        r#""(\\ud[89a-f][0-9a-f]{2}|[a-z])""#,
+    ];
+    leaf.prop_recursive(5, 24, 5, move |inner| {
+        let field = (name.clone(), inner.clone()).prop_map(|(name, value)| format!("{name}:{value}"));
+        prop_oneof![
+            prop::collection::vec(inner, 0..4).prop_map(|values| format!("[{}]", values.join(","))),
+            prop::collection::vec(field, 0..5).prop_map(|fields| {
+                format!(
+                    r#"{{"type":"message","timestamp":2{}{}}}"#,
+                    if fields.is_empty() { "" } else { "," },
+                    fields.join(",")
+                )
+            }),
+        ]
+    })
 }
 
 /// Objects that look like events here and there.

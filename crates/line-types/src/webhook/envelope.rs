@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use super::{
     depth::{self, MAX_DEPTH},
     event::Mode,
+    number,
     source::SourceKind,
 };
 use crate::id::{GroupId, MessageId, RoomId, UserId, WebhookEventId};
@@ -45,7 +46,8 @@ pub struct EventFacts<'a> {
     pub webhook_event_id: Option<WebhookEventId>,
     /// The event type: 1 to 64 of `A-Z a-z 0-9 _ -`, known to this version or not.
     pub event_type: Cow<'a, str>,
-    /// When it happened, in milliseconds since 1970 (never when it was redelivered).
+    /// When it happened, in milliseconds since 1970 (never when it was redelivered). Any number that LINE may write: the whole
+    /// part, and the nearest an `i64` holds; whether a calendar has such a day is for its reader to judge.
     pub timestamp: i64,
     /// Whether this channel may answer.
     pub mode: Mode,
@@ -120,7 +122,7 @@ pub enum EventFault {
     /// `type` is missing, or not 1 to 64 of `A-Z a-z 0-9 _ -`.
     #[error("event has no usable type")]
     NoType,
-    /// `timestamp` is missing or not a whole number.
+    /// `timestamp` is missing or no number.
     #[error("event has no timestamp")]
     NoTimestamp,
 }
@@ -142,14 +144,17 @@ impl<'a> Envelope<'a> {
 }
 
 impl<'a> EventFacts<'a> {
-    /// Reads the facts of one event, for example of one kept from an earlier body.
+    /// Reads the facts of one event, for example of one kept from an earlier body. What has facts, [`Event::parse`] reads.
+    ///
+    /// [`Event::parse`]: super::Event::parse
     pub fn read(raw: &'a RawValue) -> Result<Self, EventFault> {
         if !depth::within(raw.get(), MAX_DEPTH) {
             return Err(EventFault::TooDeep);
         }
         let wire: EventWire<'a> = object(Some(raw)).ok_or(EventFault::NotAnObject)?;
         let event_type = text(wire.kind).filter(|kind| is_usable_type(kind)).ok_or(EventFault::NoType)?;
-        let timestamp = parsed(wire.timestamp).ok_or(EventFault::NoTimestamp)?;
+        let timestamp = parsed(wire.timestamp).or_else(|| number::whole_of(wire.timestamp?.get()));
+        let timestamp = timestamp.ok_or(EventFault::NoTimestamp)?;
         let about = match event_type.as_ref() {
             "message" | "messageEdited" => object::<MessageWire>(wire.message).and_then(|message| text(message.id)),
             "unsend" => object::<UnsendWire>(wire.unsend).and_then(|unsend| text(unsend.message_id)),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{
     content::MessageContent,
     depth::{self, MAX_DEPTH},
-    lenient,
+    lenient, number,
     payload::{AccountLink, Beacon, Membership, Module, Postback},
     source::Source,
     surrogate,
@@ -25,7 +25,8 @@ pub struct Event {
     pub webhook_event_id: Option<WebhookEventId>,
     /// The event type as LINE wrote it; empty if it wrote none.
     pub event_type: String,
-    /// When it happened, in milliseconds since 1970. 0 where LINE gave none: such an event never wins over another.
+    /// When it happened, in milliseconds since 1970; the nearest an `i64` holds. 0 where LINE gave none: such an event never wins
+    /// over another.
     pub timestamp: i64,
     /// Whether this channel may answer.
     pub mode: Mode,
@@ -37,7 +38,8 @@ pub struct Event {
     pub reply_token: Option<String>,
     /// What happened.
     pub kind: EventKind,
-    /// The whole event as LINE sent it, with all that this version does not know.
+    /// The whole event as LINE sent it, with all that this version does not know. Half characters stand as U+FFFD and numbers
+    /// beyond what is held as ±1e308.
     pub raw: Map<String, Value>,
 }
 
@@ -154,8 +156,9 @@ impl Event {
         if !depth::within(raw, MAX_DEPTH) {
             return Err(EventError::TooDeep);
         }
-        // Half characters are rare: look for them only where reading failed.
-        match serde_json::from_str(raw).or_else(|_| serde_json::from_str(&surrogate::repaired(raw))) {
+        // Half characters and numbers beyond what is held are rare: look for them only where reading failed.
+        let repaired = |_| serde_json::from_str(&number::repaired(&surrogate::repaired(raw)));
+        match serde_json::from_str(raw).or_else(repaired) {
             Ok(Value::Object(object)) => Ok(Self::read(object)),
             Ok(_) => Err(EventError::NotAnObject),
             Err(_) => Err(EventError::NotJson),
@@ -167,7 +170,7 @@ impl Event {
         let event_type = text("type").unwrap_or_default().to_owned();
         Self {
             webhook_event_id: text("webhookEventId").and_then(|id| WebhookEventId::parse(id).ok()),
-            timestamp: raw.get("timestamp").and_then(Value::as_i64).unwrap_or_default(),
+            timestamp: raw.get("timestamp").and_then(number::whole).unwrap_or_default(),
             mode: text("mode").map_or(Mode::Active, Mode::from),
             is_redelivery: lenient::under(&raw, &["deliveryContext", "isRedelivery"]).unwrap_or(false),
             source: raw.get("source").and_then(Source::read),

@@ -10,6 +10,7 @@ mod depth;
 mod envelope;
 mod event;
 mod lenient;
+mod number;
 mod payload;
 mod source;
 mod surrogate;

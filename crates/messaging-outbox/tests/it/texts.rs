@@ -99,7 +99,7 @@ async fn five_messages_go_as_one_request_and_the_sixth_as_another() {
 }
 
 #[tokio::test]
-async fn what_a_user_writes_with_a_nul_or_half_a_character_in_it_is_kept_and_stops_nobody() {
+async fn what_no_text_and_no_number_can_hold_is_kept_and_stops_nobody() {
     let world = World::new("nul").await;
     let house = world.open().await;
     let tenant = world.tenant(&house).await;
@@ -117,6 +117,7 @@ async fn what_a_user_writes_with_a_nul_or_half_a_character_in_it_is_kept_and_sto
         r#""type":"sticker","packageId":"1","stickerId":"2","keywords":["a\u0000b"]"#,
         r#""type":"hologram","a\u0000b":"a\u0000b""#,
         r#""type":"location","title":"a\u0000b","latitude":1.5,"longitude":2.5"#,
+        &format!(r#""type":"file","fileName":"x","fileSize":{}"#, "1".repeat(5_000)),
         r#""type":"text","text":"the next""#,
     ];
     for (place, message) in (1..).zip(messages) {
@@ -130,6 +131,7 @@ async fn what_a_user_writes_with_a_nul_or_half_a_character_in_it_is_kept_and_sto
     assert!(matches!(&kinds[2], Kind::Sticker(sticker) if sticker.keywords == ["a\0b"]), "{kinds:?}");
     assert!(matches!(&kinds[3], Kind::LineObject(object) if object.fields.contains_key("a\0b")), "{kinds:?}");
     assert!(matches!(&kinds[4], Kind::Location(place) if place.title == "a\0b"), "{kinds:?}");
+    assert!(matches!(&kinds[5], Kind::Media(media) if media.file_name == "x" && media.size == 0), "{kinds:?}");
     assert_eq!(text(&kept[0]), "the next");
     assert_eq!(world.number("SELECT count(*) FROM messaging.parked_message").await, 0);
 
@@ -137,15 +139,15 @@ async fn what_a_user_writes_with_a_nul_or_half_a_character_in_it_is_kept_and_sto
     let half = tenant.receiver.clone();
     let mut body = contracts::events::v1::LineWebhookEvent {
         account_id: tenant.account.to_string(),
-        webhook_event_id: "01FZ74A0TDDPYRVKNK77XKC3Z7".to_owned(),
+        webhook_event_id: "01FZ74A0TDDPYRVKNK77XKC3Z8".to_owned(),
         event_type: "message".to_owned(),
         occur_time: Some(contracts::timestamp(crate::receiver::now())),
-        raw: event(7, r#""type":"text","text":"a\ud800b""#).into_bytes().into(),
+        raw: event(8, r#""type":"text","text":"a\ud800b""#).into_bytes().into(),
         ..Default::default()
     };
     half.publish_body(&body).await;
-    body.webhook_event_id = "01FZ74A0TDDPYRVKNK77XKC3Z8".to_owned();
-    body.raw = json!({"type": "message", "timestamp": 1_700_000_000_009i64, "message": {"id": "8", "type": "text", "text": "on"},
+    body.webhook_event_id = "01FZ74A0TDDPYRVKNK77XKC3Z9".to_owned();
+    body.raw = json!({"type": "message", "timestamp": 1_700_000_000_009i64, "message": {"id": "9", "type": "text", "text": "on"},
         "source": {"type": "user", "userId": "U4af4980629aaaabbbbccccddddeeee00"}})
     .to_string()
     .into_bytes()
