@@ -60,13 +60,18 @@ pub fn subject_token(text: &str) -> String {
     if token.is_empty() { "unknown".to_owned() } else { token }
 }
 
-/// A moment as protobuf writes it.
+/// The first second of the year 1 and the last of 9999: what protobuf's `Timestamp` can say.
+const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
+
+/// A moment as protobuf writes it. One before the year 1 or after 9999, which no caller could read with all that stands beside it,
+/// becomes the nearest that can be written.
 #[must_use]
 pub fn timestamp(moment: Timestamp) -> prost_types::Timestamp {
-    prost_types::Timestamp {
-        seconds: moment.timestamp(),
-        nanos: i32::try_from(moment.timestamp_subsec_nanos()).unwrap_or(999_999_999),
+    let seconds = moment.timestamp().clamp(*SECONDS.start(), *SECONDS.end());
+    if seconds != moment.timestamp() {
+        return prost_types::Timestamp { seconds, nanos: 0 };
     }
+    prost_types::Timestamp { seconds, nanos: i32::try_from(moment.timestamp_subsec_nanos()).unwrap_or(999_999_999) }
 }
 
 /// The moment a protobuf timestamp names; none where it is out of range.
@@ -93,5 +98,16 @@ mod tests {
         assert_eq!(to_timestamp(&timestamp(moment)), Some(moment));
         assert_eq!(to_timestamp(&prost_types::Timestamp { seconds: 0, nanos: -1 }), None);
         assert_eq!(to_timestamp(&prost_types::Timestamp { seconds: i64::MAX, nanos: 0 }), None);
+    }
+
+    #[test]
+    fn a_moment_nobody_could_read_becomes_the_nearest_that_can_be_written() {
+        for (moment, year) in
+            [(Timestamp::MAX_UTC, "9999-12-31T23:59:59Z"), (Timestamp::MIN_UTC, "0001-01-01T00:00:00Z")]
+        {
+            assert_eq!(timestamp(moment).to_string(), year);
+        }
+        let last = Timestamp::from_timestamp(253_402_300_799, 999_000_000).unwrap();
+        assert_eq!(to_timestamp(&timestamp(last)), Some(last));
     }
 }

@@ -8,6 +8,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use ulid::Ulid;
 
+use crate::occurrence::occurred_at;
+
 /// One event of a body, with what publishing it needs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Event {
@@ -18,7 +20,7 @@ pub struct Event {
     pub place: u16,
     /// LINE's `type`: 1 to 64 of `A-Z a-z 0-9 _ -`, known to this version or not.
     pub event_type: String,
-    /// LINE's `timestamp`: when it occurred.
+    /// When it occurred: LINE's `timestamp`, as far as it can be ([`occurred_at`]).
     pub occurred_at: Timestamp,
     /// LINE's `deliveryContext.isRedelivery`.
     pub redelivery: bool,
@@ -73,12 +75,11 @@ pub fn read(body: &Bytes) -> Result<Reading, Unreadable> {
 fn event(body: &Bytes, place: u16, slice: &EventSlice<'_>) -> Option<Event> {
     let facts = slice.facts.as_ref().ok()?;
     let raw = slice.raw.get();
+    let given = facts.webhook_event_id.as_ref().map(line_types::id::WebhookEventId::ulid);
+    let id = given.unwrap_or_else(|| derived_id(facts, place, raw));
     Some(Event {
-        occurred_at: Timestamp::from_timestamp_millis(facts.timestamp)?,
-        id: facts
-            .webhook_event_id
-            .as_ref()
-            .map_or_else(|| derived_id(facts, place, raw), line_types::id::WebhookEventId::ulid),
+        id,
+        occurred_at: occurred_at(facts.timestamp, id),
         place,
         event_type: facts.event_type.as_ref().to_owned(),
         redelivery: facts.is_redelivery,
@@ -91,18 +92,17 @@ fn event(body: &Bytes, place: u16, slice: &EventSlice<'_>) -> Option<Event> {
 fn derived_id(facts: &EventFacts<'_>, place: u16, raw: &str) -> Ulid {
     let mut hash = Sha256::new();
     hash.update(place.to_be_bytes());
-    match serde_json::from_str::<Value>(raw) {
-        Ok(mut value) => {
-            if let Some(object) = value.as_object_mut() {
-                object.remove("deliveryContext");
-            }
-            hash.update(value.to_string().as_bytes());
+    match line_types::webhook::Event::parse(raw) {
+        Ok(mut event) => {
+            event.raw.remove("deliveryContext");
+            hash.update(Value::Object(event.raw).to_string().as_bytes());
         }
         Err(_) => hash.update(raw.as_bytes()),
     }
     let digest = hash.finalize();
     let random = digest.iter().take(10).fold(0u128, |bits, byte| bits << 8 | u128::from(*byte));
-    Ulid::from_parts(u64::try_from(facts.timestamp).unwrap_or(0), random)
+    // A later time than an ID can carry would become an early one.
+    Ulid::from_parts(u64::try_from(facts.timestamp).unwrap_or(0).min((1 << Ulid::TIME_BITS) - 1), random)
 }
 
 /// When a body was received, to the millisecond: its ID (UUIDv7) carries the time. None for an ID of another kind.
@@ -121,7 +121,7 @@ mod tests {
         Bytes::from(format!(r#"{{"destination":"U8e742f61d673b39c7fff3cecb7536ef0","events":[{events}]}}"#))
     }
 
-    const FOLLOW: &str = r#"{"type":"follow","timestamp":1700000000123,"webhookEventId":"01FZ74A0TDDPYRVKNK77XKC3ZR","deliveryContext":{"isRedelivery":true}}"#;
+    const FOLLOW: &str = r#"{"type":"follow","timestamp":1640000000123,"webhookEventId":"01FZ74A0TDDPYRVKNK77XKC3ZR","deliveryContext":{"isRedelivery":true}}"#;
 
     #[test]
     fn an_event_keeps_lines_words_to_the_byte() {
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(event.raw, FOLLOW.as_bytes());
         assert_eq!(event.id.to_string(), "01FZ74A0TDDPYRVKNK77XKC3ZR");
         assert_eq!((event.event_type.as_str(), event.place, event.redelivery), ("follow", 0, true));
-        assert_eq!(event.occurred_at.timestamp_millis(), 1_700_000_000_123);
+        assert_eq!(event.occurred_at.timestamp_millis(), 1_640_000_000_123);
     }
 
     #[test]
@@ -168,6 +168,22 @@ mod tests {
     }
 
     #[test]
+    fn a_number_beyond_every_bound_makes_no_event_faulty_and_no_copy_another_event() {
+        let long = "1".repeat(5_000);
+        let event = |redelivery: bool, timestamp: &str| {
+            let context = format!(r#""deliveryContext":{{"isRedelivery":{redelivery}}}"#);
+            let read = read(&body(&format!(r#"{{"type":"a","timestamp":{timestamp},"x":{long},{context}}}"#))).unwrap();
+            assert_eq!((read.events.len(), read.faulty), (1, 0), "{timestamp}");
+            read.events.into_iter().next().unwrap()
+        };
+        for timestamp in ["1700000000123", "-1", "1e18", "1e999", &long, &format!("-{long}")] {
+            assert_eq!(event(false, timestamp).id, event(true, timestamp).id);
+        }
+        let latest = event(false, &(1u64 << 48).to_string());
+        assert_eq!(latest.id.timestamp_ms(), (1 << 48) - 1, "the time does not begin anew");
+    }
+
+    #[test]
     fn what_is_no_webhook_is_unreadable() {
         for text in [
             "",
@@ -195,6 +211,16 @@ mod tests {
         #[test]
         fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let _ = read(&Bytes::from(bytes));
+        }
+
+        /// Whatever number LINE writes as the time, it is an event, and its time can be written by everybody.
+        #[test]
+        fn every_number_is_a_time(number in r"-?(0|[1-9][0-9]{0,40})(\.[0-9]{1,5})?([eE][+-]?[0-9]{1,5})?", id: u128) {
+            let id = Ulid(id);
+            let event = format!(r#"{{"type":"a","timestamp":{number},"webhookEventId":"{id}"}}"#);
+            let reading = read(&body(&event)).unwrap();
+            prop_assert_eq!((reading.events.len(), reading.faulty), (1, 0));
+            prop_assert!((0..253_402_300_800_000).contains(&reading.events[0].occurred_at.timestamp_millis()));
         }
 
         #[test]

@@ -16,7 +16,9 @@ use testkit::eventually;
 use tonic::Code;
 use uuid::Uuid;
 
-use crate::stage::{Replica, SOON, Stage, TestAccount, body_for, event, id_at, now, one};
+use crate::stage::{Replica, SOON, Stage, TestAccount, body_for, event, id_at, new_id, now, one};
+
+const USER: &str = "U4af4980629aaaaaaaaaaaaaaaaaaaaaa";
 
 /// A client of the replica, as a program of `tenant` with `rights`.
 async fn client(stage: &Stage, replica: &Replica, tenant: TenantId, rights: &[Right]) -> ArchiveServiceClient<Client> {
@@ -87,6 +89,45 @@ async fn a_tenant_reads_its_events_page_by_page_and_nobody_elses() {
 
     let mut powerless = client(&stage, &replica, stage.account.tenant, &[Right::MessagesSend]).await;
     assert_eq!(powerless.list_webhook_events(ask).await.unwrap_err().code(), Code::PermissionDenied);
+}
+
+#[tokio::test]
+async fn an_event_of_an_absurd_time_is_taken_and_leaves_the_list_readable() {
+    let stage = Stage::new("archive_time").await;
+    let replica = stage.start().await;
+    let sound = new_id();
+    let usual = now().timestamp_millis().to_string();
+    let long = "1".repeat(5_000);
+    let mut times: Vec<(String, &str)> =
+        ["-1", "-9223372036854775808", "253402300800000", "9223372036854775807", "1e999", &long]
+            .map(|time| (new_id(), time))
+            .into();
+    times.push((sound.clone(), &usual));
+    let events = times.iter().map(|(id, time)| {
+        let head = format!(r#""webhookEventId":"{id}","timestamp":{time},"x":{long}"#);
+        format!(r#"{{"type":"follow","mode":"active",{head},"source":{{"type":"user","userId":"{USER}"}}}}"#)
+    });
+    assert_eq!(replica.post(&stage.account, body_for(crate::stage::BOT, &events.collect::<Vec<_>>())).await, 200);
+    let ids: Vec<String> = times.iter().map(|(id, _)| id.clone()).collect();
+    stage.eventually_published(&ids).await;
+
+    let mut ours = client(&stage, &replica, stage.account.tenant, &[Right::OperationsRead]).await;
+    let ask = ListWebhookEventsRequest { account_id: stage.account.id.to_string(), ..<_>::default() };
+    let shown = ours.list_webhook_events(ask).await.unwrap().into_inner().events;
+    assert_eq!(shown.len(), ids.len());
+    for event in &shown {
+        let occurred = contracts::to_timestamp(&event.occur_time.unwrap()).unwrap();
+        assert!((now() - occurred).abs() < chrono::TimeDelta::minutes(5), "{occurred}");
+    }
+    for (message, event) in stage.published().await {
+        let header = bus::header::read(&message.headers).unwrap();
+        assert_eq!(Some(contracts::timestamp(header.time)), event.occur_time);
+        assert!(line_types::webhook::Event::parse(str::from_utf8(&event.raw).unwrap()).is_ok());
+        if event.webhook_event_id == sound {
+            assert_eq!(header.time.timestamp_millis().to_string(), usual);
+        }
+    }
+    assert_eq!(stage.count("SELECT count(*) FROM ingest.quarantined_body").await, 0);
 }
 
 #[tokio::test]
