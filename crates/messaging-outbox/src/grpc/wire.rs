@@ -76,6 +76,12 @@ pub(super) fn message(of: &Message, sees_line_user_ids: bool) -> wire::Message {
     }
 }
 
+/// How deep LINE's own objects are shown. A level costs protobuf three, and its readers refuse a message, and with it the page it
+/// stands on, that nests deeper than 100.
+const SHOWN_DEEP: usize = 30;
+/// The longest duration protobuf can say, in milliseconds: about 10,000 years.
+const LONGEST: i64 = 315_576_000_000_000;
+
 fn content(of: &Message) -> Option<wire::MessageContent> {
     use wire::message_content::Kind as Content;
     let object = of.object.as_ref()?;
@@ -119,7 +125,7 @@ fn media(of: &Message, object: &Value, kind: wire::MediaKind) -> wire::MediaCont
         kind: kind.into(),
         file_name: object.get("fileName").and_then(Value::as_str).unwrap_or_default().to_owned(),
         size: if size > 0 { size } else { told("fileSize").unwrap_or(0) },
-        duration: told("duration").map(|ms| prost_types::Duration {
+        duration: told("duration").filter(|ms| (0..=LONGEST).contains(ms)).map(|ms| prost_types::Duration {
             seconds: ms / 1000,
             nanos: i32::try_from(ms % 1000).unwrap_or(0) * 1_000_000,
         }),
@@ -133,23 +139,24 @@ fn texts(value: Option<&Value>) -> Vec<String> {
 }
 
 fn line_object(object: &Value) -> wire::message_content::Kind {
-    wire::message_content::Kind::LineObject(match to_struct(object).kind {
+    wire::message_content::Kind::LineObject(match to_struct(object, SHOWN_DEEP).kind {
         Some(Kind::StructValue(object)) => object,
         _ => prost_types::Struct::default(),
     })
 }
 
-fn to_struct(value: &Value) -> prost_types::Value {
+/// JSON as protobuf writes it; what is nested deeper than `depth` as a text of its JSON.
+fn to_struct(value: &Value, depth: usize) -> prost_types::Value {
+    let deeper = |value| to_struct(value, depth - 1);
     let kind = match value {
+        Value::Array(_) | Value::Object(_) if depth == 0 => Kind::StringValue(value.to_string()),
         Value::Null => Kind::NullValue(0),
         Value::Bool(value) => Kind::BoolValue(*value),
         Value::Number(number) => Kind::NumberValue(number.as_f64().unwrap_or_default()),
         Value::String(text) => Kind::StringValue(text.clone()),
-        Value::Array(values) => {
-            Kind::ListValue(prost_types::ListValue { values: values.iter().map(to_struct).collect() })
-        }
+        Value::Array(values) => Kind::ListValue(prost_types::ListValue { values: values.iter().map(deeper).collect() }),
         Value::Object(fields) => Kind::StructValue(prost_types::Struct {
-            fields: fields.iter().map(|(name, value)| (name.clone(), to_struct(value))).collect(),
+            fields: fields.iter().map(|(name, value)| (name.clone(), deeper(value))).collect(),
         }),
     };
     prost_types::Value { kind: Some(kind) }
@@ -191,12 +198,14 @@ mod tests {
     use super::*;
     use crate::postgres::message::Writer;
     use kernel::{AccountId, ConversationId, FriendId, Timestamp};
+    use prost::Message as _;
+    use serde_json::json;
     use uuid::Uuid;
+    use wire::message_content::Kind as Content;
 
-    #[test]
-    fn who_wrote_is_told_without_lines_id_to_those_who_may_not_see_it() {
+    fn received(object: Option<Value>) -> Message {
         let id = Uuid::from_u128(7);
-        let written = Message {
+        Message {
             id: MessageId::from(id),
             conversation: ConversationId::from(id),
             account: AccountId::from(id),
@@ -219,15 +228,62 @@ mod tests {
             }),
             line_message: String::new(),
             quote_token: None,
-            object: None,
+            object,
             failure: None,
             settle_note: String::new(),
             content: None,
+        }
+    }
+
+    /// One message does not make the page it stands on unreadable, whatever LINE says in it.
+    #[test]
+    fn every_message_can_be_read_back() {
+        let nested = |depth: u32, every: u32| {
+            (0..depth).fold(Value::from(1), |inner, level| match level % every {
+                0 => json!([inner]),
+                _ => json!({ "x": inner }),
+            })
         };
+        let deep =
+            (0..120).flat_map(|depth| [1, 2, 200].map(|every| json!({ "type": "?", "x": nested(depth, every) })));
+        let durations = [i64::MIN, -1, 0, 60_000, 315_576_000_000_000, 315_576_000_000_001, i64::MAX];
+        let long = durations.map(|duration| json!({ "type": "audio", "duration": duration }));
+        for object in deep.chain(long) {
+            let page = wire::ListMessagesResponse {
+                messages: vec![message(&received(Some(object)), false)],
+                next_page_token: String::new(),
+            };
+            let read = wire::ListMessagesResponse::decode(page.encode_to_vec().as_slice());
+            assert_eq!(read.as_ref(), Ok(&page));
+            let content = page.messages[0].content.clone().and_then(|content| content.kind);
+            if let Some(Content::Media(wire::MediaContent { duration: Some(told), .. })) = content {
+                assert!((0..=315_576_000_000).contains(&told.seconds), "{told:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_to_show_is_shown_as_text() {
+        let nested = |depth| (0..depth).fold(Value::from(1), |inner, _| json!({ "x": inner }));
+        let of = |depth| {
+            let Content::LineObject(shown) = line_object(&nested(depth)) else { panic!("not an object") };
+            from_struct(&shown, 200).unwrap()
+        };
+        assert_eq!(of(30), nested(30));
+        let (mut shown, mut depth) = (&of(40), 0);
+        while let Some(inner) = shown.get("x") {
+            (shown, depth) = (inner, depth + 1);
+        }
+        assert_eq!((depth, shown), (30, &Value::from(nested(10).to_string())));
+    }
+
+    #[test]
+    fn who_wrote_is_told_without_lines_id_to_those_who_may_not_see_it() {
+        let written = received(None);
         let told = |sees| message(&written, sees).writer.unwrap();
         assert_eq!(told(true).line_user_id, "U4af4980629aaaabbbbccccddddeeee00");
         let hidden = told(false);
         assert!(hidden.line_user_id.is_empty());
-        assert_eq!((hidden.friend_id, hidden.display_name), (id.to_string(), "Hanako".to_owned()));
+        assert_eq!((hidden.friend_id, hidden.display_name), (Uuid::from_u128(7).to_string(), "Hanako".to_owned()));
     }
 }
