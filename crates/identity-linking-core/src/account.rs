@@ -12,7 +12,7 @@ use crate::Line;
 
 pub use connect::{Bot, ConnectRefusal, Equipment, connect, webhook_endpoint};
 pub use credential::{AssertionKeyCredential, Credential, LongLivedToken};
-pub use rotation::{CHANNEL_SECRET_KEEP, FORMER, Keep, WEBHOOK_KEY_KEEP, keep_previous};
+pub use rotation::{CHANNEL_SECRET_KEEP, FORMER, Keep, Valid, WEBHOOK_KEY_KEEP, keep_previous, rotated};
 pub use webhook_key::WebhookKey;
 
 /// A LINE provider as the operator declares it (D-12). User IDs are issued per provider.

@@ -6,7 +6,7 @@ pub(crate) mod activity;
 pub(crate) mod channel_secret;
 pub(crate) mod credential;
 pub(crate) mod customer;
-mod former;
+pub(crate) mod former;
 pub(crate) mod friend;
 pub(crate) mod friendship;
 pub(crate) mod organization;

@@ -1,11 +1,12 @@
 //! Reading credentials from the wire, and writing the secrets of an account.
 
+use chassis::envelope::EnvelopeError;
 use chassis::grpc::refuse;
 use chassis::postgres::TenantTx;
 use chrono::TimeDelta;
 use contracts::identity::v1::ChannelCredentialInput;
 use contracts::identity::v1::channel_credential_input::Kind;
-use identity_linking_core::account::{AssertionKeyCredential, Credential, LongLivedToken, WebhookKey};
+use identity_linking_core::account::{AssertionKeyCredential, Credential, LongLivedToken, Valid, WebhookKey, rotated};
 use identity_linking_core::principal::KeyId;
 use kernel::{AccountId, EventId, Timestamp};
 use line_types::signature::ChannelSecret;
@@ -14,9 +15,9 @@ use tonic::Status;
 use super::fields::Fields;
 use crate::change::ChangeError;
 use crate::postgres::credential::StoredCredential;
-use crate::postgres::{channel_secret, credential, webhook_key};
+use crate::postgres::{channel_secret, credential, former, webhook_key};
 use crate::replica;
-use crate::vault::Vault;
+use crate::vault::{Vault, VaultError};
 
 /// Reads a credential that must be there.
 pub(super) fn read(fields: &mut Fields, input: Option<&ChannelCredentialInput>) -> Option<Credential> {
@@ -42,7 +43,7 @@ pub(super) fn read(fields: &mut Fields, input: Option<&ChannelCredentialInput>) 
     }
 }
 
-/// Makes `secret` the account's channel secret; the one before stays valid for `keep`.
+/// Makes `secret` the account's channel secret; the one before stays valid for `keep`. Whether that changed anything.
 pub(super) async fn put_secret(
     tx: &mut TenantTx,
     vault: &Vault,
@@ -50,12 +51,39 @@ pub(super) async fn put_secret(
     secret: &ChannelSecret,
     keep: TimeDelta,
     now: Timestamp,
-) -> Result<(), ChangeError> {
-    let secret_id = EventId::new(now).uuid();
-    let place = replica::secret_place(account, secret_id);
-    let ciphertext = vault.close(tx, &place, secret.expose().as_bytes()).await?;
-    channel_secret::replace(tx, account, secret_id, &ciphertext, keep, now).await?;
-    Ok(())
+) -> Result<bool, ChangeError> {
+    let (mut valid, mut known) = (Vec::new(), None);
+    for (id, ciphertext, end) in channel_secret::valid(tx, account).await? {
+        if is(tx, vault, &replica::secret_place(account, id), &ciphertext, secret).await? {
+            known = Some(id);
+        }
+        valid.push(Valid { which: id, end });
+    }
+    let id = known.unwrap_or_else(|| EventId::new(now).uuid());
+    let after = rotated(&valid, &id, keep, former::now(tx).await?);
+    if after == valid {
+        return Ok(false);
+    }
+    if !channel_secret::keep(tx, account, &after).await? {
+        let ciphertext = vault.close(tx, &replica::secret_place(account, id), secret.expose().as_bytes()).await?;
+        channel_secret::insert(tx, account, id, &ciphertext, now).await?;
+    }
+    Ok(true)
+}
+
+/// Whether what is kept is this secret. What does not open any more is another, so that setting a secret mends it.
+async fn is(
+    tx: &mut TenantTx,
+    vault: &Vault,
+    place: &str,
+    ciphertext: &[u8],
+    secret: &ChannelSecret,
+) -> Result<bool, ChangeError> {
+    match vault.open(tx, place, ciphertext).await {
+        Ok(kept) => Ok(kept.as_slice() == secret.expose().as_bytes()),
+        Err(VaultError::Envelope(EnvelopeError::Database(error))) => Err(error.into()),
+        Err(_) => Ok(false),
+    }
 }
 
 /// Makes `credential` the account's.
@@ -87,7 +115,9 @@ pub(super) async fn put_webhook_key(
     now: Timestamp,
 ) -> Result<WebhookKey, ChangeError> {
     let key = WebhookKey::of(tx.tenant(), rand::random());
-    webhook_key::replace(tx, account, key.hash(), keep, now).await?;
+    let valid = webhook_key::valid(tx, account).await?.into_iter().map(|(which, end)| Valid { which, end });
+    let after = rotated(&valid.collect::<Vec<_>>(), &key.hash().to_vec(), keep, former::now(tx).await?);
+    webhook_key::keep(tx, account, &after, now).await?;
     Ok(key)
 }
 

@@ -1,7 +1,7 @@
 //! Channel secrets, encrypted: the current one and the former ones that are still valid.
 
 use chassis::postgres::TenantTx;
-use chrono::TimeDelta;
+use identity_linking_core::account::Valid;
 use kernel::{AccountId, Timestamp};
 use uuid::Uuid;
 
@@ -9,16 +9,19 @@ use super::former::Formers;
 
 const FORMERS: Formers = Formers { table: "identity.channel_secret", id: "secret_id" };
 
-/// Makes `ciphertext` the current secret. What becomes of the others says [`Formers::retire`].
-pub(crate) async fn replace(
+/// Leaves the secrets that are valid, the current one first; whether that one has a row yet.
+pub(crate) async fn keep(tx: &mut TenantTx, account: AccountId, valid: &[Valid<Uuid>]) -> Result<bool, sqlx::Error> {
+    FORMERS.keep(tx, account, valid).await
+}
+
+/// Adds the current secret.
+pub(crate) async fn insert(
     tx: &mut TenantTx,
     account: AccountId,
     secret_id: Uuid,
     ciphertext: &[u8],
-    keep: TimeDelta,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
-    FORMERS.retire(tx, account, keep).await?;
     sqlx::query(
         "INSERT INTO identity.channel_secret (tenant_id, account_id, secret_id, ciphertext, create_time)
          VALUES ($1, $2, $3, $4, $5)",

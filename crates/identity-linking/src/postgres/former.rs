@@ -1,10 +1,10 @@
-//! Secrets and keys that were current once and are still valid: each until its own time, so many at most.
+//! Secrets and keys that were current once and are still valid: each until its own time. Which they are, the core says.
 
 use chassis::postgres::TenantTx;
-use chrono::TimeDelta;
-use identity_linking_core::account::FORMER;
-use kernel::AccountId;
-use sqlx::AssertSqlSafe;
+use identity_linking_core::account::Valid;
+use kernel::{AccountId, Timestamp};
+use sqlx::postgres::PgHasArrayType;
+use sqlx::{AssertSqlSafe, Encode, Postgres, Type};
 
 /// A table of what an account has one current of. `expire_time` is when a former one ends; the current one has none. Times go
 /// by the database's clock.
@@ -16,37 +16,45 @@ pub(super) struct Formers {
 }
 
 impl Formers {
-    /// Makes room for the next current one: the last stays for `keep` from now, those before it until their own time; with no
-    /// time left all of them end.
-    pub(super) async fn retire(
+    /// Leaves of an account's rows those that are valid, with their times; the current one first. Whether that one has a row yet.
+    pub(super) async fn keep<I>(
         &self,
         tx: &mut TenantTx,
         account: AccountId,
-        keep: TimeDelta,
-    ) -> Result<(), sqlx::Error> {
-        sqlx::query(AssertSqlSafe(format!(
-            "UPDATE {} SET expire_time = now() + $3 * interval '1 second'
-             WHERE tenant_id = $1 AND account_id = $2 AND (expire_time IS NULL OR $3 = 0)",
-            self.table
-        )))
-        .bind(tx.tenant().uuid())
-        .bind(account.uuid())
-        .bind(keep.as_seconds_f64())
-        .execute(&mut **tx)
-        .await?;
-        self.drop_expired(tx, account).await?;
+        valid: &[Valid<I>],
+    ) -> Result<bool, sqlx::Error>
+    where
+        I: Clone + Send + Sync + PgHasArrayType + Type<Postgres> + for<'q> Encode<'q, Postgres> + 'static,
+    {
         let Self { table, id } = self;
+        let ids: Vec<I> = valid.iter().map(|one| one.which.clone()).collect();
+        let ends: Vec<Option<Timestamp>> = valid.iter().map(|one| one.end).collect();
         sqlx::query(AssertSqlSafe(format!(
-            "DELETE FROM {table} WHERE tenant_id = $1 AND account_id = $2 AND {id} IN (
-                 SELECT {id} FROM {table} WHERE tenant_id = $1 AND account_id = $2 AND expire_time IS NOT NULL
-                 ORDER BY expire_time DESC OFFSET $3)"
+            "DELETE FROM {table} WHERE tenant_id = $1 AND account_id = $2 AND NOT {id} = ANY ($3)"
         )))
         .bind(tx.tenant().uuid())
         .bind(account.uuid())
-        .bind(FORMER)
+        .bind(ids.clone())
         .execute(&mut **tx)
         .await?;
-        Ok(())
+        // The former ones first: no two are current at once.
+        let mut kept = 0;
+        for current in [false, true] {
+            let put = sqlx::query(AssertSqlSafe(format!(
+                "UPDATE {table} t SET expire_time = v.expire_time
+                 FROM unnest($3, $4::timestamptz[]) v (id, expire_time)
+                 WHERE t.tenant_id = $1 AND t.account_id = $2 AND t.{id} = v.id AND (v.expire_time IS NULL) = $5"
+            )))
+            .bind(tx.tenant().uuid())
+            .bind(account.uuid())
+            .bind(ids.clone())
+            .bind(ends.clone())
+            .bind(current)
+            .execute(&mut **tx)
+            .await?;
+            kept = put.rows_affected();
+        }
+        Ok(kept > 0)
     }
 
     /// Drops those whose time has ended; how many.
@@ -61,4 +69,9 @@ impl Formers {
         .await?;
         Ok(dropped.rows_affected())
     }
+}
+
+/// The moment of the transaction, by the database's clock.
+pub(crate) async fn now(tx: &mut TenantTx) -> Result<Timestamp, sqlx::Error> {
+    sqlx::query_scalar("SELECT now()").fetch_one(&mut **tx).await
 }

@@ -1,26 +1,25 @@
 //! Webhook keys, as hashes: the current one and the former ones that are still valid.
 
 use chassis::postgres::TenantTx;
-use chrono::TimeDelta;
+use identity_linking_core::account::Valid;
 use kernel::{AccountId, Timestamp};
 
 use super::former::Formers;
 
 const FORMERS: Formers = Formers { table: "identity.webhook_key", id: "hash" };
 
-/// Makes `hash` the current key. What becomes of the others says [`Formers::retire`].
-pub(crate) async fn replace(
+/// Leaves the keys that are valid, the current one first, which is new.
+pub(crate) async fn keep(
     tx: &mut TenantTx,
     account: AccountId,
-    hash: [u8; 32],
-    keep: TimeDelta,
+    valid: &[Valid<Vec<u8>>],
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
-    FORMERS.retire(tx, account, keep).await?;
+    FORMERS.keep(tx, account, valid).await?;
     sqlx::query("INSERT INTO identity.webhook_key (tenant_id, account_id, hash, create_time) VALUES ($1, $2, $3, $4)")
         .bind(tx.tenant().uuid())
         .bind(account.uuid())
-        .bind(hash.as_slice())
+        .bind(valid.first().map(|current| current.which.as_slice()))
         .bind(now)
         .execute(&mut **tx)
         .await?;

@@ -169,6 +169,40 @@ async fn a_rotation_that_is_repeated_ends_no_key_that_line_still_uses() {
 }
 
 #[tokio::test]
+async fn a_secret_set_again_and_again_ends_no_secret_that_line_still_uses() {
+    let house = House::open("secret_again").await;
+    let tenant = house.tenant().await;
+    let provider = house.provider(tenant).await;
+    let account = house.registered(tenant, &provider, BOT).await;
+    let at = house.at(tenant);
+    let set = |text: &str, seconds| {
+        let (mut accounts, request) = (at.accounts(), secret(account, text, seconds));
+        async move { accounts.set_channel_secret(request).await }
+    };
+    let told = || last_replica(&house, tenant, account);
+    let valid = |told: &AccountReplica| opened(&told.channel_secrets, "ingest", &house.ingest_key);
+    let first = set(SECOND, 3_600).await.unwrap().into_inner();
+    let rotated = told().await;
+    for seconds in [1, 60, 600, 3_600].repeat(4) {
+        assert_eq!(set(SECOND, seconds).await.unwrap().into_inner(), first);
+    }
+    assert_eq!(told().await, rotated, "the current secret set again is no rotation");
+    // Back and forth between two others, and the one at LINE keeps its time.
+    for _ in 0..6 {
+        set("third", 600).await.unwrap();
+        set(SECOND, 600).await.unwrap();
+    }
+    let after = told().await;
+    assert_eq!(valid(&after), [SECOND, FIRST, "third"]);
+    assert_eq!(after.channel_secrets[1].expire_time, rotated.channel_secrets[1].expire_time);
+    set(FIRST, 600).await.unwrap();
+    assert_eq!(valid(&told().await)[0], FIRST, "a former one is current again");
+    let last = set(FIRST, 0).await.unwrap().into_inner();
+    assert_eq!(valid(&told().await), [FIRST], "with no time left the former ones end");
+    assert_eq!(set(FIRST, 0).await.unwrap().into_inner(), last);
+}
+
+#[tokio::test]
 async fn an_account_whose_secrets_cannot_be_read_keeps_no_others_alive() {
     let house = House::open("secret_broken").await;
     let admin = house.admin().await;

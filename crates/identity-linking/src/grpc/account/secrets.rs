@@ -58,8 +58,11 @@ pub(super) async fn set_channel_secret(
         return Ok(answer);
     }
     let found = account::lock(&mut tx, id).await?.ok_or_else(|| refuse::not_found("ACCOUNT"))?;
-    credential::put_secret(&mut tx, &registry.vault, id, &secret, keep, now).await?;
-    let told = keep_secrets(registry, &mut tx, &caller, "account.set_channel_secret", found, now).await?;
+    let told = if credential::put_secret(&mut tx, &registry.vault, id, &secret, keep, now).await? {
+        keep_secrets(registry, &mut tx, &caller, "account.set_channel_secret", found, now).await?
+    } else {
+        tell(&found)
+    };
     let answer = SetChannelSecretResponse { account: Some(told) };
     repeat::keep(&mut tx, SET_SECRET, &request.request_id, &answer).await?;
     tx.commit().await?;
