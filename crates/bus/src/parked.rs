@@ -192,10 +192,16 @@ pub(crate) async fn give_back(database: &Database, claims: &[(Uuid, Uuid)]) -> R
         .await
 }
 
+/// The rows are locked in the order in which [`open`] locks them, so that neither waits for the other in a circle.
 async fn change_claims(database: &Database, claims: &[(Uuid, Uuid)], change: &str) -> Result<(), sqlx::Error> {
     let (tenants, messages): (Vec<Uuid>, Vec<Uuid>) = claims.iter().copied().unzip();
     sqlx::query(AssertSqlSafe(format!(
-        "UPDATE {schema}.parked_message p SET {change} FROM unnest($1::uuid[], $2::uuid[]) c (tenant_id, message_id)
+        "WITH claimed AS (
+            SELECT p.tenant_id, p.message_id FROM {schema}.parked_message p
+            JOIN unnest($1::uuid[], $2::uuid[]) c (tenant_id, message_id) USING (tenant_id, message_id)
+            WHERE p.due_at IS NOT NULL ORDER BY p.sequence FOR UPDATE OF p
+         )
+         UPDATE {schema}.parked_message p SET {change} FROM claimed c
          WHERE p.tenant_id = c.tenant_id AND p.message_id = c.message_id AND p.due_at IS NOT NULL",
         schema = database.schema()
     )))
@@ -219,7 +225,8 @@ pub(crate) struct Opened {
     pub(crate) replaying: bool,
 }
 
-/// Opens claimed messages. Those that somebody has settled meanwhile are missing.
+/// Opens claimed messages, locking them in the order in which they were put aside. Those that somebody has settled meanwhile are
+/// missing.
 pub(crate) async fn open(tx: &mut TenantTx, messages: &[Uuid]) -> Result<Vec<Opened>, sqlx::Error> {
     type Columns = (String, Option<String>, Option<Vec<u8>>, i32, f64, bool);
     let rows: Vec<Columns> = sqlx::query_as(AssertSqlSafe(format!(
@@ -313,7 +320,7 @@ pub(crate) async fn prune(database: &Database) -> Result<bool, sqlx::Error> {
     let text = format!(
         "DELETE FROM {schema}.parked_message WHERE (tenant_id, message_id) IN (
             SELECT tenant_id, message_id FROM {schema}.parked_message
-            WHERE settled_at < now() - $1 * interval '1 day' LIMIT 500)",
+            WHERE settled_at < now() - $1 * interval '1 day' LIMIT 500 FOR UPDATE SKIP LOCKED)",
         schema = database.schema()
     );
     let pruned = sqlx::query(AssertSqlSafe(text)).bind(SETTLED_DAYS).execute(database.worker()).await?;

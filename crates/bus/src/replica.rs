@@ -12,6 +12,7 @@ use chassis::postgres::{Database, TenantTx};
 use contracts::events::v1::{IdentityEvent, identity_event};
 use contracts::identity::v1::ReplicaKind;
 use tokio::sync::Notify;
+use tracing::Instrument as _;
 
 use crate::connection::Bus;
 use crate::consumer::{self, ConsumerSpec, Handler, key};
@@ -98,6 +99,32 @@ impl<R: Replica> Handler for FromEvents<R> {
             self.0.put(tx, aggregate).await?;
         }
         Ok(Handled::Done)
+    }
+
+    async fn handle_all(&self, tx: &mut TenantTx, events: &[&Incoming<IdentityEvent>]) -> Result<Handled, Trouble> {
+        let mut events = events.to_vec();
+        events.sort_by(|a, b| a.body.body.as_ref().map(place).cmp(&b.body.body.as_ref().map(place)));
+        for event in events {
+            self.handle(tx, event).instrument(event.span()).await?;
+        }
+        Ok(Handled::Done)
+    }
+}
+
+/// Where an aggregate stands among all of them. A transaction that keeps several keeps them in this order, be they from events or
+/// from a snapshot, so that no two lock each other out; the highest version wins in any order.
+fn place(aggregate: &identity_event::Body) -> (u8, &str, &str) {
+    use identity_event::Body;
+    match aggregate {
+        Body::Tenant(tenant) => (0, &tenant.tenant_id, ""),
+        Body::Principal(principal) => (1, &principal.principal_id, ""),
+        Body::Organization(organization) => (2, &organization.organization_id, ""),
+        Body::Staff(staff) => (3, &staff.staff_id, ""),
+        Body::Account(account) => (4, &account.account_id, ""),
+        Body::LineUser(user) => (5, &user.provider_id, &user.line_user_id),
+        Body::Friendship(friendship) => (6, &friendship.account_id, &friendship.line_user_id),
+        Body::Customer(customer) => (7, &customer.customer_id, ""),
+        Body::Activity(activity) => (8, &activity.activity_id, ""),
     }
 }
 

@@ -66,6 +66,8 @@ impl Handler for Friendships {
                 Err(reason) => return Ok(Handled::Never(reason)),
             }
         }
+        // In one order everywhere, so that two replicas that hear of the same users do not lock each other out.
+        reports.sort_by(|(a, _), (b, _)| (a.user.as_str(), a.account).cmp(&(b.user.as_str(), b.account)));
         self.take(tx, &reports).await.map_err(trouble)
     }
 

@@ -15,6 +15,7 @@ const EVERY: Duration = Duration::from_secs(2);
 const ADD: &str = "
 INSERT INTO ingest.finding (tenant_id, hour, account_id, kind, count, last_at)
 SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[], $4::text[], $5::bigint[], $6::timestamptz[])
+ORDER BY 1, 2, 3, 4
 ON CONFLICT (tenant_id, hour, account_id, kind) DO UPDATE
 SET count = finding.count + excluded.count, last_at = greatest(finding.last_at, excluded.last_at)";
 

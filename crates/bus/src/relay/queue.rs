@@ -150,6 +150,7 @@ impl Queue {
                 RETURNING tenant_id, sequences, published_at
             ) INSERT INTO {schema}.outbox_pending (tenant_id, sequence, published_at)
               SELECT l.tenant_id, s.sequence, l.published_at FROM lost l, unnest(l.sequences) s (sequence)
+              ORDER BY l.tenant_id, s.sequence
               ON CONFLICT DO NOTHING",
             schema = self.schema()
         )))

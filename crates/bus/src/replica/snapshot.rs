@@ -14,7 +14,7 @@ use sqlx::AssertSqlSafe;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::Replica;
+use super::{Replica, place};
 use crate::fate::Trouble;
 
 /// Aggregates that share a transaction.
@@ -109,22 +109,22 @@ impl<R: Replica> Snapshots<R> {
         while let Some(response) = tokio::time::timeout(SILENCE, stream.message()).await?? {
             let (owner, aggregate) = read(response)?;
             if owner != tenant || batch.len() >= BATCH {
-                self.put_all(tenant, &batch).await?;
-                batch.clear();
+                self.put_all(tenant, std::mem::take(&mut batch)).await?;
                 tenant = owner;
             }
             batch.extend(aggregate);
             count += 1;
         }
-        self.put_all(tenant, &batch).await?;
+        self.put_all(tenant, batch).await?;
         Ok(count)
     }
 
-    async fn put_all(&self, tenant: TenantId, aggregates: &[Body]) -> Result<(), SnapshotError> {
-        if aggregates.is_empty() || self.put_together(tenant, aggregates).await.is_ok() {
+    async fn put_all(&self, tenant: TenantId, mut aggregates: Vec<Body>) -> Result<(), SnapshotError> {
+        aggregates.sort_by(|a, b| place(a).cmp(&place(b)));
+        if aggregates.is_empty() || self.put_together(tenant, &aggregates).await.is_ok() {
             return Ok(());
         }
-        for aggregate in aggregates {
+        for aggregate in &aggregates {
             match self.put_together(tenant, std::slice::from_ref(aggregate)).await {
                 Ok(()) => {}
                 Err(SnapshotError::Put(Trouble::Failed(cause))) => {

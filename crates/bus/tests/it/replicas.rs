@@ -1,20 +1,24 @@
 //! Replicas of identity-linking's data.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use bus::replica::spawn_directory;
+use bus::Trouble;
+use bus::replica::{Replica, spawn, spawn_directory};
 use chassis::config::Secret;
 use chassis::grpc::Client;
+use chassis::postgres::TenantTx;
 use contracts::events::v1::identity_event::Body;
 use contracts::events::v1::{IdentityEvent, PrincipalReplica, StaffReplica};
 use contracts::identity::v1::replica_service_server::{ReplicaService, ReplicaServiceServer};
-use contracts::identity::v1::{SnapshotReplicasRequest, SnapshotReplicasResponse};
+use contracts::identity::v1::{ReplicaKind, SnapshotReplicasRequest, SnapshotReplicasResponse};
 use futures::stream::BoxStream;
 use kernel::{EventId, Timestamp};
+use testkit::eventually;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use crate::world::{Side, World, tenant};
+use crate::world::{SOON, Side, World, tenant};
 
 /// What identity-linking answers.
 #[derive(Clone, Default)]
@@ -67,18 +71,74 @@ async fn say(side: &Side, body: Body) {
     tx.commit().await.unwrap();
 }
 
-const VERSIONS: &str = "SELECT coalesce(sum(version), 0)::bigint FROM messaging.staff_replica";
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_directory_is_filled_from_a_snapshot_and_from_events_and_the_highest_version_wins() {
-    let snapshot = Snapshot::default();
+/// A service that answers with a snapshot, and the way to it.
+async fn serve(snapshot: &Snapshot) -> (tokio::task::JoinHandle<Result<(), tonic::transport::Error>>, Client) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let incoming = tonic::transport::server::TcpIncoming::from(listener);
     let serving = tonic::transport::Server::builder()
         .add_service(ReplicaServiceServer::new(snapshot.clone()))
         .serve_with_incoming(incoming);
-    let serving = tokio::spawn(serving);
+    let mut settings = chassis::config::Settings::from_map([("X".to_owned(), format!("http://{address}"))].into());
+    let client = Client::on_loopback(&settings.required("X", "identity"), &Secret::new("token".to_owned())).unwrap();
+    (tokio::spawn(serving), client)
+}
+
+/// An aggregate's kind and ID.
+type Put = (i32, String);
+
+/// Notes in which transaction, and in which order, aggregates were put.
+#[derive(Clone, Default)]
+struct Noting(Arc<Mutex<BTreeMap<String, Vec<Put>>>>);
+
+impl Replica for Noting {
+    async fn put(&self, tx: &mut TenantTx, aggregate: &Body) -> Result<(), Trouble> {
+        let of: String = sqlx::query_scalar("SELECT pg_current_xact_id()::text").fetch_one(&mut **tx).await?;
+        let put = match aggregate {
+            Body::Principal(principal) => (1, principal.principal_id.clone()),
+            Body::Staff(staff) => (2, staff.staff_id.clone()),
+            _ => (0, String::new()),
+        };
+        self.0.lock().unwrap().entry(of).or_default().push(put);
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn aggregates_that_share_a_transaction_are_locked_in_one_order() {
+    let world = World::new("replica_order").await;
+    let side = world.side().await;
+    side.relay();
+    let snapshot = Snapshot::default();
+    for number in (0..60).rev() {
+        say(&side, staff(number, 1, "x")).await;
+        say(&side, principal(number, 1)).await;
+        snapshot.0.lock().unwrap().extend([staff(number, 1, "x"), principal(number, 1)].map(of_tenant));
+    }
+    world.until("SELECT count(*) FROM identity.outbox_pending", 0).await;
+    let (serving, client) = serve(&snapshot).await;
+    let noting = Noting::default();
+    let kinds = &[ReplicaKind::Principal, ReplicaKind::Staff];
+    spawn(&side.host, &side.bus, &side.messaging, "noting", kinds, Some(&client), noting.clone());
+    eventually(SOON, || async {
+        let put: usize = noting.0.lock().unwrap().values().map(Vec::len).sum();
+        if put >= 240 { Ok(()) } else { Err(put) }
+    })
+    .await
+    .unwrap();
+    side.stop().await;
+    serving.abort();
+    let put = noting.0.lock().unwrap();
+    assert!(put.values().filter(|put| put.len() > 1).count() > 1, "events are put together as well");
+    assert!(put.values().all(|put| put.is_sorted()), "{put:?}");
+}
+
+const VERSIONS: &str = "SELECT coalesce(sum(version), 0)::bigint FROM messaging.staff_replica";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_directory_is_filled_from_a_snapshot_and_from_events_and_the_highest_version_wins() {
+    let snapshot = Snapshot::default();
+    let (serving, client) = serve(&snapshot).await;
     let broken = Body::Principal(PrincipalReplica { principal_id: "none".to_owned(), ..Default::default() });
     snapshot
         .0
@@ -92,8 +152,6 @@ async fn the_directory_is_filled_from_a_snapshot_and_from_events_and_the_highest
     say(&side, staff(1, 3, "three")).await;
     say(&side, staff(2, 9, "nine")).await;
     world.until("SELECT count(*) FROM identity.outbox_pending", 0).await;
-    let mut settings = chassis::config::Settings::from_map([("X".to_owned(), format!("http://{address}"))].into());
-    let client = Client::on_loopback(&settings.required("X", "identity"), &Secret::new("token".to_owned())).unwrap();
     let handle = spawn_directory(&side.host, &side.bus, &side.messaging, Some(&client));
     side.host.readiness().ready().await;
     world.until(VERSIONS, 14).await;

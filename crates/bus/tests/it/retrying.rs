@@ -10,6 +10,9 @@ use crate::consuming::{drained, outbound, publish};
 use crate::world::{Recorder, SOON, World, spec, tenant};
 
 const WAITING: &str = "SELECT count(*) FROM messaging.parked_message WHERE state = 'waiting'";
+/// Renewals of claims that wait for a lock.
+const RENEWALS_THAT_WAIT: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+    AND wait_event_type = 'Lock' AND query LIKE '%parked_message p SET due_at = now()%'";
 const PARKED: &str = "SELECT count(*) FROM messaging.parked_message";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,6 +71,40 @@ async fn waiting_for_something_that_is_away_is_not_counted() {
     assert!(recorder.tries("away").iter().all(|attempt| *attempt == 1), "{:?}", recorder.tries("away"));
     recorder.cure("away");
     world.until_effects(2).await;
+    world.until(PARKED, 0).await;
+    side.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewal_locks_messages_in_the_order_in_which_they_are_opened() {
+    let world = World::new("renewal").await;
+    let side = world.side().await;
+    for number in 0..16 {
+        publish(&side, &outbound(tenant(1), &number.to_string(), "a", "away")).await;
+    }
+    let recorder = Recorder::default();
+    side.consume(ConsumerSpec { concurrency: 1, batch: 1, ..spec() }, recorder.clone());
+    world.until(PARKED, 16).await;
+    side.stop().await;
+    let mut admin = world.admin().await;
+    let all = "SELECT sequence FROM messaging.parked_message ORDER BY sequence";
+    let all: Vec<i64> = sqlx::query_scalar(all).fetch_all(&mut admin).await.unwrap();
+    // They lie in the table the other way round: whoever takes them as they lie takes the last one first.
+    for sequence in all.iter().rev() {
+        let due = sqlx::query("UPDATE messaging.parked_message SET due_at = now() WHERE sequence = $1").bind(sequence);
+        due.execute(&mut admin).await.unwrap();
+    }
+    // The first is opened and cannot be handled, the others wait for it, and so does the renewal of them all.
+    sqlx::raw_sql("BEGIN; LOCK TABLE messaging.effect IN EXCLUSIVE MODE").execute(&mut admin).await.unwrap();
+    recorder.cure("away");
+    let side = world.side().await;
+    side.consume(ConsumerSpec { concurrency: 1, batch: 1, ..spec() }, recorder);
+    world.until(RENEWALS_THAT_WAIT, 1).await;
+    let free = "SELECT sequence FROM messaging.parked_message ORDER BY sequence FOR UPDATE SKIP LOCKED";
+    let free: Vec<i64> = sqlx::query_scalar(free).fetch_all(&mut world.admin().await).await.unwrap();
+    assert_eq!(free, all[1..], "it has locked none of those behind the one it waits for");
+    sqlx::raw_sql("COMMIT").execute(&mut admin).await.unwrap();
+    world.until_effects(16).await;
     world.until(PARKED, 0).await;
     side.stop().await;
 }
