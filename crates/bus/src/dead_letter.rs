@@ -6,7 +6,7 @@ use std::fmt;
 use chassis::audit::{self, Actor};
 use chassis::auth::Caller;
 use chassis::grpc::refuse;
-use chassis::page;
+use chassis::page::Page;
 use chassis::postgres::{Database, TenantTx};
 use contracts::operations::v1::dead_letter_service_server::{DeadLetterService, DeadLetterServiceServer};
 use contracts::operations::v1::{
@@ -178,11 +178,10 @@ impl DeadLetterService for DeadLetters {
     ) -> Result<Response<ListDeadLettersResponse>, Status> {
         let caller = Caller::of(&request);
         let request = request.into_inner();
-        let size = page::size(request.page_size)?;
-        let after: Option<(i64, Uuid)> = page::decode(&request.page_token)?;
+        let page = Page::<(i64, Uuid)>::asked(caller.tenant(), &request)?;
         let state = DeadLetterState::try_from(request.state).map_err(|_| refuse::invalid("state", "is unknown"))?;
         let mut tx = self.database.tenant(caller.tenant()).await.map_err(refuse::database)?;
-        let mut rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(format!(
+        let rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(format!(
             "SELECT {COLUMNS} FROM {}.parked_message
              WHERE tenant_id = $1 AND gave_up_at IS NOT NULL AND ($2::text IS NULL OR state = $2)
                 AND (gave_up_at, message_id) < (coalesce($3::timestamptz, 'infinity'), $4)
@@ -191,19 +190,16 @@ impl DeadLetterService for DeadLetters {
         )))
         .bind(tx.tenant().uuid())
         .bind(column(state))
-        .bind(after.and_then(|(micros, _)| Timestamp::from_timestamp_micros(micros)))
-        .bind(after.map(|(_, id)| id))
-        .bind(size + 1)
+        .bind(page.after.and_then(|(micros, _)| Timestamp::from_timestamp_micros(micros)))
+        .bind(page.after.map(|(_, id)| id))
+        .bind(page.rows())
         .fetch_all(&mut *tx)
         .await
         .map_err(refuse::database)?;
         tx.commit().await.map_err(refuse::database)?;
-        let page_len = usize::try_from(size).unwrap_or(usize::MAX);
-        let more = rows.len() > page_len;
-        rows.truncate(page_len);
-        let last = rows.last().filter(|_| more).map(|row| (row.gave_up_at.timestamp_micros(), row.message_id));
+        let (rows, next_page_token) = page.cut(rows, |last| (last.gave_up_at.timestamp_micros(), last.message_id));
         Ok(Response::new(ListDeadLettersResponse {
-            next_page_token: last.map_or_else(String::new, |last| page::encode(&last)),
+            next_page_token,
             dead_letters: rows.into_iter().map(Row::on_the_wire).collect(),
         }))
     }

@@ -5,9 +5,11 @@
 
 mod access;
 mod event;
+mod list;
 
 pub use access::{AccessRules, MethodRule, RuleError};
 pub use event::{EventBody, subject_token, timestamp, to_timestamp};
+pub use list::ListRequest;
 pub use protos::tsunagi::{access as access_proto, events, identity, ingest, messaging, operations};
 
 /// The descriptors of every proto file, for gRPC reflection: a serialised `FileDescriptorSet`.

@@ -11,7 +11,6 @@ mod friend;
 mod granter;
 mod mask;
 mod organization;
-mod page;
 mod person;
 mod principal;
 mod provider;

@@ -82,7 +82,9 @@ async fn dead_letters_are_listed_replayed_and_dropped_inside_their_tenant_only()
     let request = ListDeadLettersRequest { page_size: 2, ..Default::default() };
     let page = ours.list_dead_letters(request.clone()).await.unwrap().into_inner();
     let request = ListDeadLettersRequest { page_token: page.next_page_token, ..request };
-    let rest = ours.list_dead_letters(request).await.unwrap().into_inner();
+    let rest = ours.list_dead_letters(request.clone()).await.unwrap().into_inner();
+    let filtered = ListDeadLettersRequest { state: DeadLetterState::Waiting.into(), ..request.clone() };
+    assert_eq!(ours.list_dead_letters(filtered).await.unwrap_err().code(), Code::InvalidArgument, "of another filter");
     assert_eq!((page.dead_letters.len(), rest.dead_letters.len(), rest.next_page_token.as_str()), (2, 1, ""));
 
     // Another tenant sees and changes nothing.
@@ -92,6 +94,7 @@ async fn dead_letters_are_listed_replayed_and_dropped_inside_their_tenant_only()
     })
     .await
     .unwrap();
+    assert_eq!(theirs.list_dead_letters(request).await.unwrap_err().code(), Code::InvalidArgument, "of another tenant");
     assert!(list(&mut theirs, DeadLetterState::Unspecified).await.is_empty());
     assert_eq!(theirs.get_dead_letter(get(&never)).await.unwrap_err().code(), Code::NotFound);
     let foreign = theirs.replay_dead_letter(ReplayDeadLetterRequest { dead_letter_id: failing.clone() }).await;

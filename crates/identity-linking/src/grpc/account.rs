@@ -258,10 +258,11 @@ async fn list(
     registry: &Registry,
     request: Request<ListOfficialAccountsRequest>,
 ) -> Result<ListOfficialAccountsResponse, Refusal> {
+    let caller = Caller::of(&request);
     let mut fields = Fields::new();
-    let asked = fields.page(request.get_ref().page_size, &request.get_ref().page_token);
+    let asked = fields.page(caller.tenant(), request.get_ref());
     let asked = fields.all(|| asked)?;
-    let mut tx = registry.tenant_of(&Caller::of(&request)).await?;
+    let mut tx = registry.tenant_of(&caller).await?;
     let rows = account::list(&mut tx, asked.after, asked.rows()).await?;
     let (rows, next_page_token) = asked.cut(rows, |last| (last.stored.create_time, last.stored.id.uuid()));
     Ok(ListOfficialAccountsResponse { accounts: rows.iter().map(tell).collect(), next_page_token })

@@ -184,11 +184,12 @@ pub(super) async fn list(
     registry: &Registry,
     request: Request<ListActivitiesRequest>,
 ) -> Result<ListActivitiesResponse, Refusal> {
+    let caller = Caller::of(&request);
     let mut fields = Fields::new();
-    let asked = fields.page(request.get_ref().page_size, &request.get_ref().page_token);
+    let asked = fields.page(caller.tenant(), request.get_ref());
     let customer: Option<CustomerId> = fields.id("customer_id", &request.get_ref().customer_id);
     let (asked, customer) = fields.all(|| Some((asked?, customer?)))?;
-    let mut tx = registry.tenant_of(&Caller::of(&request)).await?;
+    let mut tx = registry.tenant_of(&caller).await?;
     customer::find(&mut tx, customer).await?.ok_or_else(|| refuse::not_found("CUSTOMER"))?;
     let rows = activity::list(&mut tx, customer, asked.after, asked.rows()).await?;
     let (rows, next_page_token) = asked.cut(rows, |last| (last.value.start, last.id.uuid()));

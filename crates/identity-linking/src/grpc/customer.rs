@@ -184,10 +184,11 @@ async fn get(registry: &Registry, request: Request<GetCustomerRequest>) -> Resul
 }
 
 async fn list(registry: &Registry, request: Request<ListCustomersRequest>) -> Result<ListCustomersResponse, Refusal> {
+    let caller = Caller::of(&request);
     let mut fields = Fields::new();
-    let asked = fields.page::<Position>(request.get_ref().page_size, &request.get_ref().page_token);
+    let asked = fields.page::<Position>(caller.tenant(), request.get_ref());
     let asked = fields.all(|| asked)?;
-    let mut tx = registry.tenant_of(&Caller::of(&request)).await?;
+    let mut tx = registry.tenant_of(&caller).await?;
     let rows = customer::list(&mut tx, asked.after, asked.rows()).await?;
     let (rows, next_page_token) = asked.cut(rows, |last| (last.update_time, last.stored.id.uuid()));
     Ok(ListCustomersResponse { customers: rows.iter().map(tell).collect(), next_page_token })

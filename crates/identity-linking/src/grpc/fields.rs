@@ -4,12 +4,12 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use chassis::grpc::refuse::Violations;
-use chassis::page;
-use kernel::Timestamp;
+use chassis::page::Page;
+use contracts::ListRequest;
+use kernel::{TenantId, Timestamp};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tonic::Status;
-
-use super::page::Asked;
 
 /// The fields of one request.
 #[derive(Default)]
@@ -73,11 +73,12 @@ impl Fields {
         self.take(field, duration.ok_or("is not a duration")).map(Some)
     }
 
-    /// Which page of a list is asked for.
-    pub(crate) fn page<P: DeserializeOwned>(&mut self, page_size: i32, page_token: &str) -> Option<Asked<P>> {
-        let size = self.take("page_size", page::size(page_size).map_err(|_| "is negative"));
-        let after = self.take("page_token", page::decode(page_token).map_err(|_| "is not a token of this list"));
-        Some(Asked { size: size?, after: after? })
+    /// Which page of a list of `tenant` is asked for.
+    pub(crate) fn page<P>(&mut self, tenant: TenantId, request: &impl ListRequest) -> Option<Page<P>>
+    where
+        P: Serialize + DeserializeOwned,
+    {
+        Page::read(tenant, request, &mut self.0)
     }
 
     /// What `build` makes of the values read; a refusal naming every wrong field if there is one.
@@ -91,6 +92,7 @@ impl Fields {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use contracts::identity::v1::ListCustomersRequest;
     use identity_linking_core::Line;
     use kernel::CustomerId;
     use tonic_types::StatusExt as _;
@@ -100,7 +102,8 @@ mod tests {
         let mut fields = Fields::new();
         let name = fields.take("name", Line::<3>::parse(""));
         let id = fields.id::<CustomerId>("customer_id", "x");
-        let page = fields.page::<u64>(-1, "%");
+        let wrong = ListCustomersRequest { page_size: -1, page_token: "%".to_owned() };
+        let page = fields.page::<u64>(TenantId::from(uuid::Uuid::nil()), &wrong);
         let refusal = fields.all(|| Some((name?, id?, page?))).unwrap_err();
         let told = refusal.get_details_bad_request().unwrap().field_violations;
         let names: Vec<&str> = told.iter().map(|violation| violation.field.as_str()).collect();

@@ -126,7 +126,7 @@ async fn list(registry: &Registry, request: Request<ListFriendsRequest>) -> Resu
     let request = request.into_inner();
     let mut fields = Fields::new();
     let account: Option<AccountId> = fields.id("account_id", &request.account_id);
-    let asked = fields.page(request.page_size, &request.page_token);
+    let asked = fields.page(caller.tenant(), &request);
     let state = match WireState::try_from(request.state) {
         Ok(WireState::Unspecified) => Ok(None),
         Ok(WireState::Seen) => Ok(Some(FriendshipState::Seen)),

@@ -105,9 +105,8 @@ async fn get(registry: &Registry, request: Request<GetTenantRequest>) -> Result<
 }
 
 async fn list(registry: &Registry, request: Request<ListTenantsRequest>) -> Result<ListTenantsResponse, Refusal> {
-    let request = request.into_inner();
     let mut fields = Fields::new();
-    let asked = fields.page::<Position>(request.page_size, &request.page_token);
+    let asked = fields.page::<Position>(Caller::of(&request).tenant(), request.get_ref());
     let asked = fields.all(|| asked)?;
     let ids = tenant::ids(&registry.database, asked.after, asked.rows()).await?;
     let (ids, next_page_token) = asked.cut(ids, |(_, position)| *position);

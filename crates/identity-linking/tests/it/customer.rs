@@ -63,7 +63,11 @@ async fn a_customer_is_created_found_listed_and_changed() {
     let first = ListCustomersRequest { page_size: 1, page_token: String::new() };
     let listed = at.customers().list_customers(first).await.unwrap().into_inner();
     assert_eq!(listed.customers, [changed], "latest change first");
+    let foreign = ListStaffMembersRequest { page_size: 1, page_token: listed.next_page_token.clone() };
+    assert_eq!(fields(at.staff().list_staff_members(foreign).await), ["page_token"], "of another list");
     let rest = ListCustomersRequest { page_size: 1, page_token: listed.next_page_token };
+    let elsewhere = house.at(house.tenant().await);
+    assert_eq!(fields(elsewhere.customers().list_customers(rest.clone()).await), ["page_token"], "of another tenant");
     assert_eq!(at.customers().list_customers(rest).await.unwrap().into_inner().customers, [other]);
     let told: Vec<(i64, String)> = house
         .told(Some(tenant))

@@ -3,7 +3,7 @@
 use chassis::audit::{self, Actor};
 use chassis::auth::Caller;
 use chassis::grpc::refuse;
-use chassis::page;
+use chassis::page::Page;
 use contracts::messaging::v1 as wire;
 use contracts::messaging::v1::conversation_service_server::ConversationService;
 use kernel::{ConversationId, MessageId, Timestamp};
@@ -23,8 +23,8 @@ fn position(time: Timestamp, id: Uuid) -> Position {
     (time.timestamp_micros(), id)
 }
 
-fn behind(token: &str) -> Result<Option<(Timestamp, Uuid)>, Status> {
-    let Some((micros, id)) = page::decode::<Position>(token)? else { return Ok(None) };
+fn behind(page: &Page<Position>) -> Result<Option<(Timestamp, Uuid)>, Status> {
+    let Some((micros, id)) = page.after else { return Ok(None) };
     let time = Timestamp::from_timestamp_micros(micros);
     Ok(Some((time.ok_or_else(|| refuse::invalid("page_token", "is not a token of this list"))?, id)))
 }
@@ -37,23 +37,20 @@ impl ConversationService for Desk {
     ) -> Result<Response<wire::ListConversationsResponse>, Status> {
         let caller = Caller::of(&request);
         let request = request.into_inner();
-        let limit = page::size(request.page_size)?;
+        let page = Page::asked(caller.tenant(), &request)?;
         let listing = Listing {
             accounts: field::accounts(&request.account_ids)?,
             unread_only: request.unread_only,
-            after: behind(&request.page_token)?,
-            limit,
+            after: behind(&page)?,
+            limit: page.rows(),
         };
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
         field::known_accounts(&mut tx, &listing.accounts).await?;
         let found = conversation::list(&mut tx, &listing, self.tools.clock.now()).await.map_err(refuse::database)?;
         tx.rollback().await.map_err(refuse::database)?;
-        let full = i64::try_from(found.len()).is_ok_and(|count| count == limit);
-        let last = found.last().filter(|_| full);
+        let (found, next_page_token) = page.cut(found, |last| position(last.activity_time, last.id.uuid()));
         Ok(Response::new(wire::ListConversationsResponse {
-            next_page_token: last
-                .map(|one| page::encode(&position(one.activity_time, one.id.uuid())))
-                .unwrap_or_default(),
+            next_page_token,
             conversations: found.iter().map(to_wire::conversation).collect(),
         }))
     }
@@ -76,17 +73,16 @@ impl ConversationService for Desk {
     ) -> Result<Response<wire::ListMessagesResponse>, Status> {
         let caller = Caller::of(&request);
         let request = request.into_inner();
-        let limit = page::size(request.page_size)?;
+        let page = Page::asked(caller.tenant(), &request)?;
         let id: ConversationId = field::id("conversation_id", &request.conversation_id)?;
-        let after = behind(&request.page_token)?;
+        let after = behind(&page)?;
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
         let conversation = self.conversation(&mut tx, id).await?;
-        let found = message::list(&mut tx, conversation.id, after, limit).await.map_err(refuse::database)?;
+        let found = message::list(&mut tx, conversation.id, after, page.rows()).await.map_err(refuse::database)?;
         tx.rollback().await.map_err(refuse::database)?;
-        let full = i64::try_from(found.len()).is_ok_and(|count| count == limit);
-        let last = found.last().filter(|_| full);
+        let (found, next_page_token) = page.cut(found, |last| position(last.time, last.id.uuid()));
         Ok(Response::new(wire::ListMessagesResponse {
-            next_page_token: last.map(|one| page::encode(&position(one.time, one.id.uuid()))).unwrap_or_default(),
+            next_page_token,
             messages: found.iter().map(|message| to_wire::message(message, sees_line_user_ids(&caller))).collect(),
         }))
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chassis::audit::{self, Actor};
 use chassis::auth::Caller;
 use chassis::grpc::refuse;
+use chassis::page::Page;
 use contracts::messaging::v1 as wire;
 use contracts::messaging::v1::line_gateway_service_server::LineGatewayService;
 use kernel::AccountId;
@@ -143,17 +144,17 @@ impl LineGatewayService for Desk {
         &self,
         request: Request<wire::ListFollowersRequest>,
     ) -> Result<Response<wire::ListFollowersResponse>, Status> {
-        let start = request.get_ref().page_token.clone();
-        let start = (!start.is_empty()).then_some(start);
         let caller = Caller::of(&request);
+        // The place is LINE's own token.
+        let asked = Page::<String>::asked(caller.tenant(), request.get_ref())?;
         let found = self.ask(&caller, &request.get_ref().account_id, |line, token| {
-            let start = start.clone();
+            let start = asked.after.clone();
             async move { line.follower_ids(&token, FOLLOWERS, start.as_deref(), DEADLINE).await }
         });
         let page = found.await?;
         Ok(Response::new(wire::ListFollowersResponse {
             line_user_ids: page.user_ids.iter().map(|id| id.as_str().to_owned()).collect(),
-            next_page_token: page.next.unwrap_or_default(),
+            next_page_token: page.next.map(|next| asked.token(&next)).unwrap_or_default(),
         }))
     }
 }

@@ -4,7 +4,7 @@ use chassis::audit::{self, Actor};
 use chassis::auth::Caller;
 use chassis::grpc::refuse::{self, Violations};
 use chassis::idempotency::{self, Begun};
-use chassis::page;
+use chassis::page::Page;
 use chassis::postgres::TenantTx;
 use chrono::TimeDelta;
 use contracts::messaging::v1 as wire;
@@ -79,7 +79,7 @@ impl MessageService for Desk {
     ) -> Result<Response<wire::ListOutboundMessagesResponse>, Status> {
         let caller = Caller::of(&request);
         let request = request.into_inner();
-        let limit = page::size(request.page_size)?;
+        let page = Page::<Uuid>::asked(caller.tenant(), &request)?;
         let state = match request.state {
             0 => None,
             code => {
@@ -89,20 +89,16 @@ impl MessageService for Desk {
         };
         let account: Option<AccountId> = field::optional_id("account_id", &request.account_id)?;
         let now = self.tools.clock.now();
-        let before = match page::decode::<Uuid>(&request.page_token)? {
-            Some(id) => id,
-            // Whatever another replica's clock gave a moment ahead of this one's is on the page, too.
-            None => MessageId::new(now + TimeDelta::minutes(10)).uuid(),
-        };
+        // Whatever another replica's clock gave a moment ahead of this one's is on the first page, too.
+        let before = page.after.unwrap_or_else(|| MessageId::new(now + TimeDelta::minutes(10)).uuid());
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
         field::known_accounts(&mut tx, account.map(AccountId::uuid).as_slice()).await?;
-        let outbound = Outbound { state, account, before, limit };
+        let outbound = Outbound { state, account, before, limit: page.rows() };
         let found = message::list_outbound(&mut tx, &outbound).await.map_err(refuse::database)?;
         tx.rollback().await.map_err(refuse::database)?;
-        let full = i64::try_from(found.len()).is_ok_and(|count| count == limit);
-        let last = found.last().filter(|_| full);
+        let (found, next_page_token) = page.cut(found, |last| last.id.uuid());
         Ok(Response::new(wire::ListOutboundMessagesResponse {
-            next_page_token: last.map(|one| page::encode(&one.id.uuid())).unwrap_or_default(),
+            next_page_token,
             messages: found.iter().map(|message| to_wire::message(message, false)).collect(),
         }))
     }

@@ -34,8 +34,10 @@ pub(super) async fn open(
 ) -> Result<WatchStream, Status> {
     let tenant = caller.tenant();
     let accounts = field::accounts(&request.account_ids)?;
-    let from = page::decode::<Cursor>(&request.cursor).ok().filter(|cursor| cursor.is_none_or(Cursor::is_possible));
-    let from = from.ok_or_else(|| refuse::invalid("cursor", "is not a cursor of this stream"))?;
+    let cursor = Some(request.cursor.as_str()).filter(|cursor| !cursor.is_empty());
+    let possible = |cursor| page::decode::<Cursor>(cursor).filter(|cursor| cursor.is_possible());
+    let wrong = || refuse::invalid("cursor", "is not a cursor of this stream");
+    let from = cursor.map(|cursor| possible(cursor).ok_or_else(wrong)).transpose()?;
     let feed = hub.feed(tenant).await.map_err(refuse::database)?;
     // The feed first: what changes while the past is read comes by it, and is told twice rather than not at all.
     let batches = feed.subscribe();

@@ -2,7 +2,7 @@
 
 use chassis::auth::Caller;
 use chassis::grpc::refuse;
-use chassis::page;
+use chassis::page::Page;
 use chassis::postgres::{Database, TenantTx};
 use contracts::ingest::v1::archive_service_server::ArchiveService;
 use contracts::ingest::v1::{
@@ -52,13 +52,12 @@ impl ArchiveService for Archive {
         request: Request<ListWebhookEventsRequest>,
     ) -> Result<Response<ListWebhookEventsResponse>, Status> {
         let asked = request.get_ref();
-        let size = page::size(asked.page_size)?;
-        let before: Option<Uuid> = page::decode(&asked.page_token)?;
+        let page = Page::<Uuid>::asked(Caller::of(&request).tenant(), asked)?;
         let account = account(&asked.account_id)?.ok_or_else(|| refuse::invalid("account_id", "is missing"))?;
         let mut tx = self.tenant(&request).await?;
         known(&mut tx, Some(account)).await?;
-        let mut rows = query::events(&mut tx, account, before, size + 1).await.map_err(refuse::database)?;
-        let next_page_token = next(&mut rows, size, |row| row.event);
+        let rows = query::events(&mut tx, account, page.after, page.rows()).await.map_err(refuse::database)?;
+        let (rows, next_page_token) = page.cut(rows, |last| last.event);
         let events = events(&mut tx, rows).await.map_err(refuse::database)?;
         Ok(Response::new(ListWebhookEventsResponse { events, next_page_token }))
     }
@@ -68,13 +67,12 @@ impl ArchiveService for Archive {
         request: Request<ListQuarantinedBodiesRequest>,
     ) -> Result<Response<ListQuarantinedBodiesResponse>, Status> {
         let asked = request.get_ref();
-        let size = page::size(asked.page_size)?;
-        let before: Option<Uuid> = page::decode(&asked.page_token)?;
+        let page = Page::<Uuid>::asked(Caller::of(&request).tenant(), asked)?;
         let account = account(&asked.account_id)?;
         let mut tx = self.tenant(&request).await?;
         known(&mut tx, account).await?;
-        let mut rows = query::quarantined(&mut tx, account, before, size + 1).await.map_err(refuse::database)?;
-        let next_page_token = next(&mut rows, size, |row| row.body);
+        let rows = query::quarantined(&mut tx, account, page.after, page.rows()).await.map_err(refuse::database)?;
+        let (rows, next_page_token) = page.cut(rows, |last| last.body);
         let bodies = rows.iter().map(quarantined).collect();
         Ok(Response::new(ListQuarantinedBodiesResponse { bodies, next_page_token }))
     }
@@ -84,25 +82,15 @@ impl ArchiveService for Archive {
         request: Request<ListFindingsRequest>,
     ) -> Result<Response<ListFindingsResponse>, Status> {
         let asked = request.get_ref();
-        let size = page::size(asked.page_size)?;
-        let after: Option<FindingPlace> = page::decode(&asked.page_token)?;
+        let page = Page::<FindingPlace>::asked(Caller::of(&request).tenant(), asked)?;
         let account = account(&asked.account_id)?;
         let mut tx = self.tenant(&request).await?;
         known(&mut tx, account).await?;
-        let mut rows = query::findings(&mut tx, account, after.as_ref(), size + 1).await.map_err(refuse::database)?;
-        let next_page_token = next(&mut rows, size, |row| row.place.clone());
+        let rows =
+            query::findings(&mut tx, account, page.after.as_ref(), page.rows()).await.map_err(refuse::database)?;
+        let (rows, next_page_token) = page.cut(rows, |last| last.place.clone());
         Ok(Response::new(ListFindingsResponse { findings: rows.iter().map(finding).collect(), next_page_token }))
     }
-}
-
-/// Cuts the row that tells of a next page, and makes its token.
-fn next<T, P: serde::Serialize>(rows: &mut Vec<T>, size: i64, place: impl Fn(&T) -> P) -> String {
-    let size = usize::try_from(size).unwrap_or(usize::MAX);
-    if rows.len() <= size {
-        return String::new();
-    }
-    rows.truncate(size);
-    rows.last().map(|last| page::encode(&place(last))).unwrap_or_default()
 }
 
 /// The account asked for; none where the field is empty.

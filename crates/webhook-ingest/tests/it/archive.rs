@@ -75,6 +75,9 @@ async fn a_tenant_reads_its_events_page_by_page_and_nobody_elses() {
         if page_token.is_empty() {
             break;
         }
+        let foreign = ListQuarantinedBodiesRequest { page_token: page_token.clone(), ..<_>::default() };
+        let refused = ours.list_quarantined_bodies(foreign).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "of another list");
     }
     assert_eq!(seen, ids);
     let get = |id: &str| GetWebhookEventRequest { webhook_event_id: id.to_owned() };
