@@ -45,12 +45,19 @@ pub(super) async fn read(
         Kind::Sticker(sticker) => {
             json!({ "type": "sticker", "packageId": sticker.package_id, "stickerId": sticker.sticker_id })
         }
-        Kind::Location(place) => json!({
-            "type": "location", "title": place.title, "address": place.address,
-            "latitude": place.latitude, "longitude": place.longitude,
-        }),
-        Kind::LineObject(object) => from_wire::from_struct(object, DEEPEST)
-            .ok_or_else(|| refuse::invalid("content.line_object", "is nested too deeply"))?,
+        Kind::Location(place) => {
+            let mut violations = Violations::new();
+            violations.check(place.latitude.is_finite(), "content.latitude", "is not a number");
+            violations.check(place.longitude.is_finite(), "content.longitude", "is not a number");
+            violations.finish()?;
+            json!({
+                "type": "location", "title": place.title, "address": place.address,
+                "latitude": place.latitude, "longitude": place.longitude,
+            })
+        }
+        Kind::LineObject(object) => {
+            from_wire::from_struct(object, DEEPEST).map_err(|why| refuse::invalid("content.line_object", why))?
+        }
         Kind::Media(_) => {
             return Err(refuse::invalid("content.media", "goes as line_object, with addresses LINE can fetch"));
         }

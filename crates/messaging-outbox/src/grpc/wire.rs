@@ -162,35 +162,38 @@ fn to_struct(value: &Value, depth: usize) -> prost_types::Value {
     prost_types::Value { kind: Some(kind) }
 }
 
-/// A struct as JSON; none where it nests deeper than `depth`. Whole numbers become integers, as LINE expects.
-pub(super) fn from_struct(object: &prost_types::Struct, depth: usize) -> Option<Value> {
-    let depth = depth.checked_sub(1)?;
-    let field = |(name, value): (&String, &prost_types::Value)| Some((name.clone(), from_value(value, depth)?));
-    object.fields.iter().map(field).collect::<Option<serde_json::Map<_, _>>>().map(Value::Object)
+/// A struct as JSON, unless it nests deeper than `depth` or holds a number that JSON cannot say: why not. Whole numbers become
+/// integers, as LINE expects.
+pub(super) fn from_struct(object: &prost_types::Struct, depth: usize) -> Result<Value, &'static str> {
+    let depth = depth.checked_sub(1).ok_or(TOO_DEEP)?;
+    let field = |(name, value): (&String, &prost_types::Value)| Ok((name.clone(), from_value(value, depth)?));
+    object.fields.iter().map(field).collect::<Result<serde_json::Map<_, _>, _>>().map(Value::Object)
 }
 
-fn from_value(value: &prost_types::Value, depth: usize) -> Option<Value> {
-    Some(match value.kind.as_ref() {
+const TOO_DEEP: &str = "is nested too deeply";
+
+fn from_value(value: &prost_types::Value, depth: usize) -> Result<Value, &'static str> {
+    Ok(match value.kind.as_ref() {
         None | Some(Kind::NullValue(_)) => Value::Null,
         Some(Kind::BoolValue(value)) => Value::Bool(*value),
-        Some(Kind::NumberValue(number)) => from_number(*number),
+        Some(Kind::NumberValue(number)) => from_number(*number).ok_or("holds what is not a number as a number")?,
         Some(Kind::StringValue(text)) => Value::String(text.clone()),
         Some(Kind::ListValue(list)) => {
-            let depth = depth.checked_sub(1)?;
-            Value::Array(list.values.iter().map(|value| from_value(value, depth)).collect::<Option<_>>()?)
+            let depth = depth.checked_sub(1).ok_or(TOO_DEEP)?;
+            Value::Array(list.values.iter().map(|value| from_value(value, depth)).collect::<Result<_, _>>()?)
         }
         Some(Kind::StructValue(object)) => from_struct(object, depth)?,
     })
 }
 
-fn from_number(number: f64) -> Value {
+fn from_number(number: f64) -> Option<Value> {
     const WHOLE: f64 = 9_007_199_254_740_992.0;
     if number.fract() == 0.0 && number.abs() < WHOLE {
         #[expect(clippy::cast_possible_truncation, reason = "a whole number below 2^53")]
         let whole = number as i64;
-        return Value::from(whole);
+        return Some(Value::from(whole));
     }
-    Value::from(number)
+    number.is_finite().then(|| Value::from(number))
 }
 
 #[cfg(test)]

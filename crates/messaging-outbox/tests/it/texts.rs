@@ -26,15 +26,20 @@ async fn a_text_is_taken_up_to_lines_limit_and_what_is_wrong_is_named() {
     let nul = house.send(&tenant, id, "a\0b", wire::SendPolicy::PushOnly).await;
     assert_eq!(text(&house.until(&tenant, &nul, MessageState::Accepted).await), "a\0b");
 
-    let refused = |content: Option<Kind>| {
+    let violations = |content: Option<Kind>| {
         let mut request = send_request(id, "", wire::SendPolicy::PushOnly);
         request.content = Some(wire::MessageContent { kind: content });
         let mut client = house.messages(&tenant);
         async move {
             let status = client.send_message(request).await.unwrap_err();
             assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
-            status.get_details_bad_request().unwrap().field_violations[0].field.clone()
+            let violations = status.get_details_bad_request().unwrap().field_violations;
+            violations.into_iter().map(|one| (one.field, one.description)).collect::<Vec<_>>()
         }
+    };
+    let refused = |content: Option<Kind>| {
+        let violations = violations(content);
+        async move { violations.await.remove(0).0 }
     };
     let words = |text: String| Some(Kind::Text(wire::TextContent { text, ..Default::default() }));
     assert_eq!(refused(words(format!("{longest}x"))).await, "content.text");
@@ -45,6 +50,19 @@ async fn a_text_is_taken_up_to_lines_limit_and_what_is_wrong_is_named() {
     assert_eq!(refused(Some(Kind::Text(quote))).await, "content.text.quote_message_id");
     let sticker = wire::StickerContent { package_id: "\0".to_owned(), ..Default::default() };
     assert!(refused(Some(Kind::Sticker(sticker))).await.starts_with("content."));
+    let place = |latitude, longitude| {
+        let (title, address) = ("x".to_owned(), "y".to_owned());
+        Some(Kind::Location(wire::LocationContent { title, address, latitude, longitude }))
+    };
+    let told = |field: &str, why: &str| (field.to_owned(), why.to_owned());
+    let (north, east) = (told("content.latitude", "is not a number"), told("content.longitude", "is not a number"));
+    assert_eq!(violations(place(f64::NAN, 1.0)).await, std::slice::from_ref(&north));
+    assert_eq!(violations(place(f64::INFINITY, f64::NEG_INFINITY)).await, [north, east]);
+    assert_eq!(violations(place(91.0, 1.0)).await, [told("content.latitude", "must be between -90 and 90")]);
+    let number = prost_types::Value { kind: Some(prost_types::value::Kind::NumberValue(f64::NAN)) };
+    let object = prost_types::Struct { fields: [("x".to_owned(), number)].into() };
+    let unsayable = told("content.line_object", "holds what is not a number as a number");
+    assert_eq!(violations(Some(Kind::LineObject(object))).await, [unsayable]);
     assert_eq!(world.number("SELECT count(*) FROM messaging.send").await, 0);
 
     let request = wire::SendMessageRequest {
