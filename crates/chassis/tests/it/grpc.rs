@@ -67,8 +67,10 @@ async fn a_message_over_four_mebibytes_is_refused() {
     let program = Program::known(&served.stage.database, Some(tenant(1)), &[Right::ConversationsRead]).await;
     served.knows(&program).await;
     let mut quota = QuotaServiceClient::new(served.client(&program));
-    let request = GetQuotaRequest { account_id: "x".repeat(4 * 1024 * 1024 + 1) };
-    assert_eq!(quota.get_quota(request).await.unwrap_err().code(), Code::OutOfRange);
+    for size in [4 * 1024 * 1024 + 1, 64 * 1024 * 1024] {
+        let request = GetQuotaRequest { account_id: "x".repeat(size) };
+        assert_eq!(quota.get_quota(request).await.unwrap_err().code(), Code::OutOfRange);
+    }
 }
 
 #[tokio::test]

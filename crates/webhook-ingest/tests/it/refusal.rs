@@ -102,7 +102,16 @@ async fn a_body_over_the_limit_is_refused_whatever_length_it_declares() {
     let chunked = chunked.header("x-line-signature", signature(SECRET, &over));
     let chunked = chunked.body(reqwest::Body::wrap_stream(futures::stream::iter(pieces)));
     assert_eq!(chunked.send().await.unwrap().status(), 413);
-    eventually_found(&stage, &[("body_too_large", 2)]).await;
+    let http2 = reqwest::Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
+    for size in [limit + 1, 2 * limit, 40 * limit] {
+        let over = padded(size);
+        let pieces: Vec<Result<Bytes, std::io::Error>> =
+            over.chunks(4_096).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+        let streamed = http2.post(replica.url(&stage.account.key)).header("x-line-signature", signature(SECRET, &over));
+        let streamed = streamed.body(reqwest::Body::wrap_stream(futures::stream::iter(pieces)));
+        assert_eq!(streamed.send().await.unwrap().status(), 413, "{size}");
+    }
+    eventually_found(&stage, &[("body_too_large", 5)]).await;
     assert_eq!(stage.count("SELECT count(*) FROM ingest.body").await, 1);
 }
 
