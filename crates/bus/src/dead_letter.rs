@@ -180,7 +180,7 @@ impl DeadLetterService for DeadLetters {
         let request = request.into_inner();
         let page = Page::<(i64, Uuid)>::asked(caller.tenant(), &request)?;
         let state = DeadLetterState::try_from(request.state).map_err(|_| refuse::invalid("state", "is unknown"))?;
-        let mut tx = self.database.tenant(caller.tenant()).await.map_err(refuse::database)?;
+        let mut tx = self.database.tenant_planning_anew(caller.tenant()).await.map_err(refuse::database)?;
         let rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(format!(
             "SELECT {COLUMNS} FROM {}.parked_message
              WHERE tenant_id = $1 AND gave_up_at IS NOT NULL AND ($2::text IS NULL OR state = $2)

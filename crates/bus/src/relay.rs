@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use chassis::Host;
 use chassis::postgres::Database;
-use futures::StreamExt;
+use futures::{FutureExt as _, StreamExt as _};
 use kernel::{EventHeader, Timestamp};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -154,6 +154,8 @@ impl Relay {
                 continue;
             }
             commits.mark_unchanged();
+            // Whoever called before this turn is answered by it.
+            while signals.next().now_or_never().flatten().is_some() {}
             let begun = Instant::now();
             let pause = match self.turn().await {
                 Ok(Turn::Worked) => continue,

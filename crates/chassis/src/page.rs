@@ -16,7 +16,7 @@ pub const DEFAULT: i64 = 50;
 /// How many a page holds at most.
 pub const LARGEST: i64 = 200;
 /// The longest page token that is read, in characters.
-const LONGEST_TOKEN: usize = 1024;
+const LONGEST_TOKEN: usize = 4096;
 
 /// One page that is asked for, of a list whose rows have places of the kind `P`: the sort key.
 #[derive(Clone, Debug, PartialEq, Eq)]

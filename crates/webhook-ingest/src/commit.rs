@@ -12,4 +12,4 @@ mod statement;
 pub(crate) use breaker::{Breaker, probe};
 pub(crate) use flusher::Flusher;
 pub(crate) use queue::{Queue, queue};
-pub(crate) use settle::Store;
+pub(crate) use settle::{Settled, Store};

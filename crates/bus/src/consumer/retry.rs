@@ -94,7 +94,7 @@ impl<H: Handler> Consumer<H> {
     }
 
     async fn retry_together(&self, tenant: TenantId, claims: &[Claim]) -> Result<(), Setback> {
-        let mut tx = self.database.tenant_over_queues(tenant).await.map_err(Setback::of)?;
+        let mut tx = self.database.tenant_planning_anew(tenant).await.map_err(Setback::of)?;
         let ids: Vec<Uuid> = claims.iter().map(|claim| claim.message_id).collect();
         let opened = parked::open(&mut tx, &ids).await.map_err(Setback::of)?;
         let events = opened.iter().map(|opened| self.decode(opened)).collect::<Result<Vec<_>, _>>()?;
@@ -129,7 +129,7 @@ impl<H: Handler> Consumer<H> {
 
     /// One try; what is to be written about it when it was not handled.
     async fn try_alone(&self, tenant: TenantId, message: Uuid) -> Result<Option<Judged<H::Body>>, sqlx::Error> {
-        let mut tx = self.database.tenant_over_queues(tenant).await?;
+        let mut tx = self.database.tenant_planning_anew(tenant).await?;
         let Some(opened) = parked::open(&mut tx, &[message]).await?.pop() else { return Ok(None) };
         let tried = async {
             let event = self.decode(&opened)?;
@@ -170,7 +170,7 @@ impl<H: Handler> Consumer<H> {
 
     async fn put_back(&self, tenant: TenantId, message: Uuid, judged: &Judged<H::Body>) -> Result<(), sqlx::Error> {
         let Judged { why, counted, event } = judged;
-        let mut tx = self.database.tenant_over_queues(tenant).await?;
+        let mut tx = self.database.tenant_planning_anew(tenant).await?;
         if let Some(event) = event
             && self.handler.must_forget(&mut tx, event).await?
         {

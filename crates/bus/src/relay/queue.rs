@@ -128,7 +128,10 @@ impl Queue {
         if done.is_empty() {
             return Ok(());
         }
-        let (tenants, sequences): (Vec<Uuid>, Vec<i64>) = done.iter().map(Entry::key).unzip();
+        // In one order, for another relay may be at the same ones.
+        let mut keys: Vec<(Uuid, i64)> = done.iter().map(Entry::key).collect();
+        keys.sort_unstable();
+        let (tenants, sequences): (Vec<Uuid>, Vec<i64>) = keys.into_iter().unzip();
         sqlx::query(AssertSqlSafe(self.complete.as_str()))
             .bind(tenants)
             .bind(sequences)

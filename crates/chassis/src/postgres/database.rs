@@ -50,12 +50,13 @@ impl Database {
         self.begin(tenant, "").await
     }
 
-    /// As [`Database::tenant`], for statements over queue tables. These are empty one moment and long the next, so each
-    /// statement is planned for what is there now, as it always is for the worker role.
+    /// As [`Database::tenant`], with every statement planned for its values and for what is there now, as it always is for the
+    /// worker role: for queue tables, which are empty one moment and long the next, and for lists with filters that may be
+    /// left out.
     ///
     /// # Errors
     /// As [`Database::tenant`].
-    pub async fn tenant_over_queues(&self, tenant: TenantId) -> Result<TenantTx, sqlx::Error> {
+    pub async fn tenant_planning_anew(&self, tenant: TenantId) -> Result<TenantTx, sqlx::Error> {
         self.begin(tenant, &format!("; SET LOCAL plan_cache_mode = {ANEW}")).await
     }
 
@@ -120,7 +121,8 @@ fn pool(role: &str, connections: u32, plans: &str, config: &PostgresConfig) -> R
         // Every statement is short. One whose cost was overestimated would be compiled for longer than it runs.
         ("jit", "off".to_owned()),
         ("plan_cache_mode", plans.to_owned()),
-        // Nor may a plan that was made while a table was empty read the whole of it an hour later: there is an index for all.
+        // Nor may a plan that was made while a table was empty read the whole of it an hour later: what is looked up has an
+        // index. The few statements that count a whole table do it through one.
         ("enable_seqscan", "off".to_owned()),
         ("statement_timeout", milliseconds(config.statement_timeout)),
         ("idle_in_transaction_session_timeout", milliseconds(config.statement_timeout * 2)),

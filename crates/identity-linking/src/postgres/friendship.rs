@@ -200,6 +200,22 @@ pub(crate) async fn find(
     row.as_ref().map(friend).transpose()
 }
 
+macro_rules! select_friends {
+    ($state:literal) => {
+        concat!(
+            "SELECT f.*, u.provider_id, u.line_user_id, u.display_name, u.picture_url, u.version AS line_user_version,
+                 a.mobile_number, a.gender, a.age, a.prefecture
+             FROM identity.friendship f
+             JOIN identity.line_user u ON u.tenant_id = f.tenant_id AND u.friend_id = f.friend_id
+             LEFT JOIN identity.friend_attributes a ON a.tenant_id = f.tenant_id AND a.friend_id = f.friend_id
+             WHERE f.tenant_id = $1 AND f.account_id = $2 AND ",
+            $state,
+            " AND (f.first_seen_time, f.friend_id) < (coalesce($4::timestamptz, 'infinity'), $5)
+             ORDER BY f.first_seen_time DESC, f.friend_id DESC LIMIT $6"
+        )
+    };
+}
+
 /// At most `size` LINE users an account knows, latest first, behind `after`; only those in `state`, where one is given.
 pub(crate) async fn list(
     tx: &mut TenantTx,
@@ -209,16 +225,11 @@ pub(crate) async fn list(
     size: i64,
 ) -> Result<Vec<StoredFriend>, sqlx::Error> {
     let (time, id) = after.unzip();
-    let rows = sqlx::query(
-        "SELECT f.*, u.provider_id, u.line_user_id, u.display_name, u.picture_url, u.version AS line_user_version,
-             a.mobile_number, a.gender, a.age, a.prefecture
-         FROM identity.friendship f
-         JOIN identity.line_user u ON u.tenant_id = f.tenant_id AND u.friend_id = f.friend_id
-         LEFT JOIN identity.friend_attributes a ON a.tenant_id = f.tenant_id AND a.friend_id = f.friend_id
-         WHERE f.tenant_id = $1 AND f.account_id = $2 AND ($3::text IS NULL OR f.state = $3)
-             AND (f.first_seen_time, f.friend_id) < (coalesce($4::timestamptz, 'infinity'), $5)
-         ORDER BY f.first_seen_time DESC, f.friend_id DESC LIMIT $6",
-    )
+    // Two texts, for each has an index of its own.
+    let rows = sqlx::query(match state {
+        Some(_) => select_friends!("f.state = $3"),
+        None => select_friends!("$3::text IS NULL"),
+    })
     .bind(tx.tenant().uuid())
     .bind(account.uuid())
     .bind(state.map(FriendshipState::as_str))

@@ -44,7 +44,7 @@ impl ConversationService for Desk {
             after: behind(&page)?,
             limit: page.rows(),
         };
-        let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
+        let mut tx = self.database().tenant_planning_anew(caller.tenant()).await.map_err(refuse::database)?;
         field::known_accounts(&mut tx, &listing.accounts).await?;
         let found = conversation::list(&mut tx, &listing, self.tools.clock.now()).await.map_err(refuse::database)?;
         tx.rollback().await.map_err(refuse::database)?;

@@ -138,7 +138,8 @@ pub(crate) struct Outbound {
 }
 
 /// Lists outbound messages, the latest first. Their IDs carry their time; inbound ones are spread over all of the space, and
-/// hardly any lie below the present. What waits to leave is found through the queue, however long the past is.
+/// hardly any lie below the present. What waits to leave is found through the queue, however long the past is: put in order first,
+/// then looked up until the page is full.
 pub(crate) async fn list_outbound(tx: &mut TenantTx, outbound: &Outbound) -> Result<Vec<Message>, sqlx::Error> {
     let query = match outbound.state {
         Some(state) if MessageState::FOR_ATTENTION.contains(&state) => select_message!(
@@ -148,18 +149,20 @@ pub(crate) async fn list_outbound(tx: &mut TenantTx, outbound: &Outbound) -> Res
              ORDER BY m.message_id DESC LIMIT $6"
         ),
         Some(MessageState::Sending) => select_message!(
-            "messaging.send q CROSS JOIN LATERAL (
+            "(SELECT message_id FROM messaging.send
+              WHERE tenant_id = $1 AND message_id < $3 AND (state = 1 OR in_doubt) AND ($5::uuid IS NULL OR account_id = $5)
+              ORDER BY message_id DESC) q
+             CROSS JOIN LATERAL (
                  SELECT * FROM messaging.message WHERE tenant_id = $1 AND message_id = q.message_id LIMIT 1) m",
-            "q.tenant_id = $1 AND q.message_id < $3 AND $4::smallint IS NOT NULL AND (q.state = 1 OR q.in_doubt)
-                 AND ($5::uuid IS NULL OR m.account_id = $5)
-             ORDER BY m.message_id DESC LIMIT $6"
+            "$4::smallint IS NOT NULL ORDER BY q.message_id DESC LIMIT $6"
         ),
         Some(MessageState::Queued) => select_message!(
-            "messaging.send q CROSS JOIN LATERAL (
+            "(SELECT message_id FROM messaging.send
+              WHERE tenant_id = $1 AND message_id < $3 AND state = 0 AND NOT in_doubt AND ($5::uuid IS NULL OR account_id = $5)
+              ORDER BY message_id DESC) q
+             CROSS JOIN LATERAL (
                  SELECT * FROM messaging.message WHERE tenant_id = $1 AND message_id = q.message_id LIMIT 1) m",
-            "q.tenant_id = $1 AND q.message_id < $3 AND m.state = $4 AND q.state = 0 AND NOT q.in_doubt
-                 AND ($5::uuid IS NULL OR m.account_id = $5)
-             ORDER BY m.message_id DESC LIMIT $6"
+            "m.state = $4 ORDER BY q.message_id DESC LIMIT $6"
         ),
         _ => select_message!(
             "messaging.message m",

@@ -8,6 +8,9 @@ use messaging_outbox_core::pack;
 use sqlx::Row as _;
 use uuid::Uuid;
 
+/// The class of messages that may go by reply.
+const ANSWERS: i16 = 0;
+
 /// A token that may be used.
 pub(crate) struct Held {
     pub(crate) id: Uuid,
@@ -34,12 +37,14 @@ pub(crate) async fn keep(tx: &mut TenantTx, tokens: &[Fresh]) -> Result<HashSet<
              INSERT INTO messaging.reply_token (tenant_id, reply_token_id, conversation_id, usable_until, ciphertext)
              SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $5::timestamptz[], $6::bytea[])
              ON CONFLICT (tenant_id, reply_token_id) DO UPDATE SET usable_until = excluded.usable_until)
-         SELECT c.account_id, s.class, s.message_id FROM unnest($3::uuid[], $4::uuid[]) AS c (conversation_id, account_id)
+         SELECT c.account_id, s.class, s.message_id FROM (
+             SELECT account_id, conversation_id, count(*) AS tokens
+             FROM unnest($3::uuid[], $4::uuid[]) AS t (conversation_id, account_id) GROUP BY 1, 2) c
          CROSS JOIN LATERAL (
              SELECT class, message_id FROM messaging.send
              WHERE tenant_id = $1 AND account_id = c.account_id AND conversation_id = c.conversation_id
-                 AND deferred AND state = 0 AND NOT in_doubt
-             ORDER BY message_id LIMIT $7) s",
+                 AND deferred AND due > now() AND state = 0 AND NOT in_doubt AND class = $8
+             ORDER BY message_id LIMIT $7 * c.tokens) s",
     )
     .bind(tx.tenant().uuid())
     .bind(all(|token| token.id))
@@ -47,8 +52,9 @@ pub(crate) async fn keep(tx: &mut TenantTx, tokens: &[Fresh]) -> Result<HashSet<
     .bind(all(|token| token.account.uuid()))
     .bind(tokens.iter().map(|token| token.usable_until).collect::<Vec<_>>())
     .bind(tokens.iter().map(|token| token.ciphertext.as_slice()).collect::<Vec<_>>())
-    // As many of a conversation as one reply holds.
+    // As many of a conversation as replies with these tokens hold.
     .bind(i64::try_from(pack::LARGEST).unwrap_or(i64::MAX))
+    .bind(ANSWERS)
     .fetch_all(&mut **tx)
     .await?;
     for (account, class, message) in &put_back {

@@ -134,7 +134,7 @@ async fn prepare(sender: &Sender, hold: &Hold, request: &mut Request) -> Result<
         })
         .collect();
     let freeze = async {
-        let mut tx = sender.tools.database.tenant_over_queues(hold.key.tenant).await?;
+        let mut tx = sender.tools.database.tenant_planning_anew(hold.key.tenant).await?;
         let ours = send_queue::freeze(&mut tx, &frozen).await?;
         tx.commit().await?;
         Ok::<bool, sqlx::Error>(ours)

@@ -60,7 +60,7 @@ async fn try_plan(
     wants: &[Want],
 ) -> anyhow::Result<HashMap<AccountKey, Planned>> {
     let mut planned: HashMap<AccountKey, Planned> = HashMap::new();
-    let mut tx = sender.tools.database.tenant_over_queues(tenant).await?;
+    let mut tx = sender.tools.database.tenant_planning_anew(tenant).await?;
     let ids: Vec<Uuid> = wants.iter().map(|want| want.key.account.uuid()).collect();
     let accounts = account::read_all(&mut tx, &ids).await?;
     let mut accounts: HashMap<AccountId, Account> = accounts.into_iter().map(|account| (account.id, account)).collect();

@@ -188,7 +188,7 @@ impl Patience {
 
 async fn write(tools: &Tools, tenant: TenantId, all: &Settlement) -> anyhow::Result<()> {
     let now = tools.clock.now();
-    let mut tx = tools.database.tenant_over_queues(tenant).await?;
+    let mut tx = tools.database.tenant_planning_anew(tenant).await?;
     let urgent = all.urgent();
     if !urgent.is_empty() {
         conversation::lock_of(&mut tx, &urgent).await?;

@@ -165,6 +165,35 @@ async fn a_used_up_quota_makes_pushes_wait_and_a_reply_is_still_free() {
 }
 
 #[tokio::test]
+async fn what_waits_for_quota_goes_free_as_soon_as_the_friend_writes_again() {
+    let world = World::new("quota_free").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    let (person, conversation) = house.conversing(&world, &tenant).await;
+    let none = AccountSettings { quota: Some(Some(0)), ..Default::default() };
+    world.control.change_account(&tenant.card.channel_id, &none).await.unwrap();
+    // The first answer takes the only token; of what follows, more waits than one reply holds.
+    let first = house.send(&tenant, &conversation.conversation_id, "first", wire::SendPolicy::ReplyFirst).await;
+    house.until(&tenant, &first, MessageState::Accepted).await;
+    let mut waiting = Vec::new();
+    for number in 0..6 {
+        let text = format!("waits {number}");
+        waiting.push(house.send(&tenant, &conversation.conversation_id, &text, wire::SendPolicy::ReplyFirst).await);
+    }
+    for id in &waiting {
+        house.until(&tenant, id, MessageState::WaitingForQuota).await;
+    }
+    for text in ["again", "and again"] {
+        world.control.write_text(&tenant.card.channel_id, &person, text).await.unwrap();
+    }
+    for id in &waiting {
+        let free = house.until(&tenant, id, MessageState::Accepted).await;
+        assert_eq!(free.send_method, wire::SendMethod::Reply as i32);
+    }
+    house.close().await;
+}
+
+#[tokio::test]
 async fn what_a_dead_replica_had_in_hand_is_sent_once_by_the_next() {
     let world = World::new("restart").await;
     let house = world.open().await;

@@ -30,7 +30,7 @@ impl Flusher {
         let done = self.marks.take();
         let bodies: Vec<&Taken> = batch.iter().map(|waiting| &waiting.taken).collect();
         let started = std::time::Instant::now();
-        let Settled { durable, committed, unmarked } = self.store.settle(&bodies, done).await;
+        let Settled { durable, committed, unmarked, .. } = self.store.settle(&bodies, done).await;
         let stored = committed.iter().map(|committed| committed.bodies.len()).sum();
         self.measures.commit(stored, started.elapsed());
         for (waiting, durable) in batch.into_iter().zip(durable) {

@@ -29,6 +29,8 @@ pub(crate) struct Settled {
     pub(crate) committed: Vec<Committed>,
     /// Commits known to be published that were not marked so, because their statement failed.
     pub(crate) unmarked: Done,
+    /// Postgres went away before all of them were tried.
+    pub(crate) away: bool,
 }
 
 /// Why a statement did not store its bodies.
@@ -67,7 +69,7 @@ impl Store {
     pub(crate) async fn settle(&mut self, bodies: &[&Taken], done: Done) -> Settled {
         let deadline = Instant::now() + DEADLINE;
         let mut settled = if self.breaker.is_open() {
-            Settled { durable: vec![false; bodies.len()], committed: Vec::new(), unmarked: done }
+            Settled { durable: vec![false; bodies.len()], unmarked: done, away: true, ..Settled::default() }
         } else {
             self.store_or_spill(bodies, done, deadline).await
         };
@@ -97,9 +99,9 @@ impl Store {
         tokio::select! {
             biased;
             settled = self.store_each(bodies, &done) => settled,
-            Some(durable) = spilled => Settled { durable, committed: Vec::new(), unmarked },
+            Some(durable) = spilled => Settled { durable, unmarked, away: true, ..Settled::default() },
             () = tokio::time::sleep_until(deadline) =>
-                Settled { durable: vec![false; bodies.len()], committed: Vec::new(), unmarked },
+                Settled { durable: vec![false; bodies.len()], unmarked, away: true, ..Settled::default() },
         }
     }
 
@@ -118,6 +120,7 @@ impl Store {
                 }
                 Err(Failure::Away) => {
                     settled.unmarked.extend(marked);
+                    settled.away = true;
                     self.breaker.trip();
                     return settled;
                 }
@@ -143,10 +146,10 @@ impl Store {
     async fn store(&mut self, bodies: &[&Taken], done: &Done) -> Result<Committed, Failure> {
         chassis::failpoint::reached("ingest.before_commit");
         let outcome = match self.attempt(bodies, done).await {
-            Err(error) if partitions::is_missing(&error) => {
-                self.make_room(bodies).await.map_err(Failure::Refused)?;
-                self.attempt(bodies, done).await
-            }
+            Err(error) if partitions::is_missing(&error) => match self.make_room(bodies).await {
+                Ok(()) => self.attempt(bodies, done).await,
+                Err(error) => Err(error),
+            },
             // A deadlock, a session cut by a restart that is over already: once more, on a new connection.
             Err(error) if chassis::postgres::is_unavailable(&error) => self.attempt(bodies, done).await,
             outcome => outcome,

@@ -115,8 +115,10 @@ fn only_new(bodies: &[&Taken], rows: &[sqlx::postgres::PgRow]) -> Result<Vec<Tak
 }
 
 async fn quarantine(connection: &mut PgConnection, bodies: &[&Taken]) -> Result<(), sqlx::Error> {
-    let quarantined: Vec<(&Taken, QuarantineReason)> =
+    let mut quarantined: Vec<(&Taken, QuarantineReason)> =
         bodies.iter().filter_map(|body| Some((*body, body.quarantine?))).collect();
+    // In one order, as events: several may store the same bodies at once.
+    quarantined.sort_by_key(|(body, _)| (body.tenant, body.body));
     if quarantined.is_empty() {
         return Ok(());
     }

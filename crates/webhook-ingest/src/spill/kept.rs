@@ -1,21 +1,23 @@
 //! What this replica spilled stays in its memory as well until Postgres has it: whoever loses every stream of NATS while
 //! Postgres is away has not lost what the replicas remember.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kernel::BodyId;
 
-use crate::commit::Store;
+use super::message::SpilledBody;
+use crate::commit::{Settled, Store};
 use crate::taken::Taken;
 
-/// Bytes of bodies remembered at once. What is beyond, the oldest first, is in the stream alone.
+/// Bytes remembered at once. What is beyond, the oldest first, is in the stream alone.
 const ROOM: usize = 32 * 1_024 * 1_024;
 /// What a body costs beside its payload, in bytes, about.
 const OVERHEAD: usize = 512;
-/// Bodies stored by one statement.
+/// Bodies stored by one statement at most, and their bytes.
 const PORTION: usize = 256;
+const PORTION_BYTES: usize = 1_024 * 1_024;
 /// How often it is looked whether Postgres is back.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long Postgres may take over a portion. Nobody waits for it here.
@@ -27,7 +29,7 @@ pub(crate) struct Kept(Arc<Mutex<Bodies>>);
 
 #[derive(Debug, Default)]
 struct Bodies {
-    by_id: BTreeMap<BodyId, Taken>,
+    by_id: BTreeMap<BodyId, SpilledBody>,
     bytes: usize,
 }
 
@@ -36,8 +38,10 @@ impl Kept {
     pub(super) fn add(&self, bodies: &[&Taken]) {
         let mut kept = self.bodies();
         for body in bodies {
-            kept.bytes += weight(body);
-            if let Some(known) = kept.by_id.insert(body.body, Taken::clone(body)) {
+            // A copy: what was received lies in the buffer of its connection, which is larger.
+            let copy = SpilledBody::from(*body).unshared();
+            kept.bytes += weight(&copy);
+            if let Some(known) = kept.by_id.insert(body.body, copy) {
                 kept.bytes -= weight(&known);
             }
         }
@@ -62,20 +66,33 @@ impl Kept {
     pub(crate) async fn run(self, mut store: Store) {
         loop {
             let portion = if store.is_postgres_away() { Vec::new() } else { self.oldest() };
-            let bodies: Vec<&Taken> = portion.iter().collect();
-            let stored = match &bodies[..] {
-                [] => None,
-                bodies => tokio::time::timeout(PATIENCE, store.store_each(bodies, &Vec::new())).await.ok(),
-            };
-            match stored {
-                Some(_) if !store.is_postgres_away() => self.forget(portion.iter().map(|body| &body.body)),
-                _ => tokio::time::sleep(PAUSE).await,
+            if portion.is_empty() || !self.store(&mut store, &portion).await {
+                tokio::time::sleep(PAUSE).await;
             }
         }
     }
 
-    fn oldest(&self) -> Vec<Taken> {
-        self.bodies().by_id.values().take(PORTION).cloned().collect()
+    /// Stores a portion, and forgets what need not be remembered any more; false when Postgres was away.
+    async fn store(&self, store: &mut Store, portion: &[(BodyId, Option<Taken>)]) -> bool {
+        let bodies: Vec<&Taken> = portion.iter().filter_map(|(_, body)| body.as_ref()).collect();
+        let stored = tokio::time::timeout(PATIENCE, store.store_each(&bodies, &Vec::new())).await;
+        let Ok(Settled { durable, away, .. }) = stored else { return false };
+        let durable: HashSet<BodyId> =
+            bodies.iter().zip(durable).filter(|(_, durable)| *durable).map(|(body, _)| body.body).collect();
+        self.forget(portion.iter().map(|(id, _)| id).filter(|id| !away || durable.contains(id)));
+        !away
+    }
+
+    fn oldest(&self) -> Vec<(BodyId, Option<Taken>)> {
+        let kept = self.bodies();
+        let mut bytes = 0;
+        let fits = |(_, body): &(&BodyId, &SpilledBody)| {
+            let first = bytes == 0;
+            bytes += weight(body);
+            first || bytes <= PORTION_BYTES
+        };
+        let portion = kept.by_id.iter().take(PORTION).take_while(fits);
+        portion.map(|(id, body)| (*id, Taken::try_from(body.clone()).ok())).collect()
     }
 
     fn bodies(&self) -> MutexGuard<'_, Bodies> {
@@ -83,8 +100,8 @@ impl Kept {
     }
 }
 
-fn weight(body: &Taken) -> usize {
-    body.payload.len() + OVERHEAD
+fn weight(body: &SpilledBody) -> usize {
+    body.size() + OVERHEAD
 }
 
 #[cfg(test)]
@@ -109,6 +126,10 @@ mod tests {
         }
     }
 
+    fn ids(kept: &Kept) -> Vec<BodyId> {
+        kept.oldest().into_iter().map(|(id, _)| id).collect()
+    }
+
     #[test]
     fn the_oldest_give_way_and_nothing_is_counted_twice() {
         let kept = Kept::default();
@@ -117,11 +138,26 @@ mod tests {
             kept.add(&[body]);
             kept.add(&[body]);
         }
-        let mut ids: Vec<BodyId> = large.iter().map(|body| body.body).collect();
-        ids.sort_unstable();
-        assert_eq!(kept.oldest().iter().map(|body| body.body).collect::<Vec<_>>(), ids[2..]);
-        kept.forget(&ids);
-        assert!(kept.oldest().is_empty());
+        let mut all: Vec<BodyId> = large.iter().map(|body| body.body).collect();
+        all.sort_unstable();
+        // Each larger than a portion, so that each is one.
+        for oldest in &all[2..] {
+            assert_eq!(ids(&kept), [*oldest]);
+            kept.forget([oldest]);
+        }
+        assert!(ids(&kept).is_empty());
         assert_eq!(kept.bodies().bytes, 0);
+    }
+
+    #[test]
+    fn a_body_is_remembered_as_it_was_taken_and_holds_no_larger_buffer() {
+        let buffer = Bytes::from(vec![b' '; 65_536]);
+        let small = Taken { payload: buffer.slice(..2), ..body(0) };
+        let kept = Kept::default();
+        kept.add(&[&small]);
+        let (before, taken) = (format!("{small:?}"), kept.oldest().remove(0).1.unwrap());
+        drop(small);
+        assert!(buffer.is_unique(), "nothing remembers the buffer");
+        assert_eq!(format!("{taken:?}"), before);
     }
 }

@@ -43,6 +43,18 @@ pub(crate) struct SpilledBody {
     quarantine: u32,
 }
 
+impl SpilledBody {
+    /// The same, in memory of its own.
+    pub(super) fn unshared(self) -> Self {
+        Self { payload: Bytes::copy_from_slice(&self.payload), ..self }
+    }
+
+    /// Bytes that vary from body to body.
+    pub(super) fn size(&self) -> usize {
+        self.payload.len() + self.trace.len() + 4 * self.places.len()
+    }
+}
+
 /// A body of the spill stream that this version cannot read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a spilled body cannot be read")]

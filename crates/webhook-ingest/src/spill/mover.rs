@@ -68,10 +68,10 @@ impl Mover {
         let mut store = self.store.lock().await;
         let stored = tokio::time::timeout(PATIENCE, store.store_each(&readable, &Vec::new())).await;
         let settled = stored.map_err(|_| Left::Away)?;
-        if store.is_postgres_away() {
+        drop(store);
+        if settled.away {
             return Err(Left::Away);
         }
-        drop(store);
         metrics::counter!("tsunagi_ingest_moved_bodies_total").increment(readable.len() as u64);
         self.kept
             .forget(readable.iter().zip(&settled.durable).filter(|(_, durable)| **durable).map(|(body, _)| &body.body));
