@@ -172,21 +172,23 @@ async fn what_waits_for_quota_goes_free_as_soon_as_the_friend_writes_again() {
     let (person, conversation) = house.conversing(&world, &tenant).await;
     let none = AccountSettings { quota: Some(Some(0)), ..Default::default() };
     world.control.change_account(&tenant.card.channel_id, &none).await.unwrap();
-    // The first answer takes the only token; of what follows, more waits than one reply holds.
-    let first = house.send(&tenant, &conversation.conversation_id, "first", wire::SendPolicy::ReplyFirst).await;
-    house.until(&tenant, &first, MessageState::Accepted).await;
-    let mut waiting = Vec::new();
-    for number in 0..6 {
-        let text = format!("waits {number}");
-        waiting.push(house.send(&tenant, &conversation.conversation_id, &text, wire::SendPolicy::ReplyFirst).await);
+    // The first ones take the tokens there are, of the follow event and of the message; then one waits for quota and the others
+    // behind it, more than one reply holds.
+    let mut sent = Vec::new();
+    for number in 0..8 {
+        let text = format!("number {number}");
+        sent.push(house.send(&tenant, &conversation.conversation_id, &text, wire::SendPolicy::ReplyFirst).await);
     }
-    for id in &waiting {
-        house.until(&tenant, id, MessageState::WaitingForQuota).await;
-    }
+    eventually(SOON, || async {
+        let waiting = world.number("SELECT count(*) FROM messaging.send WHERE deferred AND due > now()").await;
+        if waiting > 0 { Ok(()) } else { Err(waiting) }
+    })
+    .await
+    .unwrap();
     for text in ["again", "and again"] {
         world.control.write_text(&tenant.card.channel_id, &person, text).await.unwrap();
     }
-    for id in &waiting {
+    for id in &sent {
         let free = house.until(&tenant, id, MessageState::Accepted).await;
         assert_eq!(free.send_method, wire::SendMethod::Reply as i32);
     }

@@ -107,13 +107,14 @@ fn weight(body: &SpilledBody) -> usize {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use kernel::{Clock, SystemClock};
+    use kernel::{Clock, SystemClock, Timestamp};
     use uuid::Uuid;
 
     use super::*;
 
     fn body(bytes: usize) -> Taken {
-        let now = SystemClock.now();
+        // In microseconds, as it is spilled.
+        let now = Timestamp::from_timestamp_micros(SystemClock.now().timestamp_micros()).unwrap();
         Taken {
             tenant: Uuid::from_u128(1).into(),
             account: Uuid::from_u128(2).into(),
