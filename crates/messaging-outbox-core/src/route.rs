@@ -4,6 +4,10 @@ use kernel::Timestamp;
 
 use crate::reply_window;
 
+/// The class of what staff and services say in a conversation: it leaves before notices and campaigns, whose classes are higher, and
+/// it alone may go by reply (L-06).
+pub const CONVERSATION: i16 = 0;
+
 /// Whether a message may cost money. The codes are those of `tsunagi.messaging.v1.SendPolicy`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SendPolicy {
@@ -30,7 +34,7 @@ impl SendPolicy {
     /// there is to know of its request, so nothing else is written before the call (L-05).
     #[must_use]
     pub const fn is_push_alone(self, class: i16) -> bool {
-        class > 0 || matches!(self, Self::PushOnly)
+        class > CONVERSATION || matches!(self, Self::PushOnly)
     }
 
     /// The policy of that number; reply first where none is stated.

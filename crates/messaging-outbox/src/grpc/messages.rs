@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use contracts::messaging::v1 as wire;
 use contracts::messaging::v1::message_service_server::MessageService;
 use kernel::{AccountId, ConversationId, MessageId, TenantId, Timestamp};
-use messaging_outbox_core::route::SendPolicy;
+use messaging_outbox_core::route::{self, SendPolicy};
 use messaging_outbox_core::state::MessageState;
 use prost::Message as _;
 use tonic::{Request, Response, Status};
@@ -28,8 +28,6 @@ use crate::postgres::{conversation, message, send_queue, settle};
 use crate::wake::Wake;
 
 const SEND: &str = "tsunagi.messaging.v1.MessageService/SendMessage";
-/// The class of what staff and services say in a conversation: before notices and campaigns.
-const CONVERSATION: i16 = 0;
 /// How far a clock ahead of ours is believed.
 const MOST_AHEAD: TimeDelta = TimeDelta::seconds(5);
 /// The longest note of a settlement, in characters.
@@ -225,7 +223,7 @@ impl Desk {
             message,
             conversation: id,
             account: to.account,
-            class: CONVERSATION,
+            class: route::CONVERSATION,
             policy,
             silent: request.notification_disabled,
             time: now,

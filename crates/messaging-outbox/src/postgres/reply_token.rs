@@ -5,11 +5,9 @@ use std::collections::HashSet;
 use chassis::postgres::TenantTx;
 use kernel::{AccountId, ConversationId, Timestamp};
 use messaging_outbox_core::pack;
+use messaging_outbox_core::route;
 use sqlx::Row as _;
 use uuid::Uuid;
-
-/// The class of messages that may go by reply.
-const ANSWERS: i16 = 0;
 
 /// A token that may be used.
 pub(crate) struct Held {
@@ -54,7 +52,7 @@ pub(crate) async fn keep(tx: &mut TenantTx, tokens: &[Fresh]) -> Result<HashSet<
     .bind(tokens.iter().map(|token| token.ciphertext.as_slice()).collect::<Vec<_>>())
     // As many of a conversation as replies with these tokens hold.
     .bind(i64::try_from(pack::LARGEST).unwrap_or(i64::MAX))
-    .bind(ANSWERS)
+    .bind(route::CONVERSATION)
     .fetch_all(&mut **tx)
     .await?;
     for (account, class, message) in &put_back {

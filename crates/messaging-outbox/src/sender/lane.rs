@@ -12,7 +12,7 @@ use futures::stream::FuturesUnordered;
 use line_client::ChannelAccessToken;
 use messaging_outbox_core::attempt::{self, Next, Outcome};
 use messaging_outbox_core::quota::QuotaVerdict;
-use messaging_outbox_core::route::SendMethod;
+use messaging_outbox_core::route::{self, SendMethod};
 use messaging_outbox_core::state::MessageState;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -36,8 +36,6 @@ const IDLE_FOR: Duration = Duration::from_secs(2);
 const LONGEST_IN_HAND: Duration = Duration::from_secs(20);
 /// While the outcomes of more requests than this wait to be written, the lane takes nothing new.
 const MOST_UNWRITTEN: usize = 2_048;
-/// Messages of the most urgent class only.
-const URGENT: i16 = 0;
 /// Messages of every class.
 const EVERY_CLASS: i16 = i16::MAX;
 
@@ -163,7 +161,7 @@ impl Lane {
         let want = if room >= most && !pushes_wait {
             (room, EVERY_CLASS)
         } else if self.woken || (self.more && pushes_wait) {
-            (16, URGENT)
+            (16, route::CONVERSATION)
         } else {
             return;
         };

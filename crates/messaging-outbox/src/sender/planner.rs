@@ -139,8 +139,11 @@ async fn fresh_tokens(
     tools: &Tools,
     claimed: &[Claimed],
 ) -> anyhow::Result<HashMap<ConversationId, VecDeque<Token>>> {
-    let conversations: Vec<Uuid> =
-        claimed.iter().filter(|row| row.class == 0 && !row.in_doubt).map(|row| row.conversation.uuid()).collect();
+    let conversations: Vec<Uuid> = claimed
+        .iter()
+        .filter(|row| row.class == route::CONVERSATION && !row.in_doubt)
+        .map(|row| row.conversation.uuid())
+        .collect();
     let mut tokens: HashMap<ConversationId, VecDeque<Token>> = HashMap::new();
     if !conversations.is_empty() {
         for (conversation, held) in reply_token::usable(tx, &conversations, tools.clock.now()).await? {

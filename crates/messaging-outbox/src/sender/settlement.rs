@@ -6,6 +6,7 @@ use kernel::{MessageId, TenantId};
 use line_client::{Accepted as LineAccepted, Failure as LineFailure};
 use messaging_outbox_core::attempt::FailureKind;
 use messaging_outbox_core::quota::QuotaVerdict;
+use messaging_outbox_core::route;
 use messaging_outbox_core::send_gate::SendBarrier;
 use messaging_outbox_core::state::MessageState;
 use uuid::Uuid;
@@ -81,7 +82,7 @@ impl Settlement {
         let given_up = self.given_up.iter().map(|one| (one.class, one.message));
         let put_back = self.put_back.iter().map(|one| (one.class, one.message));
         let all = accepted.chain(given_up).chain(put_back);
-        all.filter(|(class, _)| *class == 0).map(|(_, message)| message.uuid()).collect()
+        all.filter(|(class, _)| *class == route::CONVERSATION).map(|(_, message)| message.uuid()).collect()
     }
 
     /// LINE accepted it.

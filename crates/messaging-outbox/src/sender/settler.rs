@@ -11,7 +11,7 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use kernel::{AccountId, MessageId, TenantId};
 use messaging_outbox_core::quota::QuotaMonth;
-use messaging_outbox_core::route::SendMethod;
+use messaging_outbox_core::route::{self, SendMethod};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -216,7 +216,7 @@ async fn write(tools: &Tools, tenant: TenantId, all: &Settlement) -> anyhow::Res
     let sums: Vec<Sent> =
         sums.into_iter().map(|(account, (pushes, replies))| Sent { account, pushes, replies }).collect();
     quota::count(&mut tx, QuotaMonth::of(now), &sums).await?;
-    let urgent: Vec<Settled> = settled.iter().copied().filter(|one| one.class == 0).collect();
+    let urgent: Vec<Settled> = settled.iter().copied().filter(|one| one.class == route::CONVERSATION).collect();
     let changed = conversation::bump(&mut tx, &urgent).await?;
     change::note(&mut tx, &tools.wakes, &changed).await?;
     change::announce_states(&mut tx, &urgent, now).await?;
