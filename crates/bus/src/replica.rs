@@ -125,6 +125,9 @@ fn place(aggregate: &identity_event::Body) -> (u8, &str, &str) {
         Body::Friendship(friendship) => (6, &friendship.account_id, &friendship.line_user_id),
         Body::Customer(customer) => (7, &customer.customer_id, ""),
         Body::Activity(activity) => (8, &activity.activity_id, ""),
+        Body::Link(link) => (9, &link.link_id, ""),
+        Body::Inquiry(inquiry) => (10, &inquiry.inquiry_id, ""),
+        Body::AnswerRequested(answer) => (11, &answer.answer_id, ""),
     }
 }
 
@@ -141,6 +144,7 @@ fn happened(kind: ReplicaKind) -> Option<&'static str> {
         ReplicaKind::Friendship => Some("friendship"),
         ReplicaKind::Customer => Some("customer"),
         ReplicaKind::Activity => Some("activity"),
+        ReplicaKind::Link => Some("link"),
     }
 }
 
@@ -162,6 +166,7 @@ mod tests {
             (ReplicaKind::Friendship, Body::Friendship(<_>::default())),
             (ReplicaKind::Customer, Body::Customer(<_>::default())),
             (ReplicaKind::Activity, Body::Activity(<_>::default())),
+            (ReplicaKind::Link, Body::Link(<_>::default())),
         ];
         for (kind, body) in said {
             assert_eq!(happened(kind).map(str::to_owned), Some(IdentityEvent { body: Some(body) }.happened()));

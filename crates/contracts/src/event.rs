@@ -30,6 +30,9 @@ impl EventBody for IdentityEvent {
             Some(Body::Friendship(_)) => "friendship",
             Some(Body::Customer(_)) => "customer",
             Some(Body::Activity(_)) => "activity",
+            Some(Body::Link(_)) => "link",
+            Some(Body::Inquiry(_)) => "inquiry",
+            Some(Body::AnswerRequested(_)) => "answer_requested",
             None => "unknown",
         }
         .to_owned()

@@ -63,6 +63,10 @@ rights! {
     ReplicasRead = "REPLICAS_READ",
     /// Have LINE called on an account's behalf.
     LineGatewayCall = "LINE_GATEWAY_CALL",
+    /// Submit link attempts on behalf of an internal service's own pages.
+    LinksSubmit = "LINKS_SUBMIT",
+    /// Vouch for links, end them, settle held attempts and take-over requests, undo merges.
+    LinksManage = "LINKS_MANAGE",
 }
 
 /// Several rights.

@@ -117,6 +117,7 @@ pub(crate) fn customer(customer: &Stored<CustomerId, Customer>) -> CustomerRepli
         given_name: customer.value.name.given().to_owned(),
         organization_id: optional(customer.value.organization),
         erased: false,
+        merged_into: String::new(),
     }
 }
 

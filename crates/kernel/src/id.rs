@@ -91,6 +91,18 @@ ids! {
     CustomerId,
     /// Something a customer did or will do.
     ActivityId,
+    /// A link between a customer and a LINE user.
+    LinkId,
+    /// An attempt to link a LINE user to a customer.
+    LinkAttemptId,
+    /// A request to take a link over from another LINE user.
+    TakeoverRequestId,
+    /// What somebody wrote in the inquiry form.
+    InquiryId,
+    /// Two customers that may be one person.
+    DuplicateSuspicionId,
+    /// One customer absorbed another.
+    MergeId,
     /// A stored webhook body.
     BodyId,
     /// A conversation between an official account and a LINE user, group or room.

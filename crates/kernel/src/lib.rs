@@ -11,6 +11,7 @@ mod id;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use event_header::{EventHeader, TraceParent};
 pub use id::{
-    AccountId, ActivityId, BodyId, ConversationId, CustomerId, DeadLetterId, EventId, FriendId, IdError, MessageId,
-    OrganizationId, PrincipalId, ProviderId, RequestId, StaffId, TenantId,
+    AccountId, ActivityId, BodyId, ConversationId, CustomerId, DeadLetterId, DuplicateSuspicionId, EventId, FriendId,
+    IdError, InquiryId, LinkAttemptId, LinkId, MergeId, MessageId, OrganizationId, PrincipalId, ProviderId, RequestId,
+    StaffId, TakeoverRequestId, TenantId,
 };

@@ -40,7 +40,14 @@ impl Replica for Kept {
                 let account = friendship.account_id.parse().map_err(|_| Trouble::failed(NoId("account")))?;
                 replica::put_friendship(tx, account, friendship).await?;
             }
-            Body::Principal(_) | Body::Organization(_) | Body::Staff(_) | Body::Customer(_) | Body::Activity(_) => {}
+            Body::Principal(_)
+            | Body::Organization(_)
+            | Body::Staff(_)
+            | Body::Customer(_)
+            | Body::Activity(_)
+            | Body::Link(_)
+            | Body::Inquiry(_)
+            | Body::AnswerRequested(_) => {}
         }
         if matches!(aggregate, Body::Tenant(_) | Body::Account(_)) {
             // A connected account or a lifted suspension may set a queue in motion.

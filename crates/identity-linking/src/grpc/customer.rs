@@ -109,6 +109,8 @@ fn tell(customer: &StoredCustomer) -> WireCustomer {
         etag: etag::of(stored.version),
         create_time: Some(timestamp(stored.create_time)),
         update_time: Some(timestamp(*update_time)),
+        line: None,
+        merged_into: String::new(),
     }
 }
 

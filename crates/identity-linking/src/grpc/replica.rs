@@ -154,7 +154,7 @@ struct Place {
 async fn page(registry: &Registry, tenant: TenantId, kind: ReplicaKind, place: &mut Place) -> Result<Vec<Body>, Ended> {
     let mut tx = registry.database.tenant(tenant).await?;
     let bodies = match kind {
-        ReplicaKind::Unspecified => Vec::new(),
+        ReplicaKind::Unspecified | ReplicaKind::Link => Vec::new(),
         ReplicaKind::Tenant => {
             let found = tenant::find(&mut tx).await?;
             found.iter().map(|row| Body::Tenant(replica::tenant(row))).collect()

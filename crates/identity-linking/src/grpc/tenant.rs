@@ -65,6 +65,8 @@ fn tell(tenant: &Stored<TenantId, Tenant>) -> WireTenant {
         suspended: tenant.value.suspended,
         etag: etag::of(tenant.version),
         create_time: Some(timestamp(tenant.create_time)),
+        plan: 0,
+        line_tab_premium_from: String::new(),
     }
 }
 

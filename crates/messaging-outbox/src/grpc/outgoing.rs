@@ -58,6 +58,9 @@ pub(super) async fn read(
         Kind::LineObject(object) => {
             from_wire::from_struct(object, DEEPEST).map_err(|why| refuse::invalid("content.line_object", why))?
         }
+        Kind::Inquiry(_) => {
+            return Err(refuse::invalid("content.inquiry", "comes from LINE users only"));
+        }
         Kind::Media(_) => {
             return Err(refuse::invalid("content.media", "goes as line_object, with addresses LINE can fetch"));
         }

@@ -33,6 +33,8 @@ pub(super) fn conversation(of: &Conversation) -> wire::Conversation {
         last_message_time: of.last_message_time.map(timestamp),
         reply_until_time: of.reply_until.map(timestamp),
         version: of.version,
+        customer_id: String::new(),
+        customer_display_name: String::new(),
     }
 }
 
