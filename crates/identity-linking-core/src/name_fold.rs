@@ -1,0 +1,120 @@
+//! What of a name is compared.
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+use crate::{kana, kanji_variant};
+
+/// How often a text is folded until it stays as it is; two rounds do for anything people type.
+const ROUNDS: usize = 6;
+
+/// A name without what tells no two names apart: width and other forms of compatibility (NFKC, UAX #15), case, spaces, middle
+/// dots and other signs, hiragana and katakana, what cannot be seen, and, in Thai, the order of marks. After kana, what is typed
+/// for the prolonged sound mark is one. Folding again changes nothing; empty when no letter is left.
+pub(crate) fn exact(name: &str) -> String {
+    settled(name, exact_once)
+}
+
+/// An exact key without what tells variants of a name apart: kanji of old, new and simplified forms, iteration marks, small
+/// kana and kana that sound alike, and Latin accents. Folding again changes nothing.
+pub(crate) fn variant(exact: &str) -> String {
+    settled(exact, variant_once)
+}
+
+/// Folds until nothing changes; what never settles is nobody's name.
+fn settled(text: &str, fold: fn(&str) -> String) -> String {
+    let mut folded = fold(text);
+    for _ in 0..ROUNDS {
+        let again = fold(&folded);
+        if again == folded {
+            return if folded.chars().any(char::is_alphanumeric) { folded } else { String::new() };
+        }
+        folded = again;
+    }
+    String::new()
+}
+
+fn exact_once(text: &str) -> String {
+    let plain: String = text.nfkc().filter(|c| !is_invisible(*c)).collect();
+    let plain: String = plain.nfkc().flat_map(char::to_lowercase).map(one_form).collect();
+    let mut kept = String::with_capacity(plain.len());
+    let mut before = None;
+    for c in plain.chars() {
+        let after_kana = before.is_some_and(kana::is_katakana);
+        before = Some(c);
+        if kana::is_like_prolonged(c) && after_kana {
+            kept.push(kana::PROLONGED);
+            before = Some(kana::PROLONGED);
+        } else if c == kana::PROLONGED {
+            // Typed for a hyphen where no kana goes before.
+            if kept.chars().next_back().is_some_and(kana::is_katakana) {
+                kept.push(c);
+            }
+        } else if c.is_alphanumeric() || is_combining_mark(c) {
+            push_in_order(&mut kept, c);
+        }
+    }
+    kept.nfkc().collect()
+}
+
+fn variant_once(text: &str) -> String {
+    let mut whole = String::with_capacity(text.len());
+    for c in text.nfd().filter(|c| !is_accent(*c)).nfc() {
+        match (c, whole.chars().next_back()) {
+            ('々' | '〻' | 'ヽ', Some(before)) => whole.push(before),
+            ('ヾ', Some(before)) => whole.extend([before, '\u{3099}']),
+            _ => whole.push(c),
+        }
+    }
+    whole.nfkc().map(|c| kanji_variant::representative(kana::plain(c))).collect()
+}
+
+/// One form of a letter that has two in the same place: katakana for hiragana, one small sigma.
+fn one_form(c: char) -> char {
+    if c == 'ς' { 'σ' } else { kana::to_katakana(c) }
+}
+
+/// Thai marks in the order they are written in; a sound typed as two letters becomes the one it looks like.
+fn push_in_order(kept: &mut String, c: char) {
+    match c {
+        // Tone marks go after the nikhahit.
+        '\u{0E4D}' => {
+            let end = kept.trim_end_matches(|c| matches!(c, '\u{0E48}'..='\u{0E4B}')).len();
+            kept.insert(end, c);
+        }
+        '\u{0E40}' if kept.ends_with('\u{0E40}') => {
+            kept.pop();
+            kept.push('\u{0E41}');
+        }
+        _ => kept.push(c),
+    }
+}
+
+/// Latin accents. The voiced marks of kana and the marks of other scripts are letters of their own.
+fn is_accent(c: char) -> bool {
+    matches!(c, '\u{0300}'..='\u{036F}')
+}
+
+/// Characters that show nothing: the default ignorable ones (Unicode, DerivedCoreProperties), variation selectors among them.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{00AD}'
+            | '\u{034F}'
+            | '\u{061C}'
+            | '\u{115F}'..='\u{1160}'
+            | '\u{17B4}'..='\u{17B5}'
+            | '\u{180B}'..='\u{180F}'
+            | '\u{200B}'..='\u{200F}'
+            | '\u{202A}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}'
+            | '\u{3164}'
+            | '\u{FE00}'..='\u{FE0F}'
+            | '\u{FEFF}'
+            | '\u{FFA0}'
+            | '\u{FFF0}'..='\u{FFF8}'
+            | '\u{1BCA0}'..='\u{1BCA3}'
+            | '\u{1D173}'..='\u{1D17A}'
+            | '\u{E0000}'..='\u{E0FFF}'
+    )
+}
