@@ -1,9 +1,12 @@
 //! What of a name is compared.
 
 use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
+use unicode_normalization::char::{compose, is_combining_mark};
 
 use crate::{kana, kanji_variant};
+
+/// The mark that voices the kana before it.
+const VOICED: char = '\u{3099}';
 
 /// How often a text is folded until it stays as it is; two rounds do for anything people type.
 const ROUNDS: usize = 6;
@@ -61,8 +64,10 @@ fn variant_once(text: &str) -> String {
     let mut whole = String::with_capacity(text.len());
     for c in text.nfd().filter(|c| !is_accent(*c)).nfc() {
         match (c, whole.chars().next_back()) {
+            // What has nothing to repeat stays.
+            (_, Some('々' | '〻' | 'ヽ' | 'ヾ')) => whole.push(c),
             ('々' | '〻' | 'ヽ', Some(before)) => whole.push(before),
-            ('ヾ', Some(before)) => whole.extend([before, '\u{3099}']),
+            ('ヾ', Some(before)) => whole.push(compose(before, VOICED).unwrap_or(before)),
             _ => whole.push(c),
         }
     }

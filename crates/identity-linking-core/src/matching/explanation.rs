@@ -3,6 +3,9 @@
 use super::{Action, Case, Decision, LinkMethod, MAX_CANDIDATES, Outcome, Reason};
 use crate::Likeness;
 
+#[cfg(test)]
+mod tests;
+
 /// How many customers were alike, and in what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Alike {
@@ -130,7 +133,7 @@ mod japanese {
     }
 
     pub(super) fn counts(alike: &Alike) -> String {
-        let parts = alike.parts(["氏名が同じ", "読みが同じ", "異体字などの違いのみ", "携帯電話番号が同じ"]);
+        let parts = alike.parts(["氏名が同じ", "読みが同じ", "異体字などの違いのみの", "携帯電話番号が同じ"]);
         let parts: Vec<String> = parts.map(|(what, count)| format!("{what}顧客{count}件")).collect();
         if parts.is_empty() { String::new() } else { format!("照合結果は、{}です。", parts.join("、")) }
     }

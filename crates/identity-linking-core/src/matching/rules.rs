@@ -7,6 +7,8 @@ use super::{DuplicateSign, LinkMethod, OnNoMatch};
 use crate::Likeness;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 /// How many candidates other than the LINE user's own customer are on the whole key.

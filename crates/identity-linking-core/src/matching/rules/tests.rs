@@ -62,8 +62,11 @@ fn told(decision: &Decision) -> String {
 use LinkMethod::{BookingPage, FirstMessage, InquiryForm, LandingPage, LinkForm};
 use OnNoMatch::{Create, Hold};
 
+/// Method, policy, how the LINE user stands, the candidates, the decision.
+type Row = (LinkMethod, OnNoMatch, &'static str, &'static [(u128, &'static str)], &'static str);
+
 #[rustfmt::skip]
-const TABLE: &[(LinkMethod, OnNoMatch, &str, &[(u128, &str)], &str)] = &[
+const TABLE: &[Row] = &[
     // Linked, an inquiry: nothing happens, whatever is known (1a, D-9).
     (InquiryForm, Create, "P", &[], "ALREADY_LINKED / NONE: nothing, 0"),
     (InquiryForm, Create, "C", &[(A, "=")], "ALREADY_LINKED / NONE: nothing, 0"),
