@@ -8,7 +8,8 @@ use crate::{kana, kanji_variant};
 /// The mark that voices the kana before it.
 const VOICED: char = '\u{3099}';
 
-/// How often a text is folded until it stays as it is; two rounds do for anything people type.
+/// How often a text is folded at most until it stays as it is: what is left of it may compose. Two rounds do for anything people
+/// type.
 const ROUNDS: usize = 6;
 
 /// A name without what tells no two names apart: width and other forms of compatibility (NFKC, UAX #15), case, spaces, middle
@@ -38,11 +39,9 @@ fn settled(text: &str, fold: fn(&str) -> String) -> String {
 }
 
 fn exact_once(text: &str) -> String {
-    let plain: String = text.nfkc().filter(|c| !is_invisible(*c)).collect();
-    let plain: String = plain.nfkc().flat_map(char::to_lowercase).map(one_form).collect();
-    let mut kept = String::with_capacity(plain.len());
+    let mut kept = String::with_capacity(text.len());
     let mut before = None;
-    for c in plain.chars() {
+    for c in text.chars().filter(|c| !is_invisible(*c)).nfkc().flat_map(char::to_lowercase).map(one_form) {
         let after_kana = before.is_some_and(kana::is_katakana);
         before = Some(c);
         if kana::is_like_prolonged(c) && after_kana {
@@ -57,15 +56,13 @@ fn exact_once(text: &str) -> String {
             push_in_order(&mut kept, c);
         }
     }
-    kept.nfkc().collect()
+    kept
 }
 
 fn variant_once(text: &str) -> String {
     let mut whole = String::with_capacity(text.len());
     for c in text.nfd().filter(|c| !is_accent(*c)).nfc() {
         match (c, whole.chars().next_back()) {
-            // What has nothing to repeat stays.
-            (_, Some('々' | '〻' | 'ヽ' | 'ヾ')) => whole.push(c),
             ('々' | '〻' | 'ヽ', Some(before)) => whole.push(before),
             ('ヾ', Some(before)) => whole.push(compose(before, VOICED).unwrap_or(before)),
             _ => whole.push(c),

@@ -27,6 +27,9 @@ words! {
 pub struct NameKey(String);
 
 /// What a name is found and compared by.
+///
+/// The records that can be near a typed name are those whose `exact` is its `exact` or its `reading`, whose `reading` is its
+/// `exact`, or whose `variant` is its `variant`. An empty key is never looked up.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NameKeys {
     /// The whole name, family name first.

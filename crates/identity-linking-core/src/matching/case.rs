@@ -103,9 +103,8 @@ impl Case {
             same
         });
         candidates.retain(Candidate::is_alike);
-        candidates.sort_by_key(|one| {
-            (!method.is_whole_key(one.name, one.has_mobile), !one.has_mobile, one.name, one.customer)
-        });
+        // Stable, so that the ID settles what is equally near; whoever is on the whole key comes first by it.
+        candidates.sort_by_key(|one| (!one.has_mobile, one.name));
         candidates.truncate(MAX_CANDIDATES);
         Self { method, on_no_match, linked, own_record, candidates }
     }

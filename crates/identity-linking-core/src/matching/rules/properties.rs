@@ -96,6 +96,13 @@ proptest! {
     }
 
     #[test]
+    fn who_is_on_the_whole_key_comes_first(parts in any_case_parts()) {
+        let case = case_of(parts);
+        let on_key = |one: &Candidate| case.method().is_whole_key(one.name, one.has_mobile);
+        prop_assert!(case.candidates().iter().skip_while(|one| on_key(one)).all(|one| !on_key(one)));
+    }
+
+    #[test]
     fn nobody_loses_a_customer(parts in any_case_parts()) {
         let case = case_of(parts);
         let decision = decide(&case);

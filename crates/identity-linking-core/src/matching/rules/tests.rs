@@ -83,6 +83,7 @@ const TABLE: &[Row] = &[
     (LinkForm, Create, "C", &[(A, "=+!")], "REFUSED / LINE_USER_HAS_OTHER_CUSTOMER: nothing, 0"),
     // Linked, and several match (1e).
     (LinkForm, Create, "P", &[(A, "=+"), (B, "=+")], "ALREADY_LINKED / AMBIGUOUS_NAME_AND_MOBILE: nothing, 1"),
+    (LinkForm, Create, "P", &[(LINKED, "=+"), (A, "=+")], "ALREADY_LINKED / AMBIGUOUS_NAME_AND_MOBILE: nothing, 1"),
     (LinkForm, Create, "C", &[(LINKED, "=+"), (B, "r+")], "ALREADY_LINKED / AMBIGUOUS_NAME_AND_MOBILE: nothing, 1"),
     (LinkForm, Create, "P", &[(LINKED, "=+"), (A, "=+"), (B, "=+")], "ALREADY_LINKED / AMBIGUOUS_NAME_AND_MOBILE: nothing, 3"),
     // Linked, and none matches (1f).
