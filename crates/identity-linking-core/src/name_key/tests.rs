@@ -1,3 +1,5 @@
+//! Names as they are typed, and how near they are.
+
 use super::*;
 use crate::{NamePart, Reading};
 use proptest::prelude::*;
@@ -64,6 +66,19 @@ fn a_name_is_found_however_it_is_typed() {
 fn people_whose_names_only_sound_alike_are_not_near() {
     let (one, other) = (name("佐藤", "誠", "さとう", "まこと"), name("佐藤", "真", "さとう", "まこと"));
     assert_eq!(one.likeness(&other), Likeness::Other);
+}
+
+#[test]
+fn a_reading_is_whole_or_none() {
+    let reading = |family: &str, given: &str, family_reading: &str, given_reading: &str| {
+        name(family, given, family_reading, given_reading).reading.map(|kana| kana.as_str().to_owned())
+    };
+    assert_eq!(reading("高橋", "花子", "たかはし", "はなこ").as_deref(), Some("タカハシハナコ"));
+    assert_eq!(reading("高橋", "はなこ", "たかはし", "").as_deref(), Some("タカハシハナコ"));
+    assert_eq!(reading("高橋 花子", "", "ﾀｶﾊｼ ﾊﾅｺ", "").as_deref(), Some("タカハシハナコ"));
+    assert_eq!(reading("高橋", "花子", "たかはし", ""), None);
+    assert_eq!(reading("高橋", "花子", "", ""), None);
+    assert_eq!(reading("・・", "", "", ""), None);
 }
 
 #[test]

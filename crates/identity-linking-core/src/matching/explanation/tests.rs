@@ -1,3 +1,5 @@
+//! Every decision in words.
+
 use super::*;
 use crate::matching::{Assurance, Candidate, OnNoMatch, Refusal, decide};
 use std::collections::HashMap;
