@@ -8,10 +8,9 @@ use crate::source::{File, files};
 const MAY: [&str; 3] = ["chassis", "line-simulator", "testkit"];
 /// Tasks that serve one connection, one watcher or one publication: they end with it, and one that dies must not end the
 /// process.
-const ONE_CLIENTS_TASK: [&str; 4] = [
+const ONE_CLIENTS_TASK: [&str; 3] = [
     "crates/messaging-outbox/src/grpc/watch.rs",
     "crates/messaging-outbox/src/watch.rs",
-    "crates/webhook-ingest/src/http/listener.rs",
     "crates/webhook-ingest/src/publish/send.rs",
 ];
 

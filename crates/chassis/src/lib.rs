@@ -4,7 +4,7 @@
 //! - [`main()`] and [`Program`]: the whole of a service's `main.rs`; [`Host`] and [`config`]: life and settings;
 //! - [`postgres`]: pools, tenant transactions, migrations; [`PLUMBING`]: the tables this crate needs in every schema;
 //!   [`work_queue`]: jobs that wait in a table, tenants in turn;
-//! - [`grpc`], [`auth`], [`page`]: serving and calling; [`idempotency`], [`audit`]: rows beside each change;
+//! - [`grpc`], [`http`], [`auth`], [`page`]: serving and calling; [`idempotency`], [`audit`]: rows beside each change;
 //! - [`seal`], [`envelope`]: secrets on their way and at rest; [`trace`], [`failpoint`].
 
 pub mod audit;
@@ -15,6 +15,7 @@ pub mod envelope;
 pub mod failpoint;
 pub mod grpc;
 mod host;
+pub mod http;
 pub mod idempotency;
 pub mod page;
 pub mod postgres;

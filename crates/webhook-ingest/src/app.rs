@@ -10,6 +10,7 @@ use bus::publish::Publisher;
 use chassis::Host;
 use chassis::auth::Directory;
 use chassis::grpc::{Client, Server};
+use chassis::http::{Listener, listen};
 use chassis::postgres::Database;
 use contracts::ingest::v1::archive_service_server::ArchiveServiceServer;
 use tokio::sync::Semaphore;
@@ -20,7 +21,7 @@ use crate::archive::Archive;
 use crate::commit::{Breaker, Flusher, Store, probe, queue};
 use crate::config::Config;
 use crate::findings::Findings;
-use crate::http::{Door, Limits, Listener, listen};
+use crate::http::{Door, Limits};
 use crate::measures::Measures;
 use crate::partitions::{self, Retention};
 use crate::publish::{Again, Backlog, Highest, LEASE, Live, Marks, Sender, hand};
@@ -113,9 +114,12 @@ impl App {
         let socket = listen(config.http_addr)
             .with_context(|| format!("the webhook listener cannot have {}", config.http_addr))?;
         let http_addr = socket.local_addr()?;
-        let listener =
-            Listener { socket, door, connections: config.connections.get() as usize, idle: config.idle_timeout };
-        spawn(host, "ingest.http", listener.serve(stopping));
+        let listener = Listener { socket, connections: config.connections.get() as usize, idle: config.idle_timeout };
+        let answer = move |request, _| {
+            let door = Arc::clone(&door);
+            async move { door.answer(request).await }
+        };
+        spawn(host, "ingest.http", listener.serve(stopping, answer));
         tracing::info!(listener = "webhooks", address = %http_addr, "listening");
         Ok(Self { http_addr, grpc_addr })
     }

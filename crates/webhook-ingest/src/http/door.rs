@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use chassis::http::{Cut, drain, gather};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Empty;
 use hyper::body::Incoming;
@@ -11,7 +12,6 @@ use kernel::{BodyId, Clock, TraceParent};
 use tokio::sync::Semaphore;
 use webhook_ingest_core::{Account, Answer, Presented, Refusal, SizeLimit, Verdict, Window, account_of, admit};
 
-use super::body::{Cut, drain, gather};
 use crate::accounts::Known;
 use crate::commit::Queue;
 use crate::findings::Findings;

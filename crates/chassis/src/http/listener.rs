@@ -7,6 +7,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -15,7 +17,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::door::Door;
 use super::idle::Requests;
 
 /// Bytes of head and buffer that a connection may hold.
@@ -30,17 +31,21 @@ const PING_EVERY: Duration = Duration::from_secs(20);
 const GONE_WITHIN: Duration = Duration::from_secs(1);
 
 /// The listener and what it may hold open.
-pub(crate) struct Listener {
-    pub(crate) socket: TcpListener,
-    pub(crate) door: Arc<Door>,
+#[derive(Debug)]
+pub struct Listener {
+    /// Where connections come in.
+    pub socket: TcpListener,
     /// Most connections at once; more wait in the kernel.
-    pub(crate) connections: usize,
+    pub connections: usize,
     /// How long a connection keeps its place without a request in hand: its first, or the next.
-    pub(crate) idle: Duration,
+    pub idle: Duration,
 }
 
 /// Listens; a burst of new connections waits in the kernel instead of being refused.
-pub(crate) fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+///
+/// # Errors
+/// When the address cannot be had.
+pub fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     socket.bind(addr)?;
@@ -48,8 +53,14 @@ pub(crate) fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
 }
 
 impl Listener {
-    /// Serves until `stopping`; then finishes the requests in hand.
-    pub(crate) async fn serve(self, stopping: CancellationToken) {
+    /// Has `answer` answer each request, told the address of who is connected, until `stopping`; then finishes the requests in
+    /// hand.
+    pub async fn serve<A, F, B>(self, stopping: CancellationToken, answer: A)
+    where
+        A: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Response<B>> + Send + 'static,
+        B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+    {
         let mut server = auto::Builder::new(TokioExecutor::new());
         server.http1().max_buf_size(LARGEST_BUFFER);
         server
@@ -62,16 +73,16 @@ impl Listener {
         let server = Arc::new(server);
         let connections = TaskTracker::new();
         let places = Arc::new(Semaphore::new(self.connections));
-        while let Some((stream, place)) = stopping.run_until_cancelled(accept(&self.socket, &places)).await {
-            let door = Arc::clone(&self.door);
+        while let Some((stream, peer, place)) = stopping.run_until_cancelled(accept(&self.socket, &places)).await {
+            let answer = answer.clone();
             let requests = Requests::of_new_connection();
             let taking = Arc::clone(&requests);
             let service = service_fn(move |request| {
-                let (door, in_hand) = (Arc::clone(&door), taking.take());
+                let (answering, in_hand) = (answer(request, peer), taking.take());
                 async move {
-                    let answer = door.answer(request).await;
+                    let answered = answering.await;
                     drop(in_hand);
-                    Ok::<_, Infallible>(answer)
+                    Ok::<_, Infallible>(answered)
                 }
             });
             let (server, stopping, idle) = (Arc::clone(&server), stopping.clone(), self.idle);
@@ -102,15 +113,15 @@ impl Listener {
 }
 
 /// The next connection, when there is room for it.
-async fn accept(socket: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+async fn accept(socket: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
     loop {
         #[expect(clippy::expect_used, reason = "the semaphore is never closed")]
         let place = Arc::clone(places).acquire_owned().await.expect("open");
         match socket.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // An answer is one small packet: it must not wait for another.
                 let _ = stream.set_nodelay(true);
-                return (stream, place);
+                return (stream, peer, place);
             }
             Err(error) => {
                 tracing::warn!(error = %error, "a connection could not be accepted");

@@ -1,12 +1,12 @@
 //! A request's body, gathered under a limit.
 
 use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use http_body_util::BodyExt as _;
+use hyper::body::Body;
 
 /// Why a body was not gathered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cut {
+pub enum Cut {
     /// It is larger than the limit, whatever its length header says.
     TooLarge,
     /// The sender went away, or does not speak HTTP.
@@ -14,7 +14,13 @@ pub(super) enum Cut {
 }
 
 /// Gathers the body, at most `limit` bytes. The usual body comes in one frame, which is passed on without a copy.
-pub(super) async fn gather(mut body: Incoming, limit: usize) -> Result<Bytes, Cut> {
+///
+/// # Errors
+/// See [`Cut`].
+pub async fn gather<B>(mut body: B, limit: usize) -> Result<Bytes, Cut>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     let mut size = 0;
@@ -39,7 +45,10 @@ pub(super) async fn gather(mut body: Incoming, limit: usize) -> Result<Bytes, Cu
 }
 
 /// Reads what is left of a refused body, at most `limit` bytes, so that the sender reads the answer instead of a reset.
-pub(super) async fn drain(mut body: Incoming, limit: usize) {
+pub async fn drain<B>(mut body: B, limit: usize)
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let mut size = 0;
     while let Some(Ok(frame)) = body.frame().await {
         size += frame.data_ref().map_or(0, Bytes::len);
