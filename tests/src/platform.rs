@@ -99,6 +99,7 @@ impl Platform {
             ("TSUNAGI_NATS_PREFIX".to_owned(), prefix),
             ("TSUNAGI_LINE_API_URL".to_owned(), simulator.base_url().to_owned()),
             ("TSUNAGI_LINE_DATA_URL".to_owned(), simulator.base_url().to_owned()),
+            ("TSUNAGI_LINE_LOGIN_URL".to_owned(), simulator.base_url().to_owned()),
         ]);
         if let Some(authority) = nats.as_ref().and_then(testkit::nats::Private::authority) {
             settings.insert("TSUNAGI_NATS_CA_FILE".to_owned(), authority.display().to_string());
@@ -155,6 +156,12 @@ impl Platform {
             webhooks: format!("http://127.0.0.1:{}", self.instances[&Service::WebhookIngest][0].ports.http),
             line: self.line(),
         }
+    }
+
+    /// The form pages of the first identity-linking.
+    #[must_use]
+    pub fn pages(&self) -> String {
+        format!("http://127.0.0.1:{}", self.instances[&Service::IdentityLinking][0].ports.http)
     }
 
     /// A client of the simulator: LINE's side of everything.

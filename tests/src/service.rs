@@ -55,7 +55,7 @@ pub struct Ports {
     pub grpc: u16,
     /// `/livez`, `/readyz`, `/metrics`.
     pub admin: u16,
-    /// LINE's webhooks; webhook-ingest only.
+    /// LINE's webhooks at webhook-ingest, the form pages at identity-linking; nothing at the others.
     pub http: u16,
 }
 
@@ -74,8 +74,15 @@ impl Ports {
             (service.setting("GRPC_ADDR"), address(self.grpc)),
             (service.setting("ADMIN_ADDR"), address(self.admin)),
         ]);
-        if service == Service::WebhookIngest {
-            settings.insert(service.setting("HTTP_ADDR"), address(self.http));
+        match service {
+            Service::WebhookIngest => {
+                settings.insert(service.setting("HTTP_ADDR"), address(self.http));
+            }
+            Service::IdentityLinking => {
+                settings.insert(service.setting("PAGES_ADDR"), address(self.http));
+                settings.insert(service.setting("PAGES_URL"), format!("http://{}", address(self.http)));
+            }
+            Service::MessagingOutbox | Service::Scheduler => {}
         }
         settings
     }

@@ -23,6 +23,8 @@ use crate::config::Config;
 use crate::consumer::{Friendships, order};
 use crate::gateway::Gateway;
 use crate::grpc::{Accounts, Customers, Friends, Principals, Replicas, StaffAndOrganizations, Tenants};
+use crate::linking::Desk;
+use crate::pages::{Pages, Proofs};
 use crate::registry::Registry;
 use crate::vault::Vault;
 use crate::{expiry, profiles};
@@ -36,6 +38,7 @@ const BATCH: usize = 32;
 #[derive(Debug)]
 pub struct App {
     grpc_addr: SocketAddr,
+    pages_addr: SocketAddr,
 }
 
 impl App {
@@ -43,6 +46,7 @@ impl App {
     pub async fn build(config: Config, host: &Host) -> anyhow::Result<Self> {
         let database = Database::connect("identity", &config.postgres).await.context("the database address")?;
         database.tend(host);
+        let proofs = Proofs::new(&config.master_keys);
         let vault = Vault::new(config.master_keys, config.ingest_seal_key, config.messaging_seal_key);
         let registry = Registry::new(database.clone(), vault, host.clock());
         let gateway =
@@ -59,6 +63,14 @@ impl App {
         profiles::spawn(host, registry.clone(), Arc::clone(&gateway));
         expiry::spawn(host, registry.clone());
 
+        let desk = Desk {
+            registry: registry.clone(),
+            gateway: Arc::clone(&gateway),
+            pages_url: config.pages.url.clone(),
+            line_login_url: config.pages.line_login_url.clone(),
+        };
+        let pages_addr = Pages::new(desk, proofs, &config.pages).spawn(host, &config.pages)?;
+
         let grpc_addr = Server::new(host, config.grpc, Directory::follow(host, &database))
             .add(TenantServiceServer::new(Tenants(registry.clone())))
             .add(PrincipalServiceServer::new(Principals(registry.clone())))
@@ -70,12 +82,18 @@ impl App {
             .add(bus::dead_letter::service(&database))
             .spawn(host)
             .context("the gRPC listener")?;
-        Ok(Self { grpc_addr })
+        Ok(Self { grpc_addr, pages_addr })
     }
 
     /// Where the gRPC methods are served.
     #[must_use]
     pub fn grpc_addr(&self) -> SocketAddr {
         self.grpc_addr
+    }
+
+    /// Where the form pages are served.
+    #[must_use]
+    pub fn pages_addr(&self) -> SocketAddr {
+        self.pages_addr
     }
 }

@@ -7,6 +7,8 @@ use chassis::grpc::{ClientConfig, GrpcConfig};
 use chassis::postgres::PostgresConfig;
 use chassis::seal::PublicKey;
 
+use crate::pages::PagesConfig;
+
 /// The settings of identity-linking.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -14,6 +16,8 @@ pub struct Config {
     pub postgres: PostgresConfig,
     /// The gRPC listener.
     pub grpc: GrpcConfig,
+    /// The form pages.
+    pub pages: PagesConfig,
     /// NATS.
     pub bus: BusConfig,
     /// messaging-outbox, through which LINE is asked.
@@ -32,6 +36,7 @@ impl Config {
         Self {
             postgres: PostgresConfig::read(settings, "identity"),
             grpc: GrpcConfig::read(settings, "identity"),
+            pages: PagesConfig::read(settings),
             bus: BusConfig::read(settings),
             messaging: ClientConfig::read(settings, "identity", "messaging"),
             master_keys: MasterKeys::read(settings),

@@ -8,7 +8,9 @@ mod consumer;
 mod expiry;
 mod gateway;
 mod grpc;
+mod linking;
 mod migrations;
+mod pages;
 mod postgres;
 mod profiles;
 mod registry;
@@ -19,6 +21,7 @@ mod vault;
 pub use app::App;
 pub use config::Config;
 pub use migrations::MIGRATIONS;
+pub use pages::PagesConfig;
 
 /// The program of this service: its name, its schema and all that its schema needs.
 pub const PROGRAM: chassis::Program = chassis::Program {

@@ -2,7 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hkdf::Hkdf;
 use kernel::TenantId;
+use sha2::Sha256;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -42,6 +44,13 @@ impl MasterKeys {
         distinct.then_some(Self(keys))
     }
 
+    /// A key for `purpose` from each master key, the current one's first, so that what was made before a rotation is still known
+    /// after it. Every replica derives the same ones, at every start (HKDF-Expand, RFC 5869: a master key is random).
+    #[must_use]
+    pub fn derive(&self, purpose: &str) -> Vec<Zeroizing<[u8; 32]>> {
+        self.0.iter().map(|master| master.derive(purpose)).collect()
+    }
+
     /// The one that wraps from now on.
     pub(super) fn current(&self) -> &MasterKey {
         // `parse` makes at least one: splitting a text gives at least one entry.
@@ -63,6 +72,16 @@ impl MasterKey {
         let bytes = Zeroizing::new(STANDARD.decode(key).ok()?);
         let key: [u8; 32] = bytes.as_slice().try_into().ok()?;
         Some(Self { id: id.to_owned(), key: DataKey(Zeroizing::new(key)) })
+    }
+
+    fn derive(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
+        let mut derived = Zeroizing::new([0; 32]);
+        #[expect(clippy::expect_used, reason = "a key and an output of one hash's length are never refused")]
+        Hkdf::<Sha256>::from_prk(&*self.key.0)
+            .expect("as long as a hash")
+            .expand_multi_info(&[b"tsunagi.derived.1/", purpose.as_bytes()], &mut *derived)
+            .expect("no longer than 255 hashes");
+        derived
     }
 
     pub(super) fn id(&self) -> &str {
@@ -116,6 +135,18 @@ mod tests {
         assert!(old.unwrap(Uuid::from_u128(9).into(), id, &wrapped).is_err());
         assert!(old.unwrap(tenant, Uuid::from_u128(9), &wrapped).is_err());
         assert!(matches!(keys.named("2025-12"), Err(EnvelopeError::MasterKeyMissing(id)) if id == "2025-12"));
+    }
+
+    #[test]
+    fn derived_keys_differ_by_purpose_and_master_key_and_outlive_a_rotation() {
+        let before = MasterKeys::parse(&text("a", 1)).unwrap();
+        let after = MasterKeys::parse(&format!("{},{}", text("b", 2), text("a", 1))).unwrap();
+        let (old, new) = (before.derive("form"), after.derive("form"));
+        assert_eq!((old.len(), new.len()), (1, 2));
+        assert_eq!(*new[1], *old[0]);
+        assert_ne!(*new[0], *old[0]);
+        assert_ne!(*before.derive("other")[0], *old[0]);
+        assert_ne!(*old[0], [1; 32]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A running service on a database and a NATS prefix of its own.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use bus::{Bus, BusConfig};
@@ -19,7 +20,7 @@ use contracts::identity::v1::replica_service_client::ReplicaServiceClient;
 use contracts::identity::v1::staff_service_client::StaffServiceClient;
 use contracts::identity::v1::tenant_service_client::TenantServiceClient;
 use contracts::identity::v1::*;
-use identity_linking::{App, Config, PROGRAM, bootstrap};
+use identity_linking::{App, Config, PROGRAM, PagesConfig, bootstrap};
 use kernel::{AccountId, EventHeader, SystemClock, TenantId, Timestamp};
 use prost::Message as _;
 use sqlx::postgres::PgPool;
@@ -32,6 +33,9 @@ use crate::messaging::Messaging;
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// The key that secrets are encrypted with in tests.
 pub(crate) const MASTER: &str = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// LINE's login host, which no test visits.
+pub(crate) const LINE_LOGIN: &str = "https://access.line.example";
 
 /// A running identity-linking.
 pub(crate) struct House {
@@ -46,6 +50,7 @@ pub(crate) struct House {
     pub(crate) database: testkit::postgres::Database,
     pub(crate) prefix: String,
     pub(crate) messaging_url: String,
+    pages_port: u16,
     running: Option<(Host, App)>,
 }
 
@@ -63,6 +68,7 @@ impl House {
             database,
             prefix: testkit::nats::prefix(),
             messaging_url: format!("http://{addr}"),
+            pages_port: testkit::port::free(),
             running: None,
         };
         let database = house.own_database().await;
@@ -77,6 +83,13 @@ impl House {
         let config = Config {
             postgres: self.postgres(),
             grpc: GrpcConfig::from(std::net::SocketAddr::from(([127, 0, 0, 1], 0))),
+            pages: PagesConfig {
+                addr: ([127, 0, 0, 1], self.pages_port).into(),
+                url: self.pages_url(),
+                line_login_url: LINE_LOGIN.parse().unwrap(),
+                trusted_proxies: 1,
+                connections: NonZeroU32::new(100).unwrap(),
+            },
             bus: self.bus(),
             messaging: ClientConfig {
                 url: self.messaging_url.parse().unwrap(),
@@ -106,6 +119,11 @@ impl House {
         // Patient, as tests share the machine with everything else that runs on it.
         let config = PostgresConfig::at(self.url());
         PostgresConfig { connections: 8, worker_connections: 3, acquire_timeout: SOON, ..config }
+    }
+
+    /// The address of the form pages, as browsers know it.
+    pub(crate) fn pages_url(&self) -> url::Url {
+        format!("http://127.0.0.1:{}", self.pages_port).parse().unwrap()
     }
 
     /// The database's address, without a user.

@@ -143,6 +143,8 @@ fn program(house: &House, port: u16, failpoints: &str) -> Process {
         .env("TSUNAGI_NATS_PREFIX", &house.prefix)
         .env("TSUNAGI_IDENTITY_GRPC_ADDR", format!("127.0.0.1:{port}"))
         .env("TSUNAGI_IDENTITY_ADMIN_ADDR", "127.0.0.1:0")
+        .env("TSUNAGI_IDENTITY_PAGES_ADDR", "127.0.0.1:0")
+        .env("TSUNAGI_IDENTITY_PAGES_URL", "https://link.example.com")
         .env("TSUNAGI_IDENTITY_TOKEN", "unchecked")
         .env("TSUNAGI_MESSAGING_URL", &house.messaging_url)
         .env("TSUNAGI_MASTER_KEYS", MASTER)

@@ -20,17 +20,25 @@ pub(super) struct Addresses {
     pub(super) scheduler: u16,
     pub(super) ingest: u16,
     pub(super) webhooks: u16,
+    pub(super) pages: u16,
 }
 
 impl Addresses {
     pub(super) async fn free() -> anyhow::Result<Self> {
         // All are bound before the first is let go, so that no two are the same.
         let mut held = Vec::new();
-        for _ in 0..5 {
+        for _ in 0..6 {
             held.push(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?);
         }
         let port = |n: usize| held[n].local_addr().map(|address| address.port());
-        Ok(Self { identity: port(0)?, messaging: port(1)?, scheduler: port(2)?, ingest: port(3)?, webhooks: port(4)? })
+        Ok(Self {
+            identity: port(0)?,
+            messaging: port(1)?,
+            scheduler: port(2)?,
+            ingest: port(3)?,
+            webhooks: port(4)?,
+            pages: port(5)?,
+        })
     }
 }
 
@@ -56,10 +64,13 @@ impl LocalSettings {
         set("TSUNAGI_SCHEDULER_GRPC_ADDR", address(addresses.scheduler));
         set("TSUNAGI_INGEST_GRPC_ADDR", address(addresses.ingest));
         set("TSUNAGI_INGEST_HTTP_ADDR", address(addresses.webhooks));
+        set("TSUNAGI_IDENTITY_PAGES_ADDR", address(addresses.pages));
+        set("TSUNAGI_IDENTITY_PAGES_URL", format!("http://{}", address(addresses.pages)));
         set("TSUNAGI_IDENTITY_URL", format!("http://{}", address(addresses.identity)));
         set("TSUNAGI_MESSAGING_URL", format!("http://{}", address(addresses.messaging)));
         set("TSUNAGI_LINE_API_URL", line.to_owned());
         set("TSUNAGI_LINE_DATA_URL", line.to_owned());
+        set("TSUNAGI_LINE_LOGIN_URL", line.to_owned());
         let master: [u8; 32] = rand::random();
         set("TSUNAGI_MASTER_KEYS", format!("local:{}", STANDARD.encode(master)));
         for recipient in ["INGEST", "MESSAGING"] {
