@@ -9,7 +9,7 @@ mod chat;
 mod content;
 mod gate;
 mod group;
-mod link;
+pub(crate) mod link;
 mod oauth;
 mod page;
 mod profile;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
+use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,7 @@ pub(super) fn routes() -> Router<Arc<Platform>> {
         .route("/people", post(add_person))
         .route("/people/{person}/delete", post(delete_person))
         .route("/people/{person}/open", post(open_link))
+        .route("/people/{person}/log-in", get(log_in))
         .route("/accounts/{account}/people/{person}", get(user_card))
         .route("/accounts/{account}/people/{person}/acts", post(act))
         .route("/accounts/{account}/friends", post(add_friends))
@@ -84,6 +86,11 @@ async fn add_person(State(platform): State<Arc<Platform>>, Json(spec): Json<Pers
 
 async fn delete_person(State(platform): State<Arc<Platform>>, Path(person): Path<PersonId>) -> ControlAnswer<()> {
     platform.with(|world, _| world.delete_person(&person)).map(Json)
+}
+
+/// To be opened in a browser: it is this person's from then on.
+async fn log_in(Path(person): Path<PersonId>) -> Response {
+    crate::api::link::log_in(&person)
 }
 
 async fn user_card(

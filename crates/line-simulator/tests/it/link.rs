@@ -79,18 +79,29 @@ async fn strangers_get_no_link_token() {
 }
 
 #[tokio::test]
-async fn a_browser_says_who_visits_by_query_header_or_cookie() {
+async fn a_browser_is_asked_before_anything_is_linked_and_a_program_is_not() {
     let stage = Stage::new().await;
     let (person, user) = stage.friend().await;
-    for way in 0..3 {
-        let url = dialog(&stage, &token(&stage, &user).await, NONCE);
-        let request = match way {
-            0 => stage.http.get(format!("{url}&person={person}")),
-            1 => stage.http.get(url).header("x-line-person", person.as_str()),
-            _ => stage.http.get(url).header("cookie", format!("a=b; line_person={person}")),
-        };
-        assert_eq!(request.send().await.unwrap().status(), 200, "{way}");
-    }
     let url = dialog(&stage, &token(&stage, &user).await, NONCE);
-    assert_eq!(stage.http.get(url).send().await.unwrap().status(), 401);
+    assert_eq!(stage.http.get(&url).send().await.unwrap().status(), 401);
+    let log_in = stage.http.get(format!("{}/control/people/{person}/log-in", stage.simulator.base_url()));
+    let logged_in = log_in.send().await.unwrap();
+    let cookie = logged_in.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    assert_eq!(cookie, format!("line_person={person}"));
+    let named = stage.http.get(format!("{url}&person={person}")).send().await.unwrap();
+    assert!(named.headers()["set-cookie"].to_str().unwrap().starts_with(&cookie));
+
+    let asked = stage.http.get(&url).header("cookie", format!("a=b; {cookie}")).send().await.unwrap();
+    assert_eq!(asked.status(), 200);
+    assert!(asked.text().await.unwrap().contains("<form method=\"post\">"));
+    assert_eq!(stage.simulator.counts().webhooks, 0, "it was asked and nothing more");
+    let confirmed = stage.http.post(&url).header("cookie", &cookie).send().await.unwrap();
+    assert_eq!(confirmed.status(), 200);
+    assert_eq!(stage.receiver.events(1).await[0]["link"]["result"], "ok");
+    assert_eq!(stage.http.post(&url).header("cookie", &cookie).send().await.unwrap().status(), 400, "used up");
+
+    let url = dialog(&stage, &token(&stage, &user).await, NONCE);
+    let program = stage.http.get(url).header("x-line-person", person.as_str()).send().await.unwrap();
+    assert_eq!(program.status(), 200);
+    assert_eq!(stage.receiver.events(2).await[1]["link"]["result"], "ok");
 }
