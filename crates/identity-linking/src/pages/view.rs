@@ -158,7 +158,7 @@ mod tests {
                 assert!(page.contains(part), "{part}");
             }
             assert!(page.contains(Texts::of(Language::Japanese).unlinking));
-            assert!(!page.contains("aria-invalid") && !page.contains("role=\"alert\""));
+            assert!(!page.contains("aria-invalid=\"") && !page.contains("role=\"alert\""));
         }
     }
 

@@ -37,7 +37,7 @@ pub(super) const TEXTS: Texts = Texts {
         hint: "The number you gave the shop, with or without hyphens.",
         missing: "Enter your mobile number.",
         too_long: "The mobile number is too long. Check it, please.",
-        unfit: "Enter a mobile number, such as 090-1234-5678.",
+        unfit: "Enter a mobile number, such as 09012345678.",
     },
     text: FieldTexts {
         label: "Message",
@@ -46,7 +46,7 @@ pub(super) const TEXTS: Texts = Texts {
         too_long: "The message can have at most 1,000 characters.",
         unfit: "The message has characters that cannot be used.",
     },
-    required: "required",
+    required: "Please fill in every field.",
     summary: "Please check what you entered",
     title_wrong: "Error: ",
     about: "Before you continue",

@@ -1,0 +1,91 @@
+// The platform, LINE's side of it, and one line per check.
+
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+
+const SOON = 20_000;
+
+// Starts the platform; gives what it says of itself, and how to end it.
+export async function platform() {
+  const child = spawn(`${process.env.TSUNAGI_BIN_DIR}/browser-stage`, { stdio: ["pipe", "pipe", "inherit"] });
+  const gone = new Promise((_, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code) => reject(new Error(`the platform ended with ${code}`)));
+  });
+  gone.catch(() => {});
+  const told = new Promise((resolve) => {
+    createInterface({ input: child.stdout }).once("line", resolve);
+  });
+  const where = JSON.parse(await Promise.race([told, gone]));
+  const stop = () =>
+    new Promise((resolve) => {
+      child.once("exit", resolve);
+      child.stdin.end();
+    });
+  return { ...where, stop };
+}
+
+// LINE's side, over the simulator's control API.
+export class Line {
+  constructor(where) {
+    this.base = `${where.line}/control`;
+    this.channel = where.channel;
+  }
+
+  async #call(path, body) {
+    const init = body && { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+    const answer = await fetch(`${this.base}${path}`, init);
+    if (!answer.ok) throw new Error(`control ${path}: ${answer.status}`);
+    return answer.json();
+  }
+
+  // What the account sent to a friend, oldest first.
+  async sent(friend) {
+    const sends = await this.#call(`/books/sent?account=${this.channel}&chat=${friend.user_id}`);
+    return sends.flatMap((send) => send.messages);
+  }
+
+  // The messages a friend got since there were `before`, once there are some.
+  async after(friend, before) {
+    for (const end = Date.now() + SOON; Date.now() < end; ) {
+      const messages = (await this.sent(friend)).slice(before);
+      if (messages.length > 0) return messages;
+      await new Promise((resolve) => {
+        setTimeout(resolve, 50);
+      });
+    }
+    throw new Error(`nothing came in the chat of ${friend.person}`);
+  }
+
+  // A friend taps the rich menu; gives the address of the card that answers it.
+  async card(friend, data) {
+    const before = (await this.sent(friend)).length;
+    await this.#call(`/accounts/${this.channel}/people/${friend.person}/acts`, { act: "postback", data });
+    const messages = await this.after(friend, before);
+    const actions = messages.flatMap((message) => message.template?.actions ?? []);
+    const address = actions.find((action) => action.type === "uri")?.uri;
+    if (!address) throw new Error(`${data}: no card with an address`);
+    return address;
+  }
+}
+
+export class Checks {
+  passed = 0;
+  failed = 0;
+
+  that(name, good, detail = "") {
+    console.log(`${good ? "ok  " : "FAIL"} browser: ${name}${good ? "" : `  ${detail}`}`);
+    if (good) this.passed += 1;
+    else this.failed += 1;
+  }
+
+  equal(name, found, wanted) {
+    const [left, right] = [JSON.stringify(found), JSON.stringify(wanted)];
+    this.that(name, left === right, `${left} is not ${right}`);
+  }
+
+  end() {
+    console.log(`browser: ${this.passed} passed, ${this.failed} failed`);
+    return this.failed === 0 ? 0 : 1;
+  }
+}
