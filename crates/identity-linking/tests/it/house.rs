@@ -126,6 +126,13 @@ impl House {
         format!("http://127.0.0.1:{}", self.pages_port).parse().unwrap()
     }
 
+    /// What `/metrics` tells.
+    pub(crate) async fn figures(&self) -> String {
+        let (host, _) = self.running.as_ref().unwrap();
+        let answer = reqwest::get(format!("http://{}/metrics", host.admin_addr())).await.unwrap();
+        answer.text().await.unwrap()
+    }
+
     /// The database's address, without a user.
     pub(crate) fn url(&self) -> url::Url {
         let mut url: url::Url = self.database.admin_url().parse().unwrap();

@@ -12,6 +12,7 @@ mod isolation;
 mod killing;
 mod messaging;
 mod ownership;
+mod pages;
 mod principal;
 mod profiles;
 mod refused;
