@@ -44,10 +44,8 @@ impl PagesConfig {
         if !is_safe(&url) || url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
             settings.mistake(PAGES_URL, "must be https:// (http:// on loopback), a host, and no more");
         }
-        #[expect(clippy::expect_used, reason = "a constant that is a URL")]
-        let line = Url::parse("https://access.line.me").expect("a URL");
         let line_login_url: Url =
-            settings.or(LINE_LOGIN_URL, line, "LINE's login host, where somebody confirms to be linked.");
+            settings.or(LINE_LOGIN_URL, lines_own(), "LINE's login host, where somebody confirms to be linked.");
         if !is_safe(&line_login_url) {
             settings.mistake(LINE_LOGIN_URL, "must be https:// (http:// on loopback)");
         }
@@ -67,6 +65,12 @@ impl PagesConfig {
         );
         Self { addr, url, line_login_url, trusted_proxies, connections }
     }
+}
+
+/// LINE's login host (<https://developers.line.biz/en/docs/messaging-api/linking-accounts/>).
+fn lines_own() -> Url {
+    #[expect(clippy::expect_used, reason = "a constant that is a URL")]
+    Url::parse("https://access.line.me").expect("a URL")
 }
 
 /// Whether what is sent there travels encrypted, or not at all.

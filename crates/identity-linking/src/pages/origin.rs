@@ -25,7 +25,7 @@ mod tests {
     fn what_another_origin_sends_is_foreign() {
         let of = |pairs: &[(&'static str, &str)]| {
             let pairs = pairs.iter().map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()));
-            is_foreign(&HeaderMap::from_iter(pairs), OWN)
+            is_foreign(&pairs.collect::<HeaderMap>(), OWN)
         };
         for own in [
             &[][..],

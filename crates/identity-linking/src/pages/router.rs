@@ -157,9 +157,10 @@ async fn submit<F: Forms>(State(show): State<Arc<Show<F>>>, request: Request) ->
     }
     let reader = asked.reader(&show, token);
     let unfit = entry::unfit(&sent.entry);
-    let submitted = match unfit.is_empty() {
-        true => show.forms.submit(token, sent.entry.clone(), asked.client).await,
-        false => Submitted::Wrong(unfit),
+    let submitted = if unfit.is_empty() {
+        show.forms.submit(token, sent.entry.clone(), asked.client).await
+    } else {
+        Submitted::Wrong(unfit)
     };
     // Where the form cannot be opened again, its fields tell which it is.
     let unnamed = Opened { form: sent.form, account_name: String::new() };

@@ -179,7 +179,7 @@ mod tests {
         assert!(all[0].len() > 40, "{}", all[0].len());
         for ((path, japanese), (same, english)) in all[0].iter().zip(&all[1]) {
             assert_eq!(path, same);
-            if path.ends_with(".hint") {
+            if path.ends_with("hint") {
                 assert_eq!(japanese.is_empty(), english.is_empty(), "{path}");
             } else {
                 assert!(!japanese.trim().is_empty() && !english.trim().is_empty(), "{path}");

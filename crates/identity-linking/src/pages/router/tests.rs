@@ -230,7 +230,7 @@ async fn requests_no_page_of_ours_makes_are_refused_by_what_is_wrong() {
         assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
     let gzip = |request: &mut Request| {
-        drop(request.headers_mut().insert("content-encoding", HeaderValue::from_static("gzip")))
+        drop(request.headers_mut().insert("content-encoding", HeaderValue::from_static("gzip")));
     };
     assert_eq!(stage.submit("x", gzip).await.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     assert_eq!(stage.submit(&"a".repeat(LARGEST_BODY), |_| ()).await.status, StatusCode::PAYLOAD_TOO_LARGE);
@@ -272,7 +272,7 @@ async fn a_form_that_cannot_be_opened_now_says_when() {
         (away.status, away.headers[header::RETRY_AFTER].to_str().unwrap()),
         (StatusCode::SERVICE_UNAVAILABLE, "10")
     );
-    let many = Stage::of(Err(NotNow::TooMany(Duration::from_secs(60))), Submitted::Away);
+    let many = Stage::of(Err(NotNow::TooMany(Duration::from_mins(1))), Submitted::Away);
     let many = many.get(&format!("/f/{TOKEN}")).await;
     assert_eq!(
         (many.status, many.headers[header::RETRY_AFTER].to_str().unwrap()),
