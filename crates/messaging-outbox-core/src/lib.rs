@@ -1,14 +1,18 @@
 #![doc = include_str!("../README.md")]
 
+pub mod answer;
 pub mod attempt;
 pub mod backoff;
 pub mod chat;
+pub mod customer;
 pub mod fold;
 pub mod inbound;
+pub mod inquiry;
 pub mod lane;
 pub mod limiter;
 pub mod media;
 pub mod pack;
+pub mod queue_time;
 pub mod quota;
 pub mod reply_window;
 pub mod route;

@@ -1,5 +1,8 @@
 //! By reply or by push (L-06): replies are free, a push counts against the month's quota (D-3).
 
+use std::time::Duration;
+
+use chrono::TimeDelta;
 use kernel::Timestamp;
 
 use crate::reply_window;
@@ -46,6 +49,26 @@ impl SendPolicy {
             _ => Self::ReplyFirst,
         }
     }
+}
+
+/// How soon what is put back is looked at again while a reply token of its conversation is left: it may go free then. Not at once,
+/// for whatever keeps it from using the token would put it back again.
+pub const FREE_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Whether a message of `class` that goes by push now may yet go by reply. `in_doubt`: LINE may have it already, and only the same
+/// push may be repeated (L-05).
+#[must_use]
+pub fn may_yet_reply(class: i16, policy: SendPolicy, in_doubt: bool) -> bool {
+    class == CONVERSATION && policy != SendPolicy::PushOnly && !in_doubt
+}
+
+/// How long what may yet go by reply is put back for, instead of `wait`. `token_until`: until when an unused token of its
+/// conversation is usable, which came while the message was in hand and woke nobody.
+#[must_use]
+pub fn wait_beside_token(wait: Duration, token_until: Option<Timestamp>, now: Timestamp) -> Duration {
+    let then = TimeDelta::from_std(FREE_AGAIN_AFTER).map_or(now, |after| now + after);
+    let serves = token_until.is_some_and(|until| reply_window::is_usable(until, then));
+    if serves { wait.min(FREE_AGAIN_AFTER) } else { wait }
 }
 
 /// How a message leaves. The codes are those of `tsunagi.messaging.v1.SendMethod`.
@@ -104,7 +127,6 @@ pub fn route(policy: SendPolicy, token_until: Option<Timestamp>, has_recipient: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::TimeDelta;
 
     #[test]
     fn a_reply_goes_first_and_only_where_it_may() {
@@ -121,6 +143,22 @@ mod tests {
         ] {
             assert_eq!(route(policy, token, recipient, now), expected, "{policy:?} {token:?} {recipient}");
         }
+    }
+
+    #[test]
+    fn what_is_put_back_beside_a_token_is_looked_at_soon_and_never_at_once() {
+        let now = Timestamp::from_timestamp(1_700_000_000, 0).unwrap();
+        let beside = |wait, left: Option<i64>| {
+            let until = left.map(|left| now + TimeDelta::seconds(left));
+            wait_beside_token(Duration::from_secs(wait), until, now).as_secs()
+        };
+        assert_eq!((beside(600, Some(30)), beside(600, None)), (1, 600));
+        assert_eq!((beside(600, Some(3)), beside(600, Some(2))), (1, 600), "it must serve a second later, too");
+        assert_eq!(beside(0, Some(30)), 0);
+        assert!(may_yet_reply(CONVERSATION, SendPolicy::ReplyFirst, false));
+        assert!(!may_yet_reply(CONVERSATION, SendPolicy::PushOnly, false));
+        assert!(!may_yet_reply(CONVERSATION, SendPolicy::ReplyFirst, true));
+        assert!(!may_yet_reply(CONVERSATION + 1, SendPolicy::ReplyFirst, false));
     }
 
     #[test]

@@ -1,4 +1,4 @@
--- What identity-linking says about tenants, accounts, LINE users and friendships. The highest version wins.
+-- What identity-linking says about tenants, accounts, LINE users, friendships, customers and links. The highest version wins.
 CREATE TABLE {schema}.tenant_replica (
     tenant_id uuid NOT NULL,
     version bigint NOT NULL,
@@ -23,6 +23,7 @@ CREATE TABLE {schema}.account_replica (
     credential_key_id text NOT NULL,
     PRIMARY KEY (tenant_id, account_id)
 );
+CREATE INDEX account_replica_provider ON {schema}.account_replica (tenant_id, provider_id);
 SELECT {schema}.isolate('{schema}.account_replica');
 
 CREATE TABLE {schema}.line_user_replica (
@@ -46,3 +47,30 @@ CREATE TABLE {schema}.friendship_replica (
     PRIMARY KEY (tenant_id, account_id, line_user_id)
 );
 SELECT {schema}.isolate('{schema}.friendship_replica');
+
+CREATE TABLE {schema}.customer_replica (
+    tenant_id uuid NOT NULL,
+    customer_id uuid NOT NULL,
+    version bigint NOT NULL,
+    family_name text NOT NULL,
+    given_name text NOT NULL,
+    PRIMARY KEY (tenant_id, customer_id)
+);
+SELECT {schema}.isolate('{schema}.customer_replica');
+
+-- Ended links stay. While events overtake each other two may look active for one LINE user: the one that began last holds.
+CREATE TABLE {schema}.link_replica (
+    tenant_id uuid NOT NULL,
+    link_id uuid NOT NULL,
+    version bigint NOT NULL,
+    customer_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    line_user_id text NOT NULL,
+    create_time timestamptz NOT NULL,
+    end_time timestamptz,
+    PRIMARY KEY (tenant_id, link_id)
+);
+CREATE INDEX link_replica_customer ON {schema}.link_replica (tenant_id, customer_id) WHERE end_time IS NULL;
+CREATE INDEX link_replica_line_user ON {schema}.link_replica (tenant_id, provider_id, line_user_id, create_time, link_id)
+    WHERE end_time IS NULL;
+SELECT {schema}.isolate('{schema}.link_replica');

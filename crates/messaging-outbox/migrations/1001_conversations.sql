@@ -20,7 +20,8 @@ SELECT {schema}.isolate('{schema}.conversation');
 
 -- One row for each message object, both ways. `object` is LINE's own message object, as it came or as it goes; it is null
 -- once the message is unsent or erased, and never in any other table. An inbound ID follows from the account and LINE's
--- message ID, an outbound one is made anew and carries its time. `json`, not `jsonb`: a user may write U+0000.
+-- message ID, an outbound one is made anew and carries its time. An inquiry is an inbound message without LINE's ID: its ID follows
+-- from the inquiry's, and its object is {"type":"inquiry","name","text","state","version"}. `json`, not `jsonb`: a user may write U+0000.
 CREATE TABLE {schema}.message (
     tenant_id uuid NOT NULL,
     message_id uuid NOT NULL,

@@ -7,6 +7,7 @@
 --                classes, and what may go by push only)
 -- in_doubt       an attempt's outcome is unknown: only the same request may be repeated
 -- deferred, due  put back until then; those behind it in the same conversation wait, too
+-- expire_time    after this it is given up, unless LINE may have it already; null: it may always leave
 -- trace          the `traceparent` of the call that queued it, packed: trace ID, parent ID, flags
 CREATE TABLE {schema}.send (
     tenant_id uuid NOT NULL,
@@ -24,6 +25,7 @@ CREATE TABLE {schema}.send (
     epoch bigint,
     due timestamptz,
     first_time timestamptz,
+    expire_time timestamptz,
     pack_id uuid,
     reply_token_id uuid,
     trace bytea,

@@ -17,6 +17,7 @@ use crate::access_token::AccessTokens;
 use crate::config::Config;
 use crate::grpc::{self, Desk};
 use crate::inbound::{self, Reception};
+use crate::linking::{self, Linking};
 use crate::sender::{self, Tools};
 use crate::wake::Wakes;
 use crate::watch::Hub;
@@ -66,6 +67,8 @@ impl App {
         };
         let reception = Reception { clock: host.clock(), envelope: Arc::clone(&tools.envelope), wakes: wakes.clone() };
         bus::consumer::spawn(host, &bus, &database, spec, reception);
+        let linking = Linking { clock: host.clock(), wakes: wakes.clone() };
+        bus::consumer::spawn(host, &bus, &database, linking::spec(), linking);
         bus::relay::spawn(host, &bus, &database);
         sender::spawn(host, Arc::clone(&tools), config.sender);
         content::spawn(host, Arc::clone(&tools), config.content);

@@ -26,7 +26,7 @@ use crate::postgres::inbound::{self as rows, Touch};
 use crate::trouble;
 use crate::wake::Wakes;
 
-pub(crate) use follow_up::purpose;
+pub(crate) use follow_up::{purpose, token_of};
 
 /// Handles `line.webhook.v1` events.
 pub(crate) struct Reception {
@@ -101,7 +101,7 @@ impl<'a> Heard<'a> {
 
     /// Something happened in `chat`; that a message came with it is not said.
     fn touch<'b>(&self, chat: &'b Chat) -> Touch<'b> {
-        let (standby, occur_time) = (self.inbound.standby, self.occur_time);
+        let (standby, occur_time) = (Some(self.inbound.standby), self.occur_time);
         Touch { account: self.account, chat, standby, occur_time, arrival: None, unread: false }
     }
 }

@@ -9,6 +9,7 @@ mod figures;
 mod group_name;
 mod grpc;
 mod inbound;
+mod linking;
 mod migrations;
 mod postgres;
 mod replica;

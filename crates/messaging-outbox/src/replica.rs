@@ -1,17 +1,26 @@
-//! The replica of what identity-linking owns: tenants, accounts, LINE users, friendships.
+//! The replica of what identity-linking owns: tenants, accounts, LINE users, friendships, customers, links.
 
 use bus::Trouble;
 use bus::replica::Replica;
 use chassis::postgres::TenantTx;
+use contracts::events::v1::LinkReplica;
 use contracts::events::v1::identity_event::Body;
 use contracts::identity::v1::ReplicaKind;
 
+use crate::change;
+use crate::postgres::link::{self, LinkIds};
 use crate::postgres::replica;
 use crate::wake::{Wake, Wakes};
 
 /// What is kept of identity-linking's aggregates; principals and staff have a replica of their own.
-pub(crate) const KINDS: &[ReplicaKind] =
-    &[ReplicaKind::Tenant, ReplicaKind::Account, ReplicaKind::LineUser, ReplicaKind::Friendship];
+pub(crate) const KINDS: &[ReplicaKind] = &[
+    ReplicaKind::Tenant,
+    ReplicaKind::Account,
+    ReplicaKind::LineUser,
+    ReplicaKind::Friendship,
+    ReplicaKind::Customer,
+    ReplicaKind::Link,
+];
 
 /// Keeps them.
 pub(crate) struct Kept {
@@ -40,18 +49,38 @@ impl Replica for Kept {
                 let account = friendship.account_id.parse().map_err(|_| Trouble::failed(NoId("account")))?;
                 replica::put_friendship(tx, account, friendship).await?;
             }
+            Body::Customer(customer) => {
+                let id = customer.customer_id.parse().map_err(|_| Trouble::failed(NoId("customer")))?;
+                link::put_customer(tx, id, customer).await?;
+            }
+            Body::Link(link) => self.put_link(tx, link).await?,
             Body::Principal(_)
             | Body::Organization(_)
             | Body::Staff(_)
-            | Body::Customer(_)
             | Body::Activity(_)
-            | Body::Link(_)
             | Body::Inquiry(_)
             | Body::AnswerRequested(_) => {}
         }
         if matches!(aggregate, Body::Tenant(_) | Body::Account(_)) {
             // A connected account or a lifted suspension may set a queue in motion.
             self.wakes.after(tx, Wake::Look);
+        }
+        Ok(())
+    }
+}
+
+impl Kept {
+    /// Keeps a link, and tells watchers that the LINE user's conversations are another customer's now, or nobody's.
+    async fn put_link(&self, tx: &mut TenantTx, replica: &LinkReplica) -> Result<(), Trouble> {
+        let id = |text: &str, of| text.parse().map_err(|_| Trouble::failed(NoId(of)));
+        let ids = LinkIds {
+            link: id(&replica.link_id, "link")?,
+            customer: id(&replica.customer_id, "customer")?,
+            provider: id(&replica.provider_id, "provider")?,
+        };
+        if link::put(tx, ids, replica).await? {
+            let changed = link::bump_conversations(tx, ids.provider, &replica.line_user_id).await?;
+            change::note(tx, &self.wakes, &changed).await?;
         }
         Ok(())
     }

@@ -41,11 +41,13 @@ impl ConversationService for Desk {
         let listing = Listing {
             accounts: field::accounts(&request.account_ids)?,
             unread_only: request.unread_only,
+            customer: field::optional_id("customer_id", &request.customer_id)?,
             after: behind(&page)?,
             limit: page.rows(),
         };
         let mut tx = self.database().tenant_planning_anew(caller.tenant()).await.map_err(refuse::database)?;
         field::known_accounts(&mut tx, &listing.accounts).await?;
+        field::known_customer(&mut tx, listing.customer).await?;
         let found = conversation::list(&mut tx, &listing, self.tools.clock.now()).await.map_err(refuse::database)?;
         tx.rollback().await.map_err(refuse::database)?;
         let (found, next_page_token) = page.cut(found, |last| position(last.activity_time, last.id.uuid()));

@@ -2,10 +2,11 @@
 
 use chassis::grpc::refuse;
 use chassis::postgres::TenantTx;
+use kernel::CustomerId;
 use tonic::Status;
 use uuid::Uuid;
 
-use crate::postgres::account;
+use crate::postgres::{account, link};
 
 /// Accounts a request may name.
 const MOST_ACCOUNTS: usize = 100;
@@ -34,5 +35,15 @@ pub(super) async fn known_accounts(tx: &mut TenantTx, accounts: &[Uuid]) -> Resu
         Ok(())
     } else {
         Err(refuse::not_found("ACCOUNT"))
+    }
+}
+
+/// Refuses a customer the tenant does not have, likewise.
+pub(super) async fn known_customer(tx: &mut TenantTx, customer: Option<CustomerId>) -> Result<(), Status> {
+    let Some(customer) = customer else { return Ok(()) };
+    if link::is_known(tx, customer.uuid()).await.map_err(refuse::database)? {
+        Ok(())
+    } else {
+        Err(refuse::not_found("CUSTOMER"))
     }
 }

@@ -9,7 +9,8 @@ use chassis::postgres::TenantTx;
 use chrono::TimeDelta;
 use contracts::messaging::v1 as wire;
 use contracts::messaging::v1::message_service_server::MessageService;
-use kernel::{AccountId, ConversationId, MessageId, TenantId, Timestamp};
+use kernel::{AccountId, ConversationId, MessageId, TenantId};
+use messaging_outbox_core::queue_time::queue_time;
 use messaging_outbox_core::route::{self, SendPolicy};
 use messaging_outbox_core::state::MessageState;
 use prost::Message as _;
@@ -28,8 +29,6 @@ use crate::postgres::{conversation, message, send_queue, settle};
 use crate::wake::Wake;
 
 const SEND: &str = "tsunagi.messaging.v1.MessageService/SendMessage";
-/// How far a clock ahead of ours is believed.
-const MOST_AHEAD: TimeDelta = TimeDelta::seconds(5);
 /// The longest note of a settlement, in characters.
 const LONGEST_NOTE: usize = 500;
 
@@ -177,13 +176,6 @@ impl MessageService for Desk {
     }
 }
 
-/// The time of an answer: behind what it answers, also when LINE's clock is a little ahead or both fall into one millisecond,
-/// for the order of IDs is the order of leaving.
-fn after(last: Option<Timestamp>, now: Timestamp) -> Timestamp {
-    let behind = last.map(|last| last + TimeDelta::milliseconds(1));
-    behind.filter(|behind| *behind - now < MOST_AHEAD).map_or(now, |behind| behind.max(now))
-}
-
 async fn read(tx: &mut TenantTx, id: MessageId) -> Result<Message, Status> {
     let found = message::read(tx, &[id]).await.map_err(refuse::database)?;
     found.into_iter().next().ok_or_else(|| refuse::not_found("MESSAGE"))
@@ -217,7 +209,7 @@ impl Desk {
         let to = self.conversation(tx, id).await?;
         let what = outgoing::read(tx, id, request.content.as_ref()).await?;
         to.may_send().map_err(|barrier| refuse::precondition(barrier.reason(), &barrier.to_string()))?;
-        let now = after(to.last_message_time, self.tools.clock.now());
+        let now = queue_time(to.last_message_time, self.tools.clock.now());
         let message = MessageId::new(now);
         let entry = Entry {
             message,
@@ -232,6 +224,8 @@ impl Desk {
             quotes: what.quotes,
             object: &what.object,
             trace: chassis::trace::current(),
+            wait: None,
+            expire: None,
         };
         send_queue::insert(tx, &[entry]).await.map_err(refuse::database)?;
         let changed = conversation::wrote(tx, id, message, now).await.map_err(refuse::database)?;

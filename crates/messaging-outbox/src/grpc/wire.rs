@@ -5,6 +5,7 @@ use contracts::access_proto::v1::Right;
 use contracts::messaging::v1 as wire;
 use contracts::timestamp;
 use kernel::MessageId;
+use messaging_outbox_core::inquiry::Inquiry;
 use messaging_outbox_core::media::ContentState;
 use messaging_outbox_core::route::SendMethod;
 use messaging_outbox_core::state::MessageState;
@@ -33,8 +34,8 @@ pub(super) fn conversation(of: &Conversation) -> wire::Conversation {
         last_message_time: of.last_message_time.map(timestamp),
         reply_until_time: of.reply_until.map(timestamp),
         version: of.version,
-        customer_id: String::new(),
-        customer_display_name: String::new(),
+        customer_id: of.customer.as_ref().map(|(id, _)| id.to_string()).unwrap_or_default(),
+        customer_display_name: of.customer.as_ref().map(|(_, name)| name.clone()).unwrap_or_default(),
     }
 }
 
@@ -87,6 +88,11 @@ const LONGEST: i64 = 315_576_000_000_000;
 fn content(of: &Message) -> Option<wire::MessageContent> {
     use wire::message_content::Kind as Content;
     let object = of.object.as_ref()?;
+    // LINE's messages have an ID of LINE; an inquiry has none.
+    if let Some(inquiry) = Inquiry::of(object).filter(|_| !of.outbound && of.line_message.is_empty()) {
+        let Inquiry { name, text, state, .. } = inquiry;
+        return Some(wire::MessageContent { kind: Some(Content::Inquiry(wire::InquiryContent { name, text, state })) });
+    }
     let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let number = |name: &str| object.get(name).and_then(Value::as_f64).unwrap_or_default();
     let media = |kind| {

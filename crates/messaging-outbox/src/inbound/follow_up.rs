@@ -19,7 +19,7 @@ pub(crate) fn purpose(token: Uuid) -> String {
 }
 
 /// Our ID of the reply token that came with an event.
-pub(super) fn token_of(account: AccountId, event_id: &str) -> Uuid {
+pub(crate) fn token_of(account: AccountId, event_id: &str) -> Uuid {
     Uuid::new_v5(&account.uuid(), event_id.as_bytes())
 }
 

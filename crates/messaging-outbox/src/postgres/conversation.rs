@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use chassis::postgres::TenantTx;
-use kernel::{AccountId, ConversationId, MessageId, Timestamp};
+use kernel::{AccountId, ConversationId, CustomerId, MessageId, Timestamp};
 use messaging_outbox_core::chat::{Chat, ConversationKind};
+use messaging_outbox_core::customer;
 use messaging_outbox_core::send_gate::{SendBarrier, SendGate};
 use sqlx::Row as _;
 use uuid::Uuid;
@@ -26,6 +27,8 @@ pub(crate) struct Conversation {
     pub(crate) activity_time: Timestamp,
     pub(crate) reply_until: Option<Timestamp>,
     pub(crate) version: i64,
+    /// The customer the LINE user is linked to now, and its name.
+    pub(crate) customer: Option<(CustomerId, String)>,
     gate: SendGate,
 }
 
@@ -43,7 +46,7 @@ macro_rules! select_conversation {
         concat!(
             "SELECT c.conversation_id, c.account_id, c.kind, c.chat_key, c.standby, c.unread_count, c.last_message_id,
                  c.last_message_time, c.activity_time, c.version, coalesce(u.display_name, g.display_name, '') AS display_name,
-                 f.state AS friendship, a.state AS account_state,
+                 f.state AS friendship, a.state AS account_state, l.customer_id, n.family_name, n.given_name,
                  coalesce((SELECT suspended FROM messaging.tenant_replica WHERE tenant_id = $1), false) AS suspended,
                  (SELECT max(r.usable_until) FROM messaging.reply_token r
                   WHERE r.tenant_id = $1 AND r.conversation_id = c.conversation_id AND NOT r.used
@@ -62,6 +65,14 @@ macro_rules! select_conversation {
              LEFT JOIN LATERAL (
                  SELECT display_name FROM messaging.group_name
                  WHERE c.kind = 2 AND tenant_id = $1 AND conversation_id = c.conversation_id LIMIT 1) g ON true
+             LEFT JOIN LATERAL (
+                 SELECT customer_id FROM messaging.link_replica
+                 WHERE c.kind = 1 AND tenant_id = $1 AND provider_id = a.provider_id AND line_user_id = c.chat_key
+                     AND end_time IS NULL
+                 ORDER BY create_time DESC, link_id DESC LIMIT 1) l ON true
+             LEFT JOIN LATERAL (
+                 SELECT family_name, given_name FROM messaging.customer_replica
+                 WHERE tenant_id = $1 AND customer_id = l.customer_id LIMIT 1) n ON true
              WHERE ",
             $rest
         )
@@ -93,6 +104,8 @@ pub(crate) struct Listing {
     /// Only these accounts; empty: all.
     pub(crate) accounts: Vec<Uuid>,
     pub(crate) unread_only: bool,
+    /// Only those of LINE users that this customer is linked to now (F-24).
+    pub(crate) customer: Option<CustomerId>,
     /// Behind this one.
     pub(crate) after: Option<(Timestamp, Uuid)>,
     pub(crate) limit: i64,
@@ -105,21 +118,38 @@ pub(crate) async fn list(
     now: Timestamp,
 ) -> Result<Vec<Conversation>, sqlx::Error> {
     let (time, id) = listing.after.unzip();
-    let rows = sqlx::query(select_conversation!(
-        "messaging.conversation c",
-        "c.tenant_id = $1 AND ($3::uuid[] = '{}' OR c.account_id = ANY ($3)) AND (NOT $4 OR c.unread_count > 0)
-             AND (c.activity_time, c.conversation_id) < (coalesce($5::timestamptz, 'infinity'), $6)
-         ORDER BY c.activity_time DESC, c.conversation_id DESC LIMIT $7"
-    ))
-    .bind(tx.tenant().uuid())
-    .bind(now)
-    .bind(&listing.accounts)
-    .bind(listing.unread_only)
-    .bind(time)
-    .bind(id)
-    .bind(listing.limit)
-    .fetch_all(&mut **tx)
-    .await?;
+    // A customer's are few, and found through its links; all are read along the index of the latest.
+    let query = match listing.customer {
+        None => select_conversation!(
+            "messaging.conversation c",
+            "c.tenant_id = $1 AND ($3::uuid[] = '{}' OR c.account_id = ANY ($3)) AND (NOT $4 OR c.unread_count > 0)
+                 AND (c.activity_time, c.conversation_id) < (coalesce($5::timestamptz, 'infinity'), $6) AND $8::uuid IS NULL
+             ORDER BY c.activity_time DESC, c.conversation_id DESC LIMIT $7"
+        ),
+        Some(_) => select_conversation!(
+            "(SELECT DISTINCT provider_id, line_user_id FROM messaging.link_replica
+              WHERE tenant_id = $1 AND customer_id = $8 AND end_time IS NULL) w
+             CROSS JOIN LATERAL (
+                 SELECT account_id FROM messaging.account_replica WHERE tenant_id = $1 AND provider_id = w.provider_id) o
+             CROSS JOIN LATERAL (
+                 SELECT * FROM messaging.conversation
+                 WHERE tenant_id = $1 AND account_id = o.account_id AND chat_key = w.line_user_id LIMIT 1) c",
+            "l.customer_id = $8 AND ($3::uuid[] = '{}' OR c.account_id = ANY ($3)) AND (NOT $4 OR c.unread_count > 0)
+                 AND (c.activity_time, c.conversation_id) < (coalesce($5::timestamptz, 'infinity'), $6)
+             ORDER BY c.activity_time DESC, c.conversation_id DESC LIMIT $7"
+        ),
+    };
+    let rows = sqlx::query(query)
+        .bind(tx.tenant().uuid())
+        .bind(now)
+        .bind(&listing.accounts)
+        .bind(listing.unread_only)
+        .bind(time)
+        .bind(id)
+        .bind(listing.limit)
+        .bind(listing.customer.map(CustomerId::uuid))
+        .fetch_all(&mut **tx)
+        .await?;
     rows.iter().map(conversation).collect()
 }
 
@@ -148,8 +178,57 @@ fn conversation(row: &sqlx::postgres::PgRow) -> Result<Conversation, sqlx::Error
         activity_time: row.try_get("activity_time")?,
         reply_until,
         version: row.try_get("version")?,
+        customer: customer_of(row)?,
         gate,
     })
+}
+
+/// The customer the LINE user is linked to, and its name; empty while the customer has not been heard of.
+fn customer_of(row: &sqlx::postgres::PgRow) -> Result<Option<(CustomerId, String)>, sqlx::Error> {
+    let Some(id) = row.try_get::<Option<Uuid>, _>("customer_id")? else { return Ok(None) };
+    let name = |of: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<String>, _>(of)?.unwrap_or_default());
+    Ok(Some((id.into(), customer::display_name(&name("family_name")?, &name("given_name")?))))
+}
+
+/// What is known of a chat whose conversation may not be there yet; none while its account is not known.
+pub(crate) async fn gate(tx: &mut TenantTx, account: AccountId, chat: &Chat) -> Result<Option<SendGate>, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT a.state AS account_state, f.state AS friendship, coalesce(c.standby, false) AS standby,
+             coalesce((SELECT suspended FROM messaging.tenant_replica WHERE tenant_id = $1), false) AS suspended
+         FROM messaging.account_replica a
+         LEFT JOIN LATERAL (
+             SELECT state FROM messaging.friendship_replica
+             WHERE tenant_id = $1 AND account_id = $2 AND line_user_id = $3 LIMIT 1) f ON true
+         LEFT JOIN LATERAL (
+             SELECT standby FROM messaging.conversation WHERE tenant_id = $1 AND conversation_id = $4 LIMIT 1) c ON true
+         WHERE a.tenant_id = $1 AND a.account_id = $2",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(account.uuid())
+    .bind(chat.key())
+    .bind(chat.conversation(account).uuid())
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(SendGate {
+        tenant_suspended: row.try_get("suspended")?,
+        account_connected: replica::is_connected(row.try_get("account_state")?),
+        friend_blocked: replica::is_blocked(row.try_get("friendship")?),
+        standby: row.try_get("standby")?,
+        has_recipient: chat.recipient().is_some(),
+        has_reply_token: false,
+    }))
+}
+
+/// When the last message of a conversation was.
+pub(crate) async fn last_message_time(tx: &mut TenantTx, id: ConversationId) -> Result<Option<Timestamp>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT last_message_time FROM messaging.conversation WHERE tenant_id = $1 AND conversation_id = $2",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(id.uuid())
+    .fetch_one(&mut **tx)
+    .await
 }
 
 /// The conversation got an outbound message.
@@ -260,7 +339,7 @@ pub(crate) async fn bump(tx: &mut TenantTx, settled: &[Settled]) -> Result<Vec<C
     Ok(settled.iter().filter_map(of).collect())
 }
 
-fn changed(row: &sqlx::postgres::PgRow, message: Option<MessageId>) -> Result<Changed, sqlx::Error> {
+pub(super) fn changed(row: &sqlx::postgres::PgRow, message: Option<MessageId>) -> Result<Changed, sqlx::Error> {
     let (conversation, account): (Uuid, Uuid) = (row.try_get("conversation_id")?, row.try_get("account_id")?);
     Ok(Changed {
         conversation: conversation.into(),

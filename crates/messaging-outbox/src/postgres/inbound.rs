@@ -109,7 +109,8 @@ pub(crate) async fn bring(
 pub(crate) struct Touch<'a> {
     pub(crate) account: AccountId,
     pub(crate) chat: &'a Chat,
-    pub(crate) standby: bool,
+    /// Whether another module channel holds the chat, where LINE told it with this.
+    pub(crate) standby: Option<bool>,
     pub(crate) occur_time: Timestamp,
     /// The message that came with it and was not there before, and when it was written.
     pub(crate) arrival: Option<(MessageId, Timestamp)>,
@@ -125,8 +126,8 @@ pub(crate) async fn touch(tx: &mut TenantTx, touches: &[Touch<'_>]) -> Result<Ve
         "INSERT INTO messaging.conversation AS c
              (tenant_id, conversation_id, account_id, kind, chat_key, standby, standby_time, activity_time, unread_count,
               last_message_id, last_message_time)
-         SELECT $1, conversation_id, account_id, kind, chat_key, standby, occur_time, occur_time, unread::int,
-             message_id, message_time
+         SELECT $1, conversation_id, account_id, kind, chat_key, coalesce(standby, false),
+             CASE WHEN standby IS NULL THEN '-infinity' ELSE occur_time END, occur_time, unread::int, message_id, message_time
          FROM unnest($2::uuid[], $3::uuid[], $4::int2[], $5::text[], $6::bool[], $7::timestamptz[], $8::bool[], $9::uuid[],
              $10::timestamptz[]) AS t (conversation_id, account_id, kind, chat_key, standby, occur_time, unread, message_id,
              message_time)

@@ -1,4 +1,4 @@
-//! Replicas of what identity-linking owns: the highest version wins, so order and repetition do not matter.
+//! Replicas of what identity-linking says of tenants, accounts and LINE users: the highest version wins, so order and repetition do not matter.
 
 use chassis::postgres::TenantTx;
 use contracts::events::v1::{
@@ -115,6 +115,6 @@ pub(crate) async fn put_friendship(
 }
 
 /// Postgres keeps no U+0000 in a text; a name may hold one.
-fn text(value: &str) -> String {
+pub(super) fn text(value: &str) -> String {
     value.replace('\0', "")
 }

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use chassis::postgres::TenantTx;
-use kernel::{AccountId, ConversationId, Timestamp};
+use kernel::{AccountId, ConversationId, MessageId, Timestamp};
+use messaging_outbox_core::answer::Tokens;
 use messaging_outbox_core::pack;
 use messaging_outbox_core::route;
 use sqlx::Row as _;
@@ -93,6 +94,38 @@ pub(crate) async fn usable(
             Ok((ConversationId::from(conversation), held(&row)?))
         })
         .collect()
+}
+
+/// The tokens of a conversation as an answer asks for them. `own`: the ID of the one that comes with the event it answers.
+pub(crate) async fn at_hand(
+    tx: &mut TenantTx,
+    conversation: ConversationId,
+    own: Option<Uuid>,
+) -> Result<Tokens, sqlx::Error> {
+    let (own_kept, unused_until) = sqlx::query_as(
+        "SELECT EXISTS (SELECT FROM messaging.reply_token WHERE tenant_id = $1 AND reply_token_id = $3),
+             (SELECT max(usable_until) FROM messaging.reply_token
+              WHERE tenant_id = $1 AND conversation_id = $2 AND NOT used)",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(conversation.uuid())
+    .bind(own)
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(Tokens { own_kept, unused_until })
+}
+
+/// Until when an unused token of a message's conversation is usable.
+pub(crate) async fn unused_until(tx: &mut TenantTx, message: MessageId) -> Result<Option<Timestamp>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT max(usable_until) FROM messaging.reply_token
+         WHERE tenant_id = $1 AND NOT used AND conversation_id = (
+             SELECT conversation_id FROM messaging.message WHERE tenant_id = $1 AND message_id = $2)",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(message.uuid())
+    .fetch_one(&mut **tx)
+    .await
 }
 
 /// Tokens by their IDs, used or not.

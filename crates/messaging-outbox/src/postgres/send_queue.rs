@@ -1,5 +1,7 @@
 //! The send queue: in, claimed, frozen. How rows leave it is in [`super::settle`].
 
+use std::time::Duration;
+
 use chassis::postgres::TenantTx;
 use chassis::trace;
 use kernel::{AccountId, ConversationId, MessageId, Timestamp, TraceParent};
@@ -28,6 +30,10 @@ pub(crate) struct Entry<'a> {
     pub(crate) object: &'a Value,
     /// The trace of the call that queues it.
     pub(crate) trace: Option<TraceParent>,
+    /// It is put back at once for so long.
+    pub(crate) wait: Option<Duration>,
+    /// After this it is given up.
+    pub(crate) expire: Option<Timestamp>,
 }
 
 /// Keeps messages and queues them, in two statements for any number.
@@ -39,8 +45,13 @@ pub(crate) async fn insert(tx: &mut TenantTx, entries: &[Entry<'_>]) -> Result<(
     let classes: Vec<i16> = entries.iter().map(|entry| entry.class).collect();
     insert_messages(tx, entries, &messages, &conversations, &accounts, &classes).await?;
     sqlx::query(
-        "INSERT INTO messaging.send (tenant_id, account_id, class, message_id, conversation_id, policy, silent, trace)
-         SELECT $1, * FROM unnest($2::uuid[], $3::smallint[], $4::uuid[], $5::uuid[], $6::smallint[], $7::bool[], $8::bytea[])",
+        "INSERT INTO messaging.send (tenant_id, account_id, class, message_id, conversation_id, policy, silent, trace,
+             expire_time, deferred, due)
+         SELECT $1, account_id, class, message_id, conversation_id, policy, silent, trace, expire_time, wait IS NOT NULL,
+             now() + make_interval(secs => wait)
+         FROM unnest($2::uuid[], $3::smallint[], $4::uuid[], $5::uuid[], $6::smallint[], $7::bool[], $8::bytea[],
+             $9::timestamptz[], $10::float8[]) AS s (account_id, class, message_id, conversation_id, policy, silent, trace,
+             expire_time, wait)",
     )
     .bind(tenant)
     .bind(&accounts)
@@ -50,6 +61,8 @@ pub(crate) async fn insert(tx: &mut TenantTx, entries: &[Entry<'_>]) -> Result<(
     .bind(entries.iter().map(|entry| entry.policy.code()).collect::<Vec<_>>())
     .bind(entries.iter().map(|entry| entry.silent).collect::<Vec<_>>())
     .bind(entries.iter().map(|entry| entry.trace.as_ref().and_then(trace::pack)).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.expire).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.wait.map(|wait| wait.as_secs_f64())).collect::<Vec<_>>())
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -123,6 +136,8 @@ pub(crate) struct Claimed {
     pub(crate) reply_token: Option<Uuid>,
     /// The trace of the call that queued it.
     pub(crate) trace: Option<TraceParent>,
+    /// After this it is given up, unless it is in doubt.
+    pub(crate) expire: Option<Timestamp>,
 }
 
 /// Claims messages of several lanes in one statement: those that wait, and those another holder left in hand, in the lanes'
@@ -147,7 +162,7 @@ pub(crate) async fn claim(worker: &PgPool, holder: Uuid, wants: &[Want]) -> Resu
                              AND e.message_id < q.message_id)
                  ORDER BY q.class, q.message_id LIMIT w.room FOR UPDATE OF q SKIP LOCKED) s)
          SELECT s.tenant_id, s.account_id, s.class, s.message_id, s.conversation_id, s.policy, s.silent, s.attempts,
-             s.first_time, s.in_doubt, s.send_method, s.pack_id, s.reply_token_id, s.trace
+             s.first_time, s.in_doubt, s.send_method, s.pack_id, s.reply_token_id, s.trace, s.expire_time
          FROM picked p
          CROSS JOIN LATERAL messaging.send_take(p.tenant_id, p.account_id, p.class, p.message_id, p.epoch, $7::smallint) s",
     )
@@ -183,6 +198,7 @@ fn claimed(row: &sqlx::postgres::PgRow) -> Result<Claimed, sqlx::Error> {
         pack: row.try_get("pack_id")?,
         reply_token: row.try_get("reply_token_id")?,
         trace: row.try_get::<Option<Vec<u8>>, _>("trace")?.as_deref().and_then(trace::unpack),
+        expire: row.try_get("expire_time")?,
     })
 }
 
@@ -266,7 +282,7 @@ pub(crate) async fn gather(tx: &mut TenantTx, want: &Want, packs: &[Uuid]) -> Re
              in_doubt = true
          WHERE tenant_id = $1 AND account_id = $2 AND pack_id = ANY ($4) AND (state = 0 OR epoch < $3)
          RETURNING s.tenant_id, s.account_id, s.class, s.message_id, s.conversation_id, s.policy, s.silent, s.attempts,
-             s.first_time, s.in_doubt, s.send_method, s.pack_id, s.reply_token_id, s.trace",
+             s.first_time, s.in_doubt, s.send_method, s.pack_id, s.reply_token_id, s.trace, s.expire_time",
     )
     .bind(want.key.tenant.uuid())
     .bind(want.key.account.uuid())

@@ -2,10 +2,12 @@
 
 use chassis::postgres::TenantTx;
 use kernel::{AccountId, ConversationId, MessageId, Timestamp};
-use messaging_outbox_core::route::SendMethod;
+use messaging_outbox_core::route::{self, SendMethod};
 use messaging_outbox_core::state::MessageState;
 use sqlx::Row as _;
 use uuid::Uuid;
+
+use super::reply_token;
 
 /// A message LINE accepted.
 #[derive(Clone, Debug)]
@@ -138,10 +140,19 @@ pub(crate) struct PutBack {
     pub(crate) frozen: bool,
     /// It waits for quota, and why; none: it is queued as before.
     pub(crate) short: Option<Failure>,
+    /// It goes by push, and may yet go by reply where a token is left.
+    pub(crate) may_yet_reply: bool,
 }
 
-/// Puts one message back, unless another holder has it by now. Returns it when its shown state changed.
-pub(crate) async fn put_back(tx: &mut TenantTx, back: &PutBack) -> Result<Option<Settled>, sqlx::Error> {
+/// Puts one message back, unless another holder has it by now: not for long where a reply token came while it was in hand. Its
+/// conversation must be locked then. Returns it when its shown state changed.
+pub(crate) async fn put_back(
+    tx: &mut TenantTx,
+    back: &PutBack,
+    now: Timestamp,
+) -> Result<Option<Settled>, sqlx::Error> {
+    let token_until = if back.may_yet_reply { reply_token::unused_until(tx, back.message).await? } else { None };
+    let wait = route::wait_beside_token(back.wait, token_until, now);
     let state = if back.short.is_some() { MessageState::WaitingForQuota } else { MessageState::Queued };
     let short = back.short.as_ref();
     let row = sqlx::query(
@@ -169,7 +180,7 @@ pub(crate) async fn put_back(tx: &mut TenantTx, back: &PutBack) -> Result<Option
     .bind(back.class)
     .bind(back.message.uuid())
     .bind(back.epoch)
-    .bind(back.wait.as_secs_f64())
+    .bind(wait.as_secs_f64())
     .bind(i16::try_from(back.attempts).unwrap_or(i16::MAX))
     .bind(back.in_doubt)
     .bind(back.frozen)

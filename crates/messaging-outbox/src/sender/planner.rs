@@ -7,6 +7,7 @@ use std::time::Duration;
 use chassis::failpoint;
 use chassis::postgres::TenantTx;
 use kernel::{AccountId, ConversationId, MessageId, TenantId, Timestamp};
+use messaging_outbox_core::answer;
 use messaging_outbox_core::chat::{Chat, ConversationKind};
 use messaging_outbox_core::pack::{self, Packable};
 use messaging_outbox_core::route::{self, Route, SendMethod};
@@ -197,7 +198,12 @@ impl Plan {
     /// The requests of one conversation and class.
     fn conversation(&mut self, key: AccountKey, rows: Vec<Claimed>) -> Vec<Request> {
         let mut requests = Vec::new();
-        let mut rest: VecDeque<Claimed> = rows.into();
+        let is_over = |row: &Claimed| !row.in_doubt && answer::is_over(row.expire, self.now);
+        let (over, rest): (Vec<Claimed>, Vec<Claimed>) = rows.into_iter().partition(is_over);
+        if !over.is_empty() {
+            self.give_up(key, &over, Unsent::expired());
+        }
+        let mut rest: VecDeque<Claimed> = rest.into();
         while let Some(first) = rest.front() {
             let (pack, doubt) = (first.pack, first.in_doubt);
             let size = if doubt {

@@ -6,7 +6,7 @@ use kernel::{MessageId, TenantId};
 use line_client::{Accepted as LineAccepted, Failure as LineFailure};
 use messaging_outbox_core::attempt::FailureKind;
 use messaging_outbox_core::quota::QuotaVerdict;
-use messaging_outbox_core::route;
+use messaging_outbox_core::route::{self, SendMethod};
 use messaging_outbox_core::send_gate::SendBarrier;
 use messaging_outbox_core::state::MessageState;
 use uuid::Uuid;
@@ -53,7 +53,7 @@ impl Unsent {
         unsent
     }
 
-    /// Only a reply was allowed, and no token was left.
+    /// Its time is over, or only a reply was allowed and no token was left.
     pub(super) fn expired() -> Self {
         Self::told(MessageState::Refused, FailureKind::Expired, None)
     }
@@ -132,6 +132,7 @@ impl Settlement {
             in_doubt: row.in_doubt,
             frozen: row.in_doubt,
             short: None,
+            may_yet_reply: false,
         };
         Self { tenant: Some(key.tenant), put_back: vec![back], ..Self::default() }
     }
@@ -146,6 +147,8 @@ impl Settlement {
     ) -> Self {
         let last = request.last.as_ref().filter(|last| last.status == Some(429));
         let short = short.map(|verdict| Unsent::told(MessageState::WaitingForQuota, verdict.into(), last).failure);
+        let may_yet_reply =
+            request.method == SendMethod::Push && route::may_yet_reply(request.class, request.policy, request.in_doubt);
         let back = request.parts.iter().map(|part| PutBack {
             account: key.account,
             class: request.class,
@@ -156,6 +159,7 @@ impl Settlement {
             in_doubt: request.in_doubt,
             frozen: request.in_doubt,
             short: short.clone(),
+            may_yet_reply,
         });
         Self { tenant: Some(key.tenant), put_back: back.collect(), ..Self::default() }
     }

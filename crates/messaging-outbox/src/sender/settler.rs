@@ -202,7 +202,7 @@ async fn write(tools: &Tools, tenant: TenantId, all: &Settlement) -> anyhow::Res
         settled.extend(settle::give_up(&mut tx, given_up).await?);
     }
     for back in &all.put_back {
-        settled.extend(settle::put_back(&mut tx, back).await?);
+        settled.extend(settle::put_back(&mut tx, back, now).await?);
     }
     // A request whose messages were recorded before, by this holder or the last, is counted already.
     let mut sums: BTreeMap<AccountId, (i64, i64)> = BTreeMap::new();
