@@ -82,7 +82,7 @@ async fn a_process_killed_at_any_point_of_sending_loses_nothing_and_repeats_noth
     assert_eq!(world.number("SELECT count(*) FROM messaging.send").await, 0);
 }
 
-fn program(world: &World, port: u16, place: &str) -> Process {
+pub(crate) fn program(world: &World, port: u16, place: &str) -> Process {
     let mut database: Url = world.database.admin_url().parse().unwrap();
     database.set_username("").unwrap();
     Process::of(env!("CARGO_BIN_EXE_messaging-outbox"))

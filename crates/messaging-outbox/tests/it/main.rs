@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot have ends it, also outside of its own function")]
 
+mod answers;
 mod backlog;
 mod consent;
 mod contents;
@@ -11,8 +12,10 @@ mod erasing;
 mod faults;
 mod groups;
 mod house;
+mod inquiries;
 mod isolation;
 mod killing;
+mod links;
 mod neighbours;
 mod order;
 mod packs;
