@@ -262,7 +262,7 @@ async fn a_process_killed_in_the_middle_of_answering_answers_once() {
     let tenant = world.tenant(&house).await;
     let (_, user) = quiet_friend(&world, &tenant).await;
     house.close().await;
-    let mut killed = crate::killing::program(&world, testkit::port::free(), "after_linking");
+    let mut killed = crate::killing::program(&world, testkit::port::free(), "messaging.after_linking");
     for number in ["one", "two", "three"] {
         world.say(&tenant, answer(&tenant, &user, "", &[number], 600)).await;
     }

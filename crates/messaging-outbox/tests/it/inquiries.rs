@@ -85,7 +85,7 @@ async fn an_inquiry_is_one_unread_message_whose_state_alone_changes_in_whatever_
         world.say(&tenant, Body::Inquiry(form.version(&tenant, version, state))).await;
     }
     // Once this is given up, what was said before it is handled.
-    let broken = InquiryReplica { submit_time: None, ..form.version(&tenant, 1, Unconfirmed) };
+    let broken = InquiryReplica { submit_time: None, text: String::new(), ..form.version(&tenant, 1, Unconfirmed) };
     world.say(&tenant, Body::Inquiry(broken)).await;
     until_given_up(&house, &tenant, &["no time"]).await;
     let conversation = house.conversation_with(&tenant, 2).await;

@@ -26,7 +26,7 @@ async fn a_process_killed_at_any_point_of_sending_loses_nothing_and_repeats_noth
         let before = world.line.counts().delivered_messages;
 
         let port = testkit::port::free();
-        let mut killed = program(&world, port, place);
+        let mut killed = program(&world, port, &format!("messaging.{place}"));
         let mut queued = 0;
         for number in 0..4 {
             // In turn by reply while there are tokens, and by push only; the process may be gone before the last.
@@ -100,7 +100,7 @@ pub(crate) fn program(world: &World, port: u16, place: &str) -> Process {
         .env("TSUNAGI_MESSAGING_CALL_MILLISECONDS", "1500")
         .env("TSUNAGI_MESSAGING_LEASE_MILLISECONDS", "3000")
         .env("TSUNAGI_MESSAGING_RENEW_MILLISECONDS", "500")
-        .env("TSUNAGI_FAILPOINTS", format!("messaging.{place}=kill@2"))
+        .env("TSUNAGI_FAILPOINTS", format!("{place}=kill@2"))
         .start()
         .unwrap()
 }
