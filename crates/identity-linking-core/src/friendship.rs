@@ -8,9 +8,12 @@
 use kernel::Timestamp;
 use line_types::id::UserId;
 use line_types::webhook::{Event, EventKind, Source};
+use serde_json::{Value, json};
 
-/// What of an event [`sign_of`] looks at, with what says which event it is.
-const TOLD: [&str; 7] = ["type", "mode", "timestamp", "webhookEventId", "deliveryContext", "source", "follow"];
+use crate::link::Tap;
+
+/// What of an event [`sign_of`] and [`act_of`](crate::link::act_of) look at, with what says which event it is.
+const TOLD: [&str; 8] = ["type", "mode", "timestamp", "webhookEventId", "deliveryContext", "source", "follow", "link"];
 
 /// What one event tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,11 +79,17 @@ pub fn sign_of(event: &Event) -> Option<(&UserId, Sign)> {
     Some((user, sign))
 }
 
-/// What of an event tells who did what, and nothing more: [`sign_of`] says the same of it. Texts, reply tokens and whatever
-/// else LINE sent are left out.
+/// What of an event tells who did what, and nothing more: [`sign_of`] and [`act_of`](crate::link::act_of) say the same of it.
+/// Texts, reply tokens and whatever else LINE sent are left out; of buttons, our own alone are told, and of a message that it is one.
 pub fn bare(event: &Event) -> String {
-    let told = event.raw.iter().filter(|(name, _)| TOLD.contains(&name.as_str()));
-    serde_json::Value::Object(told.map(|(name, value)| (name.clone(), value.clone())).collect()).to_string()
+    let is_ours = |data: &Value| data.as_str().is_some_and(|data| data.starts_with(Tap::PREFIX));
+    let told = |name: &str, value: &Value| match name {
+        "postback" if is_ours(&value["data"]) => Some(json!({ "data": value["data"] })),
+        "message" => Some(json!({ "type": "text", "id": value["id"], "text": "" })),
+        _ => TOLD.contains(&name).then(|| value.clone()),
+    };
+    let kept = event.raw.iter().filter_map(|(name, value)| Some((name.clone(), told(name, value)?)));
+    Value::Object(kept.collect()).to_string()
 }
 
 impl Friendship {
@@ -149,6 +158,7 @@ impl FriendshipState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::link::act_of;
     use proptest::prelude::*;
 
     fn seen(sign: Sign, at: i64) -> Seen {
@@ -224,6 +234,7 @@ mod tests {
         prop_oneof![
             Just(r#""message":{"id":"1","type":"text","text":"KEEP OUT"}"#.to_owned()),
             Just(r#""postback":{"data":"KEEP OUT"}"#.to_owned()),
+            Just(r#""postback":{"data":"tsunagi:inquiry","params":{"date":"KEEP OUT"}}"#.to_owned()),
             Just(r#""replyToken":"KEEP OUT""#.to_owned()),
             Just(r#""follow":{"isUnblocked":true}"#.to_owned()),
             Just(r#""source":{"type":"user","userId":"U0123456789abcdef0123456789abcdef"}"#.to_owned()),
@@ -254,6 +265,7 @@ mod tests {
             prop_assert!(!kept.contains("KEEP OUT"), "{}", kept);
             let read = event(&kept);
             prop_assert_eq!(sign_of(&read), sign_of(&whole));
+            prop_assert_eq!(act_of(&read), act_of(&whole));
             prop_assert_eq!((read.timestamp, read.mode), (whole.timestamp, whole.mode));
         }
 

@@ -1,0 +1,70 @@
+//! How often somebody may try. What is counted are the attempts themselves, in the database, so that every replica counts alike.
+
+use chrono::TimeDelta;
+
+/// By what attempts are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RateScope {
+    /// By the LINE user who tries.
+    LineUser,
+    /// By a customer that was looked at and not linked.
+    Customer,
+    /// By the official account.
+    Account,
+    /// By the address of the browser.
+    Address,
+}
+
+/// How many attempts there were in the scope's window, as far as was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// By what.
+    pub scope: RateScope,
+    /// How many; more than the limit by one is enough to know.
+    pub number: u32,
+}
+
+impl RateScope {
+    /// Every scope.
+    pub const ALL: [Self; 4] = [Self::LineUser, Self::Customer, Self::Account, Self::Address];
+
+    /// Most attempts within [`RateScope::window`].
+    pub const fn limit(self) -> u32 {
+        match self {
+            Self::LineUser => 10,
+            // Whoever guesses at one record is stopped before the digits of a phone number could be gone through.
+            Self::Customer => 30,
+            Self::Account => 6_000,
+            // Many phones share one address of their carrier.
+            Self::Address => 120,
+        }
+    }
+
+    /// How far back attempts are counted.
+    pub const fn window(self) -> TimeDelta {
+        match self {
+            Self::LineUser | Self::Customer => TimeDelta::hours(1),
+            Self::Account | Self::Address => TimeDelta::minutes(10),
+        }
+    }
+}
+
+impl Counted {
+    /// Whether one more would be too many.
+    pub fn is_full(self) -> bool {
+        self.number >= self.scope.limit()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_itself_is_the_last_one_that_is_taken() {
+        for scope in RateScope::ALL {
+            assert!(!Counted { scope, number: scope.limit() - 1 }.is_full(), "{scope:?}");
+            assert!(Counted { scope, number: scope.limit() }.is_full(), "{scope:?}");
+        }
+    }
+}
