@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use kernel::OrganizationId;
 
-use crate::{Right, Rights, Standing};
+use crate::{Right, Rights, Standing, Tenant};
 
 /// Who changes how somebody stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,12 +80,13 @@ impl Granter {
         Ok(())
     }
 
-    /// Decides whether the granter may suspend a tenant or end that: the platform's word, not the tenant's.
+    /// Decides whether the granter may change what the platform alone says of a tenant: its suspension and its plan (F-35).
     ///
     /// # Errors
-    /// When that changes and the granter does not manage tenants.
-    pub fn may_change_suspension(&self, before: bool, after: bool) -> Result<(), GrantRefusal> {
-        if before == after || self.rights.contains(&Right::TenantsManage) {
+    /// When one of them changes and the granter does not manage tenants.
+    pub fn may_change_contract(&self, before: &Tenant, after: &Tenant) -> Result<(), GrantRefusal> {
+        let changes = (before.suspended, before.gate) != (after.suspended, after.gate);
+        if !changes || self.rights.contains(&Right::TenantsManage) {
             Ok(())
         } else {
             Err(GrantRefusal::NotHeld(Right::TenantsManage))

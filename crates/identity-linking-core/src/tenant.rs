@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 use kernel::Timestamp;
 
+use crate::link::PlanGate;
 use crate::{CallingRegion, Line, Unfit};
 
 /// A company that uses the platform.
@@ -15,6 +16,8 @@ pub struct Tenant {
     pub time_zone: TimeZone,
     /// Nothing is sent for it; webhooks are still kept.
     pub suspended: bool,
+    /// What its contract says about the LINE tab (F-35).
+    pub gate: PlanGate,
 }
 
 /// A time zone of the IANA database.

@@ -5,6 +5,8 @@ CREATE TABLE identity.tenant (
     display_name text NOT NULL,
     time_zone text NOT NULL,
     suspended boolean NOT NULL,
+    plan text NOT NULL CHECK (plan IN ('BASIC', 'PREMIUM')),
+    line_tab_premium_from date,
     create_time timestamptz NOT NULL,
     CONSTRAINT tenant_pkey PRIMARY KEY (tenant_id)
 );

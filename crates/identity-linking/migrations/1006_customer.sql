@@ -11,15 +11,24 @@ CREATE TABLE identity.customer (
     organization_id uuid,
     external_reference text,
     provisional boolean NOT NULL,
+    -- What names are compared by: the name, its reading, and the name without regard to variant characters. Empty: nothing to compare.
+    name_key text NOT NULL,
+    reading_key text NOT NULL,
+    variant_key text NOT NULL,
+    merged_into uuid, -- the customer that absorbed this one
     create_time timestamptz NOT NULL,
     update_time timestamptz NOT NULL,
     CONSTRAINT customer_pkey PRIMARY KEY (tenant_id, customer_id),
     CONSTRAINT customer_tenant FOREIGN KEY (tenant_id) REFERENCES identity.tenant,
     CONSTRAINT customer_organization FOREIGN KEY (tenant_id, organization_id) REFERENCES identity.organization,
     CONSTRAINT customer_external_reference UNIQUE (tenant_id, external_reference),
+    CONSTRAINT customer_survivor FOREIGN KEY (tenant_id, merged_into) REFERENCES identity.customer,
     CONSTRAINT customer_named CHECK (family_name IS NOT NULL OR given_name IS NOT NULL)
 );
-CREATE INDEX customer_latest ON identity.customer (tenant_id, update_time DESC, customer_id DESC);
+CREATE INDEX customer_latest ON identity.customer (tenant_id, update_time DESC, customer_id DESC) WHERE merged_into IS NULL;
+CREATE INDEX customer_name_key ON identity.customer (tenant_id, name_key, customer_id) WHERE merged_into IS NULL;
+CREATE INDEX customer_reading_key ON identity.customer (tenant_id, reading_key, customer_id) WHERE merged_into IS NULL;
+CREATE INDEX customer_variant_key ON identity.customer (tenant_id, variant_key, customer_id) WHERE merged_into IS NULL;
 SELECT identity.isolate('identity.customer');
 
 -- Their phones. e164: could be read as such; only those are compared.

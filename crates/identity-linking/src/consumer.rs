@@ -1,6 +1,7 @@
-//! LINE's webhook events, as far as they tell who is there. Nothing else follows from them here: a friend-add makes no customer
-//! (F-01, F-03), and an account that LINE has not confirmed yet keeps its friendships and nothing more (F-04).
+//! LINE's webhook events, as far as they tell who is there and what they ask of linking. A friend-add makes no customer (F-01,
+//! F-03), and an account that LINE has not confirmed yet keeps its friendships and nothing more (F-04).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bus::consumer::{Handled, Handler, Incoming, Trouble, key};
@@ -9,45 +10,60 @@ use contracts::events::v1::LineWebhookEvent;
 use contracts::events::v1::identity_event::Body;
 use contracts::to_timestamp;
 use identity_linking_core::friendship::{Friendship, Seen, Sign, bare, sign_of};
+use identity_linking_core::link::{Act, act_of};
 use kernel::{AccountId, ProviderId, Timestamp};
 use line_types::id::UserId;
 use line_types::webhook::Event;
 use tracing::{Instrument as _, Span};
 
 use crate::change::{self, ChangeError, Subject};
+use crate::linking::Desk;
+use crate::linking::acts::{self, Done};
 use crate::postgres::friendship::{self, StoredFriendship};
 use crate::postgres::{friend, profile_request};
-use crate::registry::Registry;
 use crate::replica;
 
 /// How long the database is given when it is away.
 const WAIT: Duration = Duration::from_millis(100);
 
-/// Keeps friendships.
-pub(crate) struct Friendships(pub(crate) Registry);
+/// Keeps friendships, and does what LINE users ask of linking.
+pub(crate) struct Reception(pub(crate) Arc<Desk>);
 
-/// What an event tells of a user of an account.
+/// What an event of an account tells.
 struct Report {
     account: AccountId,
-    user: UserId,
+    /// Who did it; nobody where LINE does not say.
+    user: Option<UserId>,
     seen: Seen,
+    /// What follows for linking; nothing while effects are off.
+    act: Option<Act>,
 }
 
 impl Report {
-    /// Reads an event; none where it tells of nobody.
+    /// Reads an event; none where it tells of nobody and nothing.
     fn of(event: &LineWebhookEvent) -> Result<Option<Self>, &'static str> {
         let account = event.account_id.parse().map_err(|_| "no account ID")?;
         let at = event.occur_time.as_ref().and_then(to_timestamp).ok_or("no time")?;
         let line_event = line_event(event).ok_or("not a webhook event")?;
-        Ok(sign_of(&line_event).map(|(user, sign)| Self {
-            account,
-            user: user.clone(),
-            seen: Seen { sign, at, event_id: event.webhook_event_id.clone() },
-        }))
+        let signed = sign_of(&line_event);
+        let act = act_of(&line_event).filter(|_| !event.effects_off);
+        if signed.is_none() && act.is_none() {
+            return Ok(None);
+        }
+        // Whoever LINE does not name tells nothing of a friendship, whatever the sign.
+        let sign = signed.map_or(Sign::Contact, |(_, sign)| sign);
+        let user = signed.map(|(user, _)| user.clone());
+        Ok(Some(Self { account, user, act, seen: Seen { sign, at, event_id: event.webhook_event_id.clone() } }))
+    }
+
+    /// Its place among the events of one transaction: in one order everywhere, so that two replicas that hear of the same users do
+    /// not lock each other out.
+    fn place(&self) -> (Option<&str>, AccountId, Timestamp) {
+        (self.user.as_ref().map(UserId::as_str), self.account, self.seen.at)
     }
 }
 
-impl Handler for Friendships {
+impl Handler for Reception {
     type Body = LineWebhookEvent;
 
     async fn handle(&self, tx: &mut TenantTx, event: &Incoming<LineWebhookEvent>) -> Result<Handled, Trouble> {
@@ -66,8 +82,7 @@ impl Handler for Friendships {
                 Err(reason) => return Ok(Handled::Never(reason)),
             }
         }
-        // In one order everywhere, so that two replicas that hear of the same users do not lock each other out.
-        reports.sort_by(|(a, _), (b, _)| (a.user.as_str(), a.account).cmp(&(b.user.as_str(), b.account)));
+        reports.sort_by(|(a, _), (b, _)| a.place().cmp(&b.place()));
         self.take(tx, &reports).await.map_err(trouble)
     }
 
@@ -94,26 +109,43 @@ fn trouble(error: ChangeError) -> Trouble {
     if error.is_unavailable() { Trouble::unavailable(WAIT, error) } else { Trouble::failed(error) }
 }
 
-impl Friendships {
-    /// Keeps what events tell of users, each in its span.
+impl Reception {
+    /// Keeps what events tell of users, and does what follows, each in its span.
     async fn take(&self, tx: &mut TenantTx, reports: &[(Report, Span)]) -> Result<Handled, ChangeError> {
-        let pairs: Vec<_> = reports.iter().map(|(report, _)| (report.account, &report.user)).collect();
-        let looks = friendship::look(tx, &pairs).await?;
-        for ((report, span), look) in reports.iter().zip(looks) {
-            let Some(look) = look else { return Ok(Handled::Never("no such account")) };
+        let named: Vec<_> = reports.iter().filter_map(|(one, _)| Some((one.account, one.user.as_ref()?))).collect();
+        let mut looks = friendship::look(tx, &named).await?.into_iter();
+        for (report, span) in reports {
+            let Some(user) = &report.user else {
+                if let Some(act) = &report.act {
+                    acts::unnamed(&self.0, tx, report.account, report.seen.at, act).instrument(span.clone()).await?;
+                }
+                continue;
+            };
+            let Some(look) = looks.next().flatten() else { return Ok(Handled::Never("no such account")) };
             // The usual case, a friend who writes again: nothing changes, and nothing is locked.
-            if look.friendship.is_none_or(|known| known.value.clone().fold(&report.seen) != known.value) {
-                self.keep(tx, look.provider, report).instrument(span.clone()).await?;
+            if look.friendship.as_ref().is_none_or(|known| known.value.clone().fold(&report.seen) != known.value) {
+                self.keep(tx, look.provider, report, user).instrument(span.clone()).await?;
+            }
+            if let Some(act) = &report.act {
+                let (event_id, occur_time) = (report.seen.event_id.as_str(), report.seen.at);
+                let (account, provider, settled) = (report.account, look.provider, look.settled);
+                let done = Done { account, provider, event_id, occur_time, settled, act };
+                acts::take(&self.0, tx, done).instrument(span.clone()).await?;
             }
         }
         Ok(Handled::Done)
     }
 
     /// Keeps what an event tells of a user.
-    async fn keep(&self, tx: &mut TenantTx, provider: ProviderId, report: &Report) -> Result<(), ChangeError> {
-        let Report { account, user, seen } = report;
-        let account = *account;
-        let now = self.0.now();
+    async fn keep(
+        &self,
+        tx: &mut TenantTx,
+        provider: ProviderId,
+        report: &Report,
+        user: &UserId,
+    ) -> Result<(), ChangeError> {
+        let (account, seen) = (report.account, &report.seen);
+        let now = self.0.registry.now();
         let id = friend::id_of(provider, user);
         let is_new = self.know(tx, provider, user, now).await?;
         let first = StoredFriendship { version: 1, value: Friendship::begin(seen) };

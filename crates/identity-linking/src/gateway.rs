@@ -2,7 +2,9 @@
 
 use chassis::grpc::{Client, refuse};
 use contracts::messaging::v1::line_gateway_service_client::LineGatewayServiceClient;
-use contracts::messaging::v1::{GetBotInfoRequest, GetProfileRequest, SetWebhookEndpointRequest};
+use contracts::messaging::v1::{
+    GetBotInfoRequest, GetProfileRequest, IssueLinkTokenRequest, SetWebhookEndpointRequest,
+};
 use identity_linking_core::Line;
 use identity_linking_core::account::Bot;
 use kernel::{AccountId, TenantId};
@@ -80,6 +82,21 @@ impl Gateway {
             display_name: Some(name).filter(|name| !name.is_empty()),
             picture_url: Some(told.picture_url).filter(|url| !url.is_empty() && url.len() <= LONGEST_URL),
         }))
+    }
+
+    /// A token for LINE's account-link dialog: ten minutes, one use, for this LINE user alone
+    /// (<https://developers.line.biz/en/reference/messaging-api/#issue-link-token>).
+    ///
+    /// # Errors
+    /// Whatever messaging-outbox answers.
+    pub(crate) async fn link_token(
+        &self,
+        tenant: TenantId,
+        account: AccountId,
+        user: &UserId,
+    ) -> Result<String, Status> {
+        let request = IssueLinkTokenRequest { account_id: account.to_string(), line_user_id: user.as_str().to_owned() };
+        Ok(self.client(tenant).issue_link_token(patient(request)).await?.into_inner().link_token)
     }
 
     fn client(&self, tenant: TenantId) -> LineGatewayServiceClient<Client> {

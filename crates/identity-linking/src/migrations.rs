@@ -23,4 +23,5 @@ migrations! {
     1007 "provider_version",
     1008 "friend_tally",
     1009 "profile_turns",
+    1010 "link",
 }

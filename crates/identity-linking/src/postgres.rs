@@ -3,12 +3,23 @@
 
 pub(crate) mod account;
 pub(crate) mod activity;
+pub(crate) mod attempt_count;
+pub(crate) mod candidate;
 pub(crate) mod channel_secret;
 pub(crate) mod credential;
 pub(crate) mod customer;
+pub(crate) mod duplicate;
+pub(crate) mod first_message;
+pub(crate) mod form_token;
 pub(crate) mod former;
 pub(crate) mod friend;
 pub(crate) mod friendship;
+pub(crate) mod inquiry;
+pub(crate) mod link;
+pub(crate) mod link_attempt;
+pub(crate) mod link_figure;
+pub(crate) mod link_policy;
+pub(crate) mod merge;
 pub(crate) mod organization;
 pub(crate) mod principal;
 pub(crate) mod profile_request;
@@ -16,6 +27,7 @@ pub(crate) mod provider;
 mod refused;
 mod row;
 pub(crate) mod staff;
+pub(crate) mod takeover;
 pub(crate) mod tenant;
 pub(crate) mod webhook_key;
 

@@ -14,6 +14,7 @@ use kernel::FriendId;
 
 use crate::change::{self, ChangeError, Subject};
 use crate::gateway::Gateway;
+use crate::linking::first_message;
 use crate::postgres::friend::ShownProfile;
 use crate::postgres::{account, friend, profile_request};
 use crate::registry::Registry;
@@ -93,6 +94,7 @@ impl Reader {
                 if let Some(shown) = shown {
                     self.keep(&mut tx, friend, shown).await?;
                 }
+                self.register(&mut tx, friend).await?;
                 CREW.queue.finish(&mut *tx, job).await?;
                 outcome
             }
@@ -102,6 +104,7 @@ impl Reader {
                     CREW.queue.postpone(&mut *tx, job, Some(pause)).await?;
                     Outcome::Again
                 } else {
+                    self.register(&mut tx, friend).await?;
                     CREW.queue.finish(&mut *tx, job).await?;
                     Outcome::GivenUp
                 }
@@ -109,6 +112,12 @@ impl Reader {
         };
         tx.commit().await?;
         Ok(outcome)
+    }
+
+    /// Registers a LINE user whose first message waited for a name (D-2); there is one now, or there never will be.
+    async fn register(&self, tx: &mut chassis::postgres::TenantTx, friend: FriendId) -> Result<(), ChangeError> {
+        let user = friend::lock(tx, friend).await?.ok_or(sqlx::Error::RowNotFound)?;
+        first_message::register(tx, self.registry.now(), &user).await
     }
 
     /// Keeps a profile, and tells the others where it is another than before.

@@ -3,17 +3,23 @@
 mod account;
 
 use contracts::events::v1::{
-    ActivityReplica, AssertionKey, CustomerReplica, FriendshipReplica, FriendshipState as WireState, LineUserReplica,
+    ActivityReplica, AssertionKey, Assurance as WireAssurance, CustomerReplica, FriendshipReplica,
+    FriendshipState as WireState, InquiryReplica, InquiryState as WireInquiryState, LineUserReplica, LinkReplica,
     OrganizationReplica, PrincipalReplica, StaffReplica, TenantReplica,
 };
 use contracts::timestamp;
 use identity_linking_core::friendship::FriendshipState;
-use identity_linking_core::{Customer, Line, Organization, StaffMember, Tenant};
-use kernel::{AccountId, CustomerId, FriendId, OrganizationId, StaffId, TenantId};
+use identity_linking_core::inquiry::{Inquiry, InquiryState};
+use identity_linking_core::link::Link;
+use identity_linking_core::matching::Assurance;
+use identity_linking_core::{Line, Organization, StaffMember, Tenant};
+use kernel::{AccountId, FriendId, InquiryId, LinkId, OrganizationId, StaffId, TenantId};
+use line_types::id::UserId;
 use uuid::Uuid;
 
 use crate::postgres::Stored;
 use crate::postgres::activity::StoredActivity;
+use crate::postgres::customer::StoredCustomer;
 use crate::postgres::friend::StoredLineUser;
 use crate::postgres::friendship::StoredFriendship;
 use crate::postgres::principal::StoredPrincipal;
@@ -109,15 +115,58 @@ pub(crate) fn friendship_state(state: FriendshipState) -> WireState {
 }
 
 /// A customer.
-pub(crate) fn customer(customer: &Stored<CustomerId, Customer>) -> CustomerReplica {
+pub(crate) fn customer(customer: &StoredCustomer) -> CustomerReplica {
+    let StoredCustomer { stored, merged_into, .. } = customer;
     CustomerReplica {
-        customer_id: customer.id.to_string(),
-        version: customer.version,
-        family_name: customer.value.name.family().to_owned(),
-        given_name: customer.value.name.given().to_owned(),
-        organization_id: optional(customer.value.organization),
+        customer_id: stored.id.to_string(),
+        version: stored.version,
+        family_name: stored.value.name.family().to_owned(),
+        given_name: stored.value.name.given().to_owned(),
+        organization_id: optional(stored.value.organization),
         erased: false,
-        merged_into: String::new(),
+        merged_into: merged_into.map(|id| id.to_string()).unwrap_or_default(),
+    }
+}
+
+/// A link of the LINE user `line_user_id`.
+pub(crate) fn link(link: &Stored<LinkId, Link>, line_user_id: &UserId) -> LinkReplica {
+    LinkReplica {
+        link_id: link.id.to_string(),
+        version: link.version,
+        customer_id: link.value.customer.to_string(),
+        provider_id: link.value.provider.to_string(),
+        line_user_id: line_user_id.as_str().to_owned(),
+        assurance: assurance(link.value.assurance).into(),
+        create_time: Some(timestamp(link.create_time)),
+        end_time: link.value.end.map(|end| timestamp(end.time)),
+    }
+}
+
+/// How sure a link is, on the wire.
+pub(crate) fn assurance(assurance: Assurance) -> WireAssurance {
+    match assurance {
+        Assurance::Name => WireAssurance::Name,
+        Assurance::NameAndMobile => WireAssurance::NameAndMobile,
+        Assurance::Proven => WireAssurance::Proven,
+    }
+}
+
+/// An inquiry of the LINE user `line_user_id`.
+pub(crate) fn inquiry(inquiry: &Stored<InquiryId, Inquiry>, line_user_id: &UserId) -> InquiryReplica {
+    InquiryReplica {
+        inquiry_id: inquiry.id.to_string(),
+        version: inquiry.version,
+        account_id: inquiry.value.account.to_string(),
+        line_user_id: line_user_id.as_str().to_owned(),
+        name: inquiry.value.name.as_str().to_owned(),
+        text: inquiry.value.text.as_str().to_owned(),
+        submit_time: Some(timestamp(inquiry.create_time)),
+        state: match inquiry.value.state {
+            InquiryState::Unconfirmed => WireInquiryState::Unconfirmed,
+            InquiryState::Confirmed => WireInquiryState::Confirmed,
+            InquiryState::Refuted => WireInquiryState::Refuted,
+        }
+        .into(),
     }
 }
 

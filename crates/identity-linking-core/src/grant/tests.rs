@@ -4,8 +4,9 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::Line;
+use crate::link::{Plan, PlanGate};
 use crate::principal::{Owner, Principal};
+use crate::{Line, TimeZone};
 
 fn rights(of: &[Right]) -> Rights {
     of.iter().copied().collect()
@@ -130,11 +131,21 @@ fn organizations_are_given_by_who_works_there_or_sees_everything() {
 }
 
 #[test]
-fn a_tenant_does_not_end_its_own_suspension() {
+fn a_tenant_changes_neither_its_suspension_nor_its_plan() {
     let tenant = granter(&[Right::AccountsManage, Right::Master]);
-    assert_eq!(tenant.may_change_suspension(true, false), Err(GrantRefusal::NotHeld(Right::TenantsManage)));
-    assert_eq!(tenant.may_change_suspension(true, true), Ok(()));
-    assert_eq!(granter(&[Right::TenantsManage]).may_change_suspension(true, false), Ok(()));
+    let before = Tenant {
+        display_name: Line::parse("店").unwrap(),
+        time_zone: TimeZone::parse("").unwrap(),
+        suspended: true,
+        gate: PlanGate { plan: Plan::Basic, premium_from: None },
+    };
+    let released = Tenant { suspended: false, ..before.clone() };
+    let premium = Tenant { gate: PlanGate { plan: Plan::Premium, ..before.gate }, ..before.clone() };
+    for after in [&released, &premium] {
+        assert_eq!(tenant.may_change_contract(&before, after), Err(GrantRefusal::NotHeld(Right::TenantsManage)));
+        assert_eq!(granter(&[Right::TenantsManage]).may_change_contract(&before, after), Ok(()));
+    }
+    assert_eq!(tenant.may_change_contract(&before, &before.clone()), Ok(()));
 }
 
 fn any_rights() -> impl Strategy<Value = Rights> {

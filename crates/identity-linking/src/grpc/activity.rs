@@ -43,7 +43,7 @@ fn read_state(wire: WireState) -> Option<ActivityState> {
     ActivityState::named(wire.as_str_name().strip_prefix("ACTIVITY_STATE_")?)
 }
 
-fn tell(activity: &StoredActivity) -> WireActivity {
+pub(super) fn tell(activity: &StoredActivity) -> WireActivity {
     let value = &activity.value;
     WireActivity {
         activity_id: activity.id.to_string(),
@@ -59,8 +59,20 @@ fn tell(activity: &StoredActivity) -> WireActivity {
     }
 }
 
+/// Reads an activity whose customer is found or made by whoever reads it.
+pub(super) fn read_unowned(fields: &mut Fields, wanted: &WireActivity) -> Option<Activity> {
+    if !wanted.customer_id.is_empty() {
+        fields.wrong("activity.customer_id", "is found or made here and not to be given");
+    }
+    read_of(fields, wanted, Some(CustomerId::from(uuid::Uuid::nil())))
+}
+
 fn read(fields: &mut Fields, wanted: &WireActivity) -> Option<Activity> {
     let customer = fields.id("activity.customer_id", &wanted.customer_id);
+    read_of(fields, wanted, customer)
+}
+
+fn read_of(fields: &mut Fields, wanted: &WireActivity, customer: Option<CustomerId>) -> Option<Activity> {
     let kind = fields.take("activity.kind", read_kind(wanted.kind()).ok_or("is required"));
     let reference = fields.take("activity.external_reference", ExternalReference::parse(&wanted.external_reference));
     let state = match WireState::try_from(wanted.state) {
@@ -112,7 +124,7 @@ pub(super) async fn record(
 }
 
 /// Keeps an activity as it was told: a new one, or the one of its kind and reference changed.
-async fn keep(
+pub(super) async fn keep(
     tx: &mut TenantTx,
     actor: &Actor,
     told: Activity,
@@ -121,6 +133,9 @@ async fn keep(
 ) -> Result<StoredActivity, Refusal> {
     // The customer first, as everybody locks them in this order; an activity ends its provisional time (D-9).
     let customer = customer::lock(tx, told.customer).await?.ok_or_else(|| refuse::not_found("CUSTOMER"))?;
+    if customer.merged_into.is_some() {
+        return Err(refuse::precondition("CUSTOMER_ABSORBED", "the customer was absorbed by another").into());
+    }
     let new = StoredActivity { id: ActivityId::new(now), version: 1, value: told };
     let kept = if activity::insert_if_new(tx, &new).await? {
         new
@@ -148,9 +163,9 @@ async fn keep(
 
 async fn touch(tx: &mut TenantTx, actor: &Actor, customer: StoredCustomer, now: Timestamp) -> Result<(), Refusal> {
     let value = customer.stored.value.clone().touched();
-    let customer = StoredCustomer { stored: customer.stored.changed(value), update_time: now };
+    let customer = StoredCustomer { stored: customer.stored.changed(value), update_time: now, ..customer };
     customer::update(tx, &customer).await?;
-    let body = Body::Customer(replica::customer(&customer.stored));
+    let body = Body::Customer(replica::customer(&customer));
     change::record(tx, actor, "customer.touch", customer_subject(&customer), now, body).await?;
     Ok(())
 }

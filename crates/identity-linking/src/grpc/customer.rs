@@ -3,12 +3,13 @@
 use chassis::audit::Actor;
 use chassis::auth::Caller;
 use chassis::grpc::refuse;
+use chassis::postgres::TenantTx;
 use contracts::events::v1::identity_event::Body;
 use contracts::identity::v1::customer_service_server::CustomerService;
 use contracts::identity::v1::{
     CreateCustomerRequest, CreateCustomerResponse, Customer as WireCustomer, GetActivityRequest, GetActivityResponse,
-    GetCustomerRequest, GetCustomerResponse, ListActivitiesRequest, ListActivitiesResponse, ListCustomersRequest,
-    ListCustomersResponse, RecordActivityRequest, RecordActivityResponse, UpdateCustomerRequest,
+    GetCustomerRequest, GetCustomerResponse, LineStanding, ListActivitiesRequest, ListActivitiesResponse,
+    ListCustomersRequest, ListCustomersResponse, RecordActivityRequest, RecordActivityResponse, UpdateCustomerRequest,
     UpdateCustomerResponse,
 };
 use contracts::timestamp;
@@ -20,7 +21,7 @@ use super::fields::Fields;
 use super::mask::Mask;
 use super::person::{self, addresses, phones};
 use super::refusal::Refusal;
-use super::{activity, etag, repeat};
+use super::{activity, etag, line_standing, repeat};
 use crate::change::{self, Subject};
 use crate::postgres::customer::{self, StoredCustomer};
 use crate::postgres::{Position, Stored, tenant};
@@ -28,6 +29,8 @@ use crate::registry::Registry;
 use crate::replica;
 
 const CREATE: &str = "/tsunagi.identity.v1.CustomerService/CreateCustomer";
+/// The field of the name.
+const NAME: &str = "customer.name";
 const CHANGEABLE: &[&str] = &[
     "name.family",
     "name.given",
@@ -95,8 +98,8 @@ impl CustomerService for Customers {
     }
 }
 
-fn tell(customer: &StoredCustomer) -> WireCustomer {
-    let StoredCustomer { stored, update_time } = customer;
+fn tell(customer: &StoredCustomer, line: Option<LineStanding>) -> WireCustomer {
+    let StoredCustomer { stored, update_time, merged_into } = customer;
     WireCustomer {
         customer_id: stored.id.to_string(),
         name: Some(person::tell_name(&stored.value.name)),
@@ -109,9 +112,20 @@ fn tell(customer: &StoredCustomer) -> WireCustomer {
         etag: etag::of(stored.version),
         create_time: Some(timestamp(stored.create_time)),
         update_time: Some(timestamp(*update_time)),
-        line: None,
-        merged_into: String::new(),
+        line,
+        merged_into: merged_into.map(|id| id.to_string()).unwrap_or_default(),
     }
+}
+
+/// Tells a customer with how it stands with LINE.
+async fn tell_one(
+    tx: &mut TenantTx,
+    tenant: &Tenant,
+    now: Timestamp,
+    customer: &StoredCustomer,
+) -> Result<WireCustomer, sqlx::Error> {
+    let mut standing = line_standing::of(tx, tenant, now, &[customer.stored.id]).await?;
+    Ok(tell(customer, standing.remove(&customer.stored.id)))
 }
 
 /// A customer as the subject of a change.
@@ -121,7 +135,7 @@ pub(super) fn subject(customer: &StoredCustomer) -> Subject {
 
 fn read(fields: &mut Fields, wanted: &WireCustomer, tenant: &Tenant, now: Timestamp) -> Option<Customer> {
     let region = tenant.time_zone.calling_region();
-    let name = person::name(fields, &wanted.name.clone().unwrap_or_default());
+    let name = person::name(fields, NAME, &wanted.name.clone().unwrap_or_default());
     let phones = phones(fields, &wanted.phones, region);
     let addresses = addresses(fields, &wanted.addresses);
     let birth_date =
@@ -156,11 +170,12 @@ async fn create(
         return Ok(answer);
     }
     let stored = Stored { id: CustomerId::new(now), version: 1, create_time: now, value };
-    let stored = StoredCustomer { stored, update_time: now };
+    let stored = StoredCustomer { stored, update_time: now, merged_into: None };
     customer::insert(&mut tx, &stored).await?;
-    let body = Body::Customer(replica::customer(&stored.stored));
+    let body = Body::Customer(replica::customer(&stored));
     change::record(&mut tx, &Actor::of(&caller), "customer.create", subject(&stored), now, body).await?;
-    let answer = CreateCustomerResponse { customer: Some(tell(&stored)) };
+    let told = tell_one(&mut tx, &tenant.value, now, &stored).await?;
+    let answer = CreateCustomerResponse { customer: Some(told) };
     repeat::keep(&mut tx, CREATE, &request.request_id, &answer).await?;
     tx.commit().await?;
     Ok(answer)
@@ -182,7 +197,9 @@ async fn get(registry: &Registry, request: Request<GetCustomerRequest>) -> Resul
         (None, None) => None,
     };
     let found = found.ok_or_else(|| refuse::not_found("CUSTOMER"))?;
-    Ok(GetCustomerResponse { customer: Some(tell(&found)) })
+    let tenant = tenant::find(&mut tx).await?.ok_or_else(|| refuse::not_found("CUSTOMER"))?;
+    let told = tell_one(&mut tx, &tenant.value, registry.now(), &found).await?;
+    Ok(GetCustomerResponse { customer: Some(told) })
 }
 
 async fn list(registry: &Registry, request: Request<ListCustomersRequest>) -> Result<ListCustomersResponse, Refusal> {
@@ -193,7 +210,12 @@ async fn list(registry: &Registry, request: Request<ListCustomersRequest>) -> Re
     let mut tx = registry.tenant_of(&caller).await?;
     let rows = customer::list(&mut tx, asked.after, asked.rows()).await?;
     let (rows, next_page_token) = asked.cut(rows, |last| (last.update_time, last.stored.id.uuid()));
-    Ok(ListCustomersResponse { customers: rows.iter().map(tell).collect(), next_page_token })
+    // A tenant that is not there has no customers either.
+    let Some(tenant) = tenant::find(&mut tx).await? else { return Ok(ListCustomersResponse::default()) };
+    let ids: Vec<CustomerId> = rows.iter().map(|row| row.stored.id).collect();
+    let mut standings = line_standing::of(&mut tx, &tenant.value, registry.now(), &ids).await?;
+    let customers = rows.iter().map(|row| tell(row, standings.remove(&row.stored.id))).collect();
+    Ok(ListCustomersResponse { customers, next_page_token })
 }
 
 /// The customer as it will be: fields the mask covers from the request, the others as they are known. Where nothing is known,
@@ -251,8 +273,8 @@ fn changed_name(
         }
     }
     match known {
-        Some(_) => person::name(fields, &name),
-        None => person::parts(fields, &name).and(None),
+        Some(_) => person::name(fields, NAME, &name),
+        None => person::parts(fields, NAME, &name).and(None),
     }
 }
 
@@ -279,12 +301,17 @@ async fn update(
     let (kept, value) = fields.all(|| Some((kept?, value?)))?;
     etag::check(&wanted.etag, kept.stored.version)?;
     if value == kept.stored.value {
-        return Ok(UpdateCustomerResponse { customer: Some(tell(&kept)) });
+        let told = tell_one(&mut tx, &tenant.value, now, &kept).await?;
+        return Ok(UpdateCustomerResponse { customer: Some(told) });
     }
-    let kept = StoredCustomer { stored: kept.stored.changed(value.touched()), update_time: now };
+    if kept.merged_into.is_some() {
+        return Err(refuse::precondition("CUSTOMER_ABSORBED", "the customer was absorbed by another").into());
+    }
+    let kept = StoredCustomer { stored: kept.stored.changed(value.touched()), update_time: now, merged_into: None };
     customer::update(&mut tx, &kept).await?;
-    let body = Body::Customer(replica::customer(&kept.stored));
+    let body = Body::Customer(replica::customer(&kept));
     change::record(&mut tx, &Actor::of(&caller), "customer.update", subject(&kept), now, body).await?;
+    let told = tell_one(&mut tx, &tenant.value, now, &kept).await?;
     tx.commit().await?;
-    Ok(UpdateCustomerResponse { customer: Some(tell(&kept)) })
+    Ok(UpdateCustomerResponse { customer: Some(told) })
 }

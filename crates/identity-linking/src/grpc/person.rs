@@ -12,21 +12,21 @@ use identity_linking_core::{
 use super::fields::Fields;
 use crate::replica::text;
 
-/// Reads a name.
-pub(super) fn name(fields: &mut Fields, wire: &WireName) -> Option<PersonName> {
-    let (family, given, family_reading, given_reading) = parts(fields, wire)?;
-    fields.take("customer.name", PersonName::new(family, given, family_reading, given_reading))
+/// Reads the name in `field`.
+pub(super) fn name(fields: &mut Fields, field: &str, wire: &WireName) -> Option<PersonName> {
+    let (family, given, family_reading, given_reading) = parts(fields, field, wire)?;
+    fields.take(field, PersonName::new(family, given, family_reading, given_reading))
 }
 
 /// The parts of a name: family, given, and their readings.
 type Parts = (Option<NamePart>, Option<NamePart>, Option<Reading>, Option<Reading>);
 
-/// Reads the parts of a name, each by itself.
-pub(super) fn parts(fields: &mut Fields, wire: &WireName) -> Option<Parts> {
-    let family = fields.take("customer.name.family", NamePart::optional(&wire.family));
-    let given = fields.take("customer.name.given", NamePart::optional(&wire.given));
-    let family_reading = fields.take("customer.name.family_reading", Reading::optional(&wire.family_reading));
-    let given_reading = fields.take("customer.name.given_reading", Reading::optional(&wire.given_reading));
+/// Reads the parts of the name in `field`, each by itself.
+pub(super) fn parts(fields: &mut Fields, field: &str, wire: &WireName) -> Option<Parts> {
+    let family = fields.take(&format!("{field}.family"), NamePart::optional(&wire.family));
+    let given = fields.take(&format!("{field}.given"), NamePart::optional(&wire.given));
+    let family_reading = fields.take(&format!("{field}.family_reading"), Reading::optional(&wire.family_reading));
+    let given_reading = fields.take(&format!("{field}.given_reading"), Reading::optional(&wire.given_reading));
     Some((family?, given?, family_reading?, given_reading?))
 }
 

@@ -8,6 +8,8 @@ use identity_linking_core::principal::TooManyKeys;
 use tonic::Status;
 
 use crate::change::ChangeError;
+use crate::linking::merge::UndoError;
+use crate::linking::review::ReviewError;
 use crate::postgres::refused;
 
 /// A refusal on its way to the caller.
@@ -65,6 +67,31 @@ impl From<ConnectRefusal> for Refusal {
 impl From<ServiceUseStays> for Refusal {
     fn from(refusal: ServiceUseStays) -> Self {
         Self(refuse::precondition("SERVICE_USE_STAYS", &refusal.to_string()))
+    }
+}
+
+impl From<ReviewError> for Refusal {
+    fn from(error: ReviewError) -> Self {
+        let message = error.to_string();
+        Self(match error {
+            ReviewError::NoAttempt => refuse::not_found("LINK_ATTEMPT"),
+            ReviewError::NoCustomer => refuse::not_found("CUSTOMER"),
+            ReviewError::Changed => refuse::aborted("ETAG_MISMATCH"),
+            ReviewError::NotHeld => refuse::precondition("ATTEMPT_NOT_HELD", &message),
+            ReviewError::LineUserHasOtherCustomer => refuse::precondition("LINE_USER_HAS_OTHER_CUSTOMER", &message),
+            ReviewError::CustomerHasOtherLineUser => refuse::precondition("CUSTOMER_HAS_OTHER_LINE_USER", &message),
+            ReviewError::CustomerAbsorbed => refuse::precondition("CUSTOMER_ABSORBED", &message),
+            ReviewError::Change(error) => return error.into(),
+        })
+    }
+}
+
+impl From<UndoError> for Refusal {
+    fn from(error: UndoError) -> Self {
+        match error {
+            UndoError::NotUndoable => Self(refuse::precondition("MERGE_NOT_UNDOABLE", &error.to_string())),
+            UndoError::Change(error) => error.into(),
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use super::fields::Fields;
 use super::refusal::Refusal;
 use crate::change::ChangeError;
 use crate::postgres::{
-    Position, account, activity, customer, friend, friendship, organization, principal, staff, tenant,
+    Position, account, activity, customer, friend, friendship, link, organization, principal, staff, tenant,
 };
 use crate::registry::Registry;
 use crate::replica;
@@ -148,13 +148,14 @@ struct Place {
     friendship: Option<(kernel::AccountId, kernel::FriendId)>,
     customer: Option<kernel::CustomerId>,
     activity: Option<kernel::ActivityId>,
+    link: Option<kernel::LinkId>,
 }
 
 /// The next page of one kind; shorter than [`PAGE`] at the end.
 async fn page(registry: &Registry, tenant: TenantId, kind: ReplicaKind, place: &mut Place) -> Result<Vec<Body>, Ended> {
     let mut tx = registry.database.tenant(tenant).await?;
     let bodies = match kind {
-        ReplicaKind::Unspecified | ReplicaKind::Link => Vec::new(),
+        ReplicaKind::Unspecified => Vec::new(),
         ReplicaKind::Tenant => {
             let found = tenant::find(&mut tx).await?;
             found.iter().map(|row| Body::Tenant(replica::tenant(row))).collect()
@@ -199,12 +200,17 @@ async fn page(registry: &Registry, tenant: TenantId, kind: ReplicaKind, place: &
         ReplicaKind::Customer => {
             let rows = customer::list_by_id(&mut tx, place.customer, PAGE).await?;
             place.customer = rows.last().map(|last| last.stored.id);
-            rows.iter().map(|row| Body::Customer(replica::customer(&row.stored))).collect()
+            rows.iter().map(|row| Body::Customer(replica::customer(row))).collect()
         }
         ReplicaKind::Activity => {
             let rows = activity::list_by_id(&mut tx, place.activity, PAGE).await?;
             place.activity = rows.last().map(|last| last.id);
             rows.iter().map(|row| Body::Activity(replica::activity(row))).collect()
+        }
+        ReplicaKind::Link => {
+            let rows = link::list_by_id(&mut tx, place.link, PAGE).await?;
+            place.link = rows.last().map(|last| last.link.stored.id);
+            rows.iter().map(|row| Body::Link(replica::link(&row.link.stored, &row.line_user_id))).collect()
         }
     };
     // Nothing was written; ending it gives the connection back at once.

@@ -3,13 +3,15 @@
 use chassis::audit::Actor;
 use chassis::auth::Caller;
 use chassis::grpc::refuse;
+use chrono::NaiveDate;
 use contracts::events::v1::identity_event::Body;
 use contracts::identity::v1::tenant_service_server::TenantService;
 use contracts::identity::v1::{
     CreateTenantRequest, CreateTenantResponse, GetTenantRequest, GetTenantResponse, ListTenantsRequest,
-    ListTenantsResponse, Tenant as WireTenant, UpdateTenantRequest, UpdateTenantResponse,
+    ListTenantsResponse, Plan as WirePlan, Tenant as WireTenant, UpdateTenantRequest, UpdateTenantResponse,
 };
 use contracts::timestamp;
+use identity_linking_core::link::{Plan, PlanGate};
 use identity_linking_core::{Line, Tenant, TimeZone};
 use kernel::TenantId;
 use tonic::{Request, Response, Status};
@@ -25,6 +27,8 @@ use crate::registry::Registry;
 use crate::replica;
 
 const CREATE: &str = "/tsunagi.identity.v1.TenantService/CreateTenant";
+
+const CHANGEABLE: &[&str] = &["display_name", "time_zone", "suspended", "plan", "line_tab_premium_from"];
 
 /// The platform's tenants.
 pub(crate) struct Tenants(pub(crate) Registry);
@@ -65,9 +69,34 @@ fn tell(tenant: &Stored<TenantId, Tenant>) -> WireTenant {
         suspended: tenant.value.suspended,
         etag: etag::of(tenant.version),
         create_time: Some(timestamp(tenant.create_time)),
-        plan: 0,
-        line_tab_premium_from: String::new(),
+        plan: wire_plan(tenant.value.gate.plan).into(),
+        line_tab_premium_from: tenant.value.gate.premium_from.map(|day| day.to_string()).unwrap_or_default(),
     }
+}
+
+fn wire_plan(plan: Plan) -> WirePlan {
+    match plan {
+        Plan::Basic => WirePlan::Basic,
+        Plan::Premium => WirePlan::Premium,
+    }
+}
+
+/// The plan of a number; not stated is basic.
+fn read_plan(wire: i32) -> Option<Plan> {
+    Some(match WirePlan::try_from(wire).ok()? {
+        WirePlan::Unspecified | WirePlan::Basic => Plan::Basic,
+        WirePlan::Premium => Plan::Premium,
+    })
+}
+
+/// Reads `YYYY-MM-DD`; none for nothing.
+fn day(text: &str) -> Result<Option<NaiveDate>, &'static str> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let shape = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+    let day = shape.then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()).flatten();
+    day.map(Some).ok_or("is not a day as YYYY-MM-DD")
 }
 
 fn subject(tenant: &Stored<TenantId, Tenant>) -> Subject {
@@ -81,8 +110,10 @@ async fn create(registry: &Registry, request: Request<CreateTenantRequest>) -> R
     let display_name = fields.take("display_name", Line::parse(&request.display_name));
     let time_zone = fields.take("time_zone", TimeZone::parse(&request.time_zone));
     let request_id: Option<Option<Uuid>> = fields.optional_id("request_id", &request.request_id);
-    let (value, request_id) = fields
-        .all(|| Some((Tenant { display_name: display_name?, time_zone: time_zone?, suspended: false }, request_id?)))?;
+    let gate = PlanGate { plan: Plan::Basic, premium_from: None };
+    let (value, request_id) = fields.all(|| {
+        Some((Tenant { display_name: display_name?, time_zone: time_zone?, suspended: false, gate }, request_id?))
+    })?;
     let now = registry.now();
     // The tenant's own transaction must also hold its request ID, so the same request leads to the same tenant.
     let id = request_id.map_or_else(|| TenantId::new(now), |request_id| TenantId::derived(request_id, "tenant"));
@@ -127,7 +158,7 @@ async fn update(registry: &Registry, request: Request<UpdateTenantRequest>) -> R
     let mut fields = Fields::new();
     // The tenant is that of the call; an ID beside it must be the same.
     let named: Option<Option<TenantId>> = fields.optional_id("tenant.tenant_id", &wanted.tenant_id);
-    let mask = Mask::read(&mut fields, request.update_mask, &["display_name", "time_zone", "suspended"]);
+    let mask = Mask::read(&mut fields, request.update_mask, CHANGEABLE);
     let display_name = mask
         .covers("display_name", !wanted.display_name.is_empty())
         .then(|| fields.take("tenant.display_name", Line::parse(&wanted.display_name)));
@@ -135,6 +166,12 @@ async fn update(registry: &Registry, request: Request<UpdateTenantRequest>) -> R
         .covers("time_zone", !wanted.time_zone.is_empty())
         .then(|| fields.take("tenant.time_zone", TimeZone::parse(&wanted.time_zone)));
     let suspended = mask.covers("suspended", wanted.suspended).then_some(wanted.suspended);
+    let plan = mask
+        .covers("plan", wanted.plan != 0)
+        .then(|| fields.take("tenant.plan", read_plan(wanted.plan).ok_or("does not exist")));
+    let premium_from = mask
+        .covers("line_tab_premium_from", !wanted.line_tab_premium_from.is_empty())
+        .then(|| fields.take("tenant.line_tab_premium_from", day(&wanted.line_tab_premium_from)));
     let named = fields.all(|| named)?;
     if named.is_some_and(|named| named != caller.tenant()) {
         return Err(refuse::not_found("TENANT").into());
@@ -147,8 +184,12 @@ async fn update(registry: &Registry, request: Request<UpdateTenantRequest>) -> R
         display_name: display_name.flatten().unwrap_or_else(|| stored.value.display_name.clone()),
         time_zone: time_zone.flatten().unwrap_or(stored.value.time_zone),
         suspended: suspended.unwrap_or(stored.value.suspended),
+        gate: PlanGate {
+            plan: plan.flatten().unwrap_or(stored.value.gate.plan),
+            premium_from: premium_from.flatten().unwrap_or(stored.value.gate.premium_from),
+        },
     };
-    granter::of(&caller).may_change_suspension(stored.value.suspended, value.suspended)?;
+    granter::of(&caller).may_change_contract(&stored.value, &value)?;
     if value == stored.value {
         return Ok(UpdateTenantResponse { tenant: Some(tell(&stored)) });
     }

@@ -1,12 +1,23 @@
 //! What a form page asks of the linking.
-#![cfg_attr(not(test), expect(dead_code, reason = "made by what opens and submits forms"))]
 
 use std::net::IpAddr;
 use std::time::Duration;
 
+use chassis::postgres::TenantTx;
+use identity_linking_core::inquiry::{InquiryText, LONGEST_INQUIRY};
+use identity_linking_core::link::{FormToken, FormTokenState, IssuedFormToken, RateScope};
+use identity_linking_core::matching::{LinkMethod, Refusal};
+use identity_linking_core::{CallingRegion, MobileNumber, NamePart, PersonName};
+use tonic::Code;
 use url::Url;
 
 use super::Desk;
+use super::submission::{self, Claim};
+use crate::change::ChangeError;
+use crate::postgres::{account, attempt_count, form_token, friend, tenant};
+
+/// Most characters of a part of a name.
+const LONGEST_PART: usize = 100;
 
 /// A form whose token is good.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,11 +107,165 @@ pub(crate) enum NotNow {
 }
 
 /// Opens the form of a token, which uses nothing up; none where [`Submitted::Gone`] would be answered.
-pub(crate) async fn open(_desk: &Desk, _token: &str, _client: IpAddr) -> Result<Option<Opened>, NotNow> {
-    Ok(None)
+pub(crate) async fn open(desk: &Desk, token: &str, client: IpAddr) -> Result<Option<Opened>, NotNow> {
+    let Some(token) = FormToken::parse(token) else { return Ok(None) };
+    let found = find(desk, &token, client).await.map_err(|error| away("a form cannot be opened", &error))?;
+    found.map_err(NotNow::TooMany)
+}
+
+async fn find(desk: &Desk, token: &FormToken, client: IpAddr) -> Result<Result<Option<Opened>, Duration>, ChangeError> {
+    let mut tx = desk.registry.database.tenant(token.tenant()).await?;
+    if let Some(pause) = too_many(desk, &mut tx, token, client).await? {
+        return Ok(Err(pause));
+    }
+    let Some(issued) = form_token::find(&mut tx, token).await? else { return Ok(Ok(None)) };
+    let Some(form) = form_of(issued.method) else { return Ok(Ok(None)) };
+    if issued.state(desk.registry.now()) != FormTokenState::Fresh {
+        return Ok(Ok(None));
+    }
+    let account = account::find(&mut tx, issued.account).await?.ok_or(sqlx::Error::RowNotFound)?.stored.value;
+    tx.rollback().await?;
+    let account_name = account.display_name.map(|name| name.as_str().to_owned()).unwrap_or_default();
+    Ok(Ok(Some(Opened { form, account_name })))
+}
+
+/// How long whoever comes from an address must wait, where too many attempts came from there.
+async fn too_many(
+    desk: &Desk,
+    tx: &mut TenantTx,
+    token: &FormToken,
+    client: IpAddr,
+) -> Result<Option<Duration>, ChangeError> {
+    let address = desk.address_keys.hash(token.tenant(), client);
+    let counted = attempt_count::from_address(tx, &address, desk.registry.now()).await?;
+    Ok(counted.is_full().then(|| RateScope::Address.window().to_std().unwrap_or_default()))
 }
 
 /// Submits what was typed.
-pub(crate) async fn submit(_desk: &Desk, _token: &str, _entry: Entry, _client: IpAddr) -> Submitted {
-    Submitted::Gone
+pub(crate) async fn submit(desk: &Desk, token: &str, entry: Entry, client: IpAddr) -> Submitted {
+    let Some(token) = FormToken::parse(token) else { return Submitted::Gone };
+    match take(desk, &token, &entry, client).await {
+        Ok(submitted) => submitted,
+        Err(error) => {
+            away("a form cannot be submitted", &error);
+            Submitted::Away
+        }
+    }
+}
+
+async fn take(desk: &Desk, token: &FormToken, entry: &Entry, client: IpAddr) -> Result<Submitted, ChangeError> {
+    let now = desk.registry.now();
+    let mut tx = desk.registry.database.tenant(token.tenant()).await?;
+    if let Some(pause) = too_many(desk, &mut tx, token, client).await? {
+        return Ok(Submitted::TooMany(pause));
+    }
+    let Some(issued) = form_token::find(&mut tx, token).await? else { return Ok(Submitted::Gone) };
+    let Some(form) = form_of(issued.method) else { return Ok(Submitted::Gone) };
+    let address = desk.address_keys.hash(token.tenant(), client);
+    let region = tenant::find(&mut tx).await?.ok_or(sqlx::Error::RowNotFound)?.value.time_zone.calling_region();
+    let claim = match read(form, entry, region) {
+        Ok(claim) => Claim { address: Some(address), ..claim },
+        Err(wrong) => return Ok(Submitted::Wrong(wrong)),
+    };
+    if let Some(refusal) = issued.state(now).refusal() {
+        return gone(tx, desk, &issued, claim, refusal).await;
+    }
+    let user = friend::find(&mut tx, issued.friend).await?.ok_or(sqlx::Error::RowNotFound)?;
+    tx.rollback().await?;
+    // LINE is asked outside of any transaction. Should the rest fail, its token is left unused.
+    let link_token = match submission::link_token(desk, token.tenant(), &issued, &user.line_user_id).await {
+        Ok(link_token) => link_token,
+        Err(status) if status.code() == Code::Unavailable || status.code() == Code::DeadlineExceeded => {
+            return Ok(Submitted::Away);
+        }
+        Err(status) => {
+            tracing::info!(code = ?status.code(), account = %issued.account, "LINE issues no link token");
+            let tx = desk.registry.database.tenant(token.tenant()).await?;
+            return gone(tx, desk, &issued, claim, Refusal::AccountNotConnected).await;
+        }
+    };
+    let mut tx = desk.registry.database.tenant(token.tenant()).await?;
+    let issued = form_token::lock(&mut tx, token).await?.ok_or(sqlx::Error::RowNotFound)?;
+    if let Some(refusal) = issued.state(desk.registry.now()).refusal() {
+        return gone(tx, desk, &issued, claim, refusal).await;
+    }
+    let placed = submission::place(desk, &mut tx, now, (token, &issued), claim, &link_token).await?;
+    tx.commit().await?;
+    Ok(Submitted::Confirm(placed.dialog))
+}
+
+/// Keeps why nothing can come of a claim; whoever typed it is told what everybody is told.
+async fn gone(
+    mut tx: TenantTx,
+    desk: &Desk,
+    issued: &IssuedFormToken,
+    claim: Claim,
+    refusal: Refusal,
+) -> Result<Submitted, ChangeError> {
+    submission::refuse(&mut tx, desk.registry.now(), issued, claim, refusal).await?;
+    tx.commit().await?;
+    Ok(Submitted::Gone)
+}
+
+/// The page of a form; none for forms that are an internal service's own.
+fn form_of(method: LinkMethod) -> Option<Form> {
+    match method {
+        LinkMethod::InquiryForm => Some(Form::Inquiry),
+        LinkMethod::LinkForm => Some(Form::Link),
+        LinkMethod::BookingPage | LinkMethod::LandingPage | LinkMethod::FirstMessage => None,
+    }
+}
+
+/// Reads what was typed; every wrong field at once.
+fn read(form: Form, entry: &Entry, region: CallingRegion) -> Result<Claim, Vec<(FormField, Wrong)>> {
+    let mut wrong = Vec::new();
+    let mut note = |fault: (FormField, Wrong)| wrong.push(fault);
+    let family = part(FormField::Family, &entry.family).map_err(&mut note).ok();
+    let given = part(FormField::Given, &entry.given).map_err(&mut note).ok();
+    let mobile = match form {
+        Form::Inquiry => None,
+        Form::Link => mobile(&entry.mobile, region).map_err(&mut note).ok(),
+    };
+    let inquiry = match form {
+        Form::Link => None,
+        Form::Inquiry => inquiry(&entry.text).map_err(&mut note).ok(),
+    };
+    match PersonName::new(family, given, None, None) {
+        Ok(name) if wrong.is_empty() => {
+            Ok(Claim { name, mobile, inquiry, address: None, activity: None, own_customer: None })
+        }
+        _ => Err(wrong),
+    }
+}
+
+fn part(field: FormField, text: &str) -> Result<NamePart, (FormField, Wrong)> {
+    NamePart::parse(text).map_err(|_| (field, text_fault(text, LONGEST_PART)))
+}
+
+fn mobile(text: &str, region: CallingRegion) -> Result<MobileNumber, (FormField, Wrong)> {
+    match MobileNumber::optional(text, region) {
+        Ok(Some(mobile)) => Ok(mobile),
+        Ok(None) => Err((FormField::Mobile, Wrong::Missing)),
+        Err(_) => Err((FormField::Mobile, Wrong::NotMobile)),
+    }
+}
+
+fn inquiry(text: &str) -> Result<InquiryText, (FormField, Wrong)> {
+    InquiryText::parse(text).map_err(|_| (FormField::Text, text_fault(text, LONGEST_INQUIRY)))
+}
+
+/// What is wrong with a text that is not taken.
+fn text_fault(text: &str, longest: usize) -> Wrong {
+    if text.trim().is_empty() {
+        Wrong::Missing
+    } else if text.trim().chars().nth(longest).is_some() {
+        Wrong::TooLong
+    } else {
+        Wrong::Unfit
+    }
+}
+
+fn away(what: &'static str, error: &ChangeError) -> NotNow {
+    tracing::warn!(error = %error, "{what}");
+    NotNow::Away
 }

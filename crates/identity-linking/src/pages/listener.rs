@@ -24,7 +24,7 @@ pub(crate) struct Pages(Router);
 
 impl Pages {
     /// The pages of a desk.
-    pub(crate) fn new(desk: Desk, proofs: Proofs, config: &PagesConfig) -> Self {
+    pub(crate) fn new(desk: Arc<Desk>, proofs: Proofs, config: &PagesConfig) -> Self {
         Self(router(Arc::new(Show::new(desk, proofs, config))))
     }
 

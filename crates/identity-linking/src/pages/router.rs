@@ -49,7 +49,7 @@ pub(super) trait Forms: Send + Sync + 'static {
     fn submit(&self, token: &str, entry: Entry, client: IpAddr) -> impl Future<Output = Submitted> + Send;
 }
 
-impl Forms for Desk {
+impl Forms for Arc<Desk> {
     async fn open(&self, token: &str, client: IpAddr) -> Result<Option<Opened>, NotNow> {
         form::open(self, token, client).await
     }

@@ -3,7 +3,8 @@
 use chassis::postgres::TenantTx;
 use chrono::NaiveDate;
 use identity_linking_core::{
-    Address, AddressKind, BirthDate, Customer, ExternalReference, Line, NamePart, PersonName, Phone, PhoneKind, Reading,
+    Address, AddressKind, BirthDate, Customer, ExternalReference, Line, NameKey, NameKeys, NamePart, PersonName, Phone,
+    PhoneKind, Reading,
 };
 use kernel::{CustomerId, OrganizationId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,8 @@ pub(crate) struct StoredCustomer {
     pub(crate) stored: Stored<CustomerId, Customer>,
     /// When it last changed.
     pub(crate) update_time: Timestamp,
+    /// The customer that absorbed it.
+    pub(crate) merged_into: Option<CustomerId>,
 }
 
 /// A phone between a row and JSON.
@@ -87,6 +90,7 @@ fn stored(row: &PgRow) -> Result<StoredCustomer, sqlx::Error> {
     let Json(addresses): Json<Vec<AddressRow>> = row::get(row, "addresses")?;
     Ok(StoredCustomer {
         update_time: row::get(row, "update_time")?,
+        merged_into: row::optional_id(row, "merged_into")?,
         stored: Stored {
             id: row::id(row, "customer_id")?,
             version: row::get(row, "version")?,
@@ -111,13 +115,14 @@ fn some(text: &str) -> Option<&str> {
 
 /// Adds a customer.
 pub(crate) async fn insert(tx: &mut TenantTx, customer: &StoredCustomer) -> Result<(), sqlx::Error> {
-    let StoredCustomer { stored, update_time } = customer;
+    let StoredCustomer { stored, update_time, .. } = customer;
     let name = &stored.value.name;
+    let keys = NameKeys::of(name);
     sqlx::query(
         "INSERT INTO identity.customer
              (tenant_id, customer_id, version, family_name, given_name, family_reading, given_reading, birth_date,
-              organization_id, external_reference, provisional, create_time, update_time)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+              organization_id, external_reference, provisional, create_time, update_time, name_key, reading_key, variant_key)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
     )
     .bind(tx.tenant().uuid())
     .bind(stored.id.uuid())
@@ -132,6 +137,9 @@ pub(crate) async fn insert(tx: &mut TenantTx, customer: &StoredCustomer) -> Resu
     .bind(stored.value.provisional)
     .bind(stored.create_time)
     .bind(update_time)
+    .bind(keys.exact.as_str())
+    .bind(keys.reading.as_ref().map(NameKey::as_str).unwrap_or_default())
+    .bind(keys.variant.as_str())
     .execute(&mut **tx)
     .await?;
     put_contacts(tx, stored.id, &stored.value).await
@@ -139,12 +147,14 @@ pub(crate) async fn insert(tx: &mut TenantTx, customer: &StoredCustomer) -> Resu
 
 /// Keeps a customer's new version.
 pub(crate) async fn update(tx: &mut TenantTx, customer: &StoredCustomer) -> Result<(), sqlx::Error> {
-    let StoredCustomer { stored, update_time } = customer;
+    let StoredCustomer { stored, update_time, merged_into } = customer;
     let name = &stored.value.name;
+    let keys = NameKeys::of(name);
     sqlx::query(
         "UPDATE identity.customer
          SET version = $3, family_name = $4, given_name = $5, family_reading = $6, given_reading = $7, birth_date = $8,
-             organization_id = $9, external_reference = $10, provisional = $11, update_time = $12
+             organization_id = $9, external_reference = $10, provisional = $11, update_time = $12, name_key = $13,
+             reading_key = $14, variant_key = $15, merged_into = $16
          WHERE tenant_id = $1 AND customer_id = $2",
     )
     .bind(tx.tenant().uuid())
@@ -159,6 +169,10 @@ pub(crate) async fn update(tx: &mut TenantTx, customer: &StoredCustomer) -> Resu
     .bind(stored.value.external_reference.as_ref().map(Line::as_str))
     .bind(stored.value.provisional)
     .bind(update_time)
+    .bind(keys.exact.as_str())
+    .bind(keys.reading.as_ref().map(NameKey::as_str).unwrap_or_default())
+    .bind(keys.variant.as_str())
+    .bind(merged_into.map(CustomerId::uuid))
     .execute(&mut **tx)
     .await?;
     for table in [
@@ -252,7 +266,8 @@ pub(crate) async fn list(
         "SELECT c.*, ",
         include_str!("customer_contacts.sql"),
         " FROM identity.customer c
-          WHERE c.tenant_id = $1 AND (c.update_time, c.customer_id) < (coalesce($2::timestamptz, 'infinity'), $3)
+          WHERE c.tenant_id = $1 AND c.merged_into IS NULL
+              AND (c.update_time, c.customer_id) < (coalesce($2::timestamptz, 'infinity'), $3)
           ORDER BY c.update_time DESC, c.customer_id DESC LIMIT $4"
     ))
     .bind(tx.tenant().uuid())

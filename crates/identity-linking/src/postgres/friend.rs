@@ -132,6 +132,28 @@ pub(crate) async fn update_profile(
     Ok(())
 }
 
+/// Notes that a LINE user ended what link there was, at a moment by LINE's clock. The user is locked.
+pub(crate) async fn note_unlink(tx: &mut TenantTx, id: FriendId, time: Timestamp) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE identity.line_user SET unlink_time = greatest(unlink_time, $3) WHERE tenant_id = $1 AND friend_id = $2",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(id.uuid())
+    .bind(time)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// When a LINE user last ended a link.
+pub(crate) async fn unlink_time(tx: &mut TenantTx, id: FriendId) -> Result<Option<Timestamp>, sqlx::Error> {
+    sqlx::query_scalar("SELECT unlink_time FROM identity.line_user WHERE tenant_id = $1 AND friend_id = $2")
+        .bind(tx.tenant().uuid())
+        .bind(id.uuid())
+        .fetch_one(&mut **tx)
+        .await
+}
+
 /// At most `size` LINE users behind `after`, by ID.
 pub(crate) async fn list_line_users(
     tx: &mut TenantTx,

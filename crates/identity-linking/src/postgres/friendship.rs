@@ -76,6 +76,8 @@ pub(crate) struct Look {
     pub(crate) provider: ProviderId,
     /// The friendship, if it is kept.
     pub(crate) friendship: Option<StoredFriendship>,
+    /// Linked to somebody, or its first message has led to what it leads to: a further message leads to nothing.
+    pub(crate) settled: bool,
 }
 
 /// Looks at what accounts know of LINE users, without a lock; none where there is no such account. In the order of `pairs`. A
@@ -88,7 +90,12 @@ pub(crate) async fn look(tx: &mut TenantTx, pairs: &[(AccountId, &UserId)]) -> R
     let keys = pairs.iter().filter_map(|pair| Some((pair.0.uuid(), friend(pair)?.uuid())));
     let (accounts, friends): (Vec<Uuid>, Vec<Uuid>) = keys.unzip();
     let rows = sqlx::query(
-        "SELECT f.* FROM unnest($2::uuid[], $3::uuid[]) AS k (account_id, friend_id)
+        "SELECT f.*,
+             EXISTS (SELECT FROM identity.first_message m
+                     WHERE m.tenant_id = $1 AND m.friend_id = k.friend_id AND m.account_id = k.account_id)
+             OR EXISTS (SELECT FROM identity.link l
+                        WHERE l.tenant_id = $1 AND l.friend_id = k.friend_id AND l.end_time IS NULL) AS settled
+         FROM unnest($2::uuid[], $3::uuid[]) AS k (account_id, friend_id)
          CROSS JOIN LATERAL (
              SELECT * FROM identity.friendship
              WHERE tenant_id = $1 AND account_id = k.account_id AND friend_id = k.friend_id LIMIT 1) f",
@@ -98,13 +105,15 @@ pub(crate) async fn look(tx: &mut TenantTx, pairs: &[(AccountId, &UserId)]) -> R
     .bind(friends)
     .fetch_all(&mut **tx)
     .await?;
-    let mut kept: HashMap<(AccountId, FriendId), StoredFriendship> = HashMap::new();
+    let mut kept: HashMap<(AccountId, FriendId), (StoredFriendship, bool)> = HashMap::new();
     for row in &rows {
-        kept.insert((row::id(row, "account_id")?, row::id(row, "friend_id")?), friendship(row)?);
+        let key = (row::id(row, "account_id")?, row::id(row, "friend_id")?);
+        kept.insert(key, (friendship(row)?, row::get(row, "settled")?));
     }
     let look = |pair: &(AccountId, &UserId)| {
         let provider = *providers.get(&pair.0)?;
-        Some(Look { provider, friendship: kept.get(&(pair.0, friend(pair)?)).cloned() })
+        let (friendship, settled) = kept.get(&(pair.0, friend(pair)?)).cloned().unzip();
+        Some(Look { provider, friendship, settled: settled.unwrap_or_default() })
     };
     Ok(pairs.iter().map(look).collect())
 }
@@ -150,6 +159,24 @@ pub(crate) async fn lock(
     .fetch_optional(&mut **tx)
     .await?;
     row.as_ref().map(friendship).transpose()
+}
+
+/// An account by which a LINE user can be reached: `first` if it can, else any.
+pub(crate) async fn reachable_by(
+    tx: &mut TenantTx,
+    friend: FriendId,
+    first: AccountId,
+) -> Result<Option<AccountId>, sqlx::Error> {
+    let found: Option<Uuid> = sqlx::query_scalar(
+        "SELECT account_id FROM identity.friendship WHERE tenant_id = $1 AND friend_id = $2 AND state = 'FRIEND'
+         ORDER BY account_id = $3 DESC, account_id LIMIT 1",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(friend.uuid())
+    .bind(first.uuid())
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(found.map(AccountId::from))
 }
 
 /// Keeps what is known of a friendship now.

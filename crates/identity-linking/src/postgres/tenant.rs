@@ -1,6 +1,7 @@
 //! Tenants.
 
 use chassis::postgres::{Database, TenantTx};
+use identity_linking_core::link::{Plan, PlanGate};
 use identity_linking_core::{Line, Tenant, TimeZone};
 use kernel::TenantId;
 use sqlx::postgres::PgRow;
@@ -16,6 +17,10 @@ fn stored(row: &PgRow) -> Result<Stored<TenantId, Tenant>, sqlx::Error> {
             display_name: row::read(row, "display_name", Line::parse)?,
             time_zone: row::read(row, "time_zone", TimeZone::parse)?,
             suspended: row::get(row, "suspended")?,
+            gate: PlanGate {
+                plan: row::word(row, "plan", Plan::named)?,
+                premium_from: row::get(row, "line_tab_premium_from")?,
+            },
         },
     })
 }
@@ -23,8 +28,9 @@ fn stored(row: &PgRow) -> Result<Stored<TenantId, Tenant>, sqlx::Error> {
 /// Adds the transaction's tenant.
 pub(crate) async fn insert(tx: &mut TenantTx, tenant: &Stored<TenantId, Tenant>) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO identity.tenant (tenant_id, version, display_name, time_zone, suspended, create_time)
-         VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO identity.tenant
+             (tenant_id, version, display_name, time_zone, suspended, create_time, plan, line_tab_premium_from)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(tenant.id.uuid())
     .bind(tenant.version)
@@ -32,6 +38,8 @@ pub(crate) async fn insert(tx: &mut TenantTx, tenant: &Stored<TenantId, Tenant>)
     .bind(tenant.value.time_zone.name())
     .bind(tenant.value.suspended)
     .bind(tenant.create_time)
+    .bind(tenant.value.gate.plan.as_str())
+    .bind(tenant.value.gate.premium_from)
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -40,13 +48,17 @@ pub(crate) async fn insert(tx: &mut TenantTx, tenant: &Stored<TenantId, Tenant>)
 /// Keeps the tenant's new version.
 pub(crate) async fn update(tx: &mut TenantTx, tenant: &Stored<TenantId, Tenant>) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE identity.tenant SET version = $2, display_name = $3, time_zone = $4, suspended = $5 WHERE tenant_id = $1",
+        "UPDATE identity.tenant SET version = $2, display_name = $3, time_zone = $4, suspended = $5, plan = $6,
+             line_tab_premium_from = $7
+         WHERE tenant_id = $1",
     )
     .bind(tenant.id.uuid())
     .bind(tenant.version)
     .bind(tenant.value.display_name.as_str())
     .bind(tenant.value.time_zone.name())
     .bind(tenant.value.suspended)
+    .bind(tenant.value.gate.plan.as_str())
+    .bind(tenant.value.gate.premium_from)
     .execute(&mut **tx)
     .await?;
     Ok(())

@@ -121,6 +121,60 @@ pub(super) const NOUNS: &[Noun] = &[
         ],
     ),
     (
+        "link",
+        "Links between customers and LINE users",
+        &[
+            verb("list", "identity.v1.LinkService/ListLinks"),
+            verb("confirm", "identity.v1.LinkService/ConfirmLink"),
+            verb("end", "identity.v1.LinkService/EndLink"),
+            verb("figures", "identity.v1.LinkService/GetLinkFigures"),
+            verb("invite", "identity.v1.LinkAttemptService/InviteToLink"),
+        ],
+    ),
+    (
+        "link-attempt",
+        "Attempts to link, what was decided, and why",
+        &[
+            verb("issue-form-token", "identity.v1.LinkAttemptService/IssueFormToken"),
+            verb("submit", "identity.v1.LinkAttemptService/SubmitLinkAttempt"),
+            verb("get", "identity.v1.LinkAttemptService/GetLinkAttempt"),
+            verb("list", "identity.v1.LinkAttemptService/ListLinkAttempts"),
+            verb("reconsider", "identity.v1.LinkAttemptService/ReconsiderLinkAttempt"),
+            verb("resolve", "identity.v1.LinkAttemptService/ResolveLinkAttempt"),
+        ],
+    ),
+    (
+        "takeover",
+        "Requests to take a link over from another LINE user",
+        &[
+            verb("get", "identity.v1.TakeoverService/GetTakeoverRequest"),
+            verb("list", "identity.v1.TakeoverService/ListTakeoverRequests"),
+            verb("approve", "identity.v1.TakeoverService/ApproveTakeoverRequest"),
+            verb("decline", "identity.v1.TakeoverService/DeclineTakeoverRequest"),
+        ],
+    ),
+    (
+        "link-policy",
+        "What happens by itself when LINE users come",
+        &[
+            verb("get", "identity.v1.LinkPolicyService/GetLinkPolicy"),
+            of("update", "identity.v1.LinkPolicyService/UpdateLinkPolicy", "link_policy", &[]),
+        ],
+    ),
+    (
+        "duplicate",
+        "Customers that may be one person twice",
+        &[
+            verb("list", "identity.v1.DuplicateService/ListDuplicateSuspicions"),
+            verb("dismiss", "identity.v1.DuplicateService/DismissDuplicateSuspicion"),
+        ],
+    ),
+    (
+        "merge",
+        "Customers that absorbed others",
+        &[verb("list", "identity.v1.MergeService/ListMerges"), verb("undo", "identity.v1.MergeService/UndoMerge")],
+    ),
+    (
         "conversation",
         "Conversations with LINE users",
         &[

@@ -1,0 +1,136 @@
+//! What LINE users do in the chat: confirm, tap, write.
+
+use chassis::audit::Actor;
+use chassis::postgres::TenantTx;
+use identity_linking_core::account::AccountState;
+use identity_linking_core::link::{Act, Answer, Card, Confirmation, LinkEndCause, Tap, is_too_old_to_answer};
+use identity_linking_core::matching::LinkMethod;
+use kernel::{AccountId, ProviderId, Timestamp};
+use line_types::id::UserId;
+
+use super::answer::{self, To};
+use super::confirmation::{self, Word};
+use super::{Desk, first_message, form_token, ledger, takeover};
+use crate::change::ChangeError;
+use crate::postgres::{account, friend, link};
+
+/// Who does what LINE users ask for.
+pub(crate) const BY_LINE_USER: Actor = Actor::Service("identity-linking");
+
+/// An event in which a LINE user did something, of an account whose effects are on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Done<'a> {
+    pub(crate) account: AccountId,
+    pub(crate) provider: ProviderId,
+    pub(crate) event_id: &'a str,
+    pub(crate) occur_time: Timestamp,
+    /// A further message of the user leads to nothing.
+    pub(crate) settled: bool,
+    pub(crate) act: &'a Act,
+}
+
+/// Does what follows from what a LINE user did.
+pub(crate) async fn take(desk: &Desk, tx: &mut TenantTx, done: Done<'_>) -> Result<(), ChangeError> {
+    let now = desk.registry.now();
+    let Done { account, occur_time, .. } = done;
+    let word = |nonce, confirmation| Word { account, nonce, confirmation, told_time: occur_time };
+    match done.act {
+        Act::Failed(nonce) => confirmation::take(tx, now, word(nonce, Confirmation::Failed)).await,
+        Act::Confirmed(user, nonce) => {
+            let confirmed = Confirmation::Ok(friend::id_of(done.provider, user));
+            confirmation::take(tx, now, word(nonce, confirmed)).await?;
+            say(tx, now, done, user, &Answer::Received).await
+        }
+        Act::Tapped(user, tap) => tapped(desk, tx, now, done, user, *tap).await,
+        Act::Wrote(user) if !done.settled && may_answer(tx, done, now).await? => {
+            first_message::take(desk, tx, now, done, user).await
+        }
+        Act::Wrote(_) => Ok(()),
+    }
+}
+
+/// Does what follows from an event in which LINE names nobody.
+pub(crate) async fn unnamed(
+    desk: &Desk,
+    tx: &mut TenantTx,
+    account: AccountId,
+    told_time: Timestamp,
+    act: &Act,
+) -> Result<(), ChangeError> {
+    let Act::Failed(nonce) = act else { return Ok(()) };
+    let word = Word { account, nonce, confirmation: Confirmation::Failed, told_time };
+    confirmation::take(tx, desk.registry.now(), word).await
+}
+
+async fn tapped(
+    desk: &Desk,
+    tx: &mut TenantTx,
+    now: Timestamp,
+    done: Done<'_>,
+    user: &UserId,
+    tap: Tap,
+) -> Result<(), ChangeError> {
+    match tap {
+        Tap::Inquiry => card(desk, tx, now, done, user, (Card::Inquiry, LinkMethod::InquiryForm)).await,
+        Tap::Reservations => card(desk, tx, now, done, user, (Card::Link, LinkMethod::LinkForm)).await,
+        Tap::Unlink => say(tx, now, done, user, &Answer::AskToUnlink).await,
+        Tap::UnlinkYes => {
+            unlink(tx, now, done, user).await?;
+            say(tx, now, done, user, &Answer::Unlinked).await
+        }
+        Tap::UnlinkNo => Ok(()),
+        Tap::Takeover(request, yes) => {
+            let linked = friend::id_of(done.provider, user);
+            takeover::answered_by_line_user(tx, now, request, linked, yes, done.occur_time).await?;
+            say(tx, now, done, user, &Answer::TakeoverAnswered).await
+        }
+    }
+}
+
+/// Ends the link that there was when the LINE user said so, by LINE's clock.
+async fn unlink(tx: &mut TenantTx, now: Timestamp, done: Done<'_>, user: &UserId) -> Result<(), ChangeError> {
+    let id = friend::id_of(done.provider, user);
+    friend::lock(tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
+    friend::note_unlink(tx, id, done.occur_time).await?;
+    if let Some(link) = link::of_friend(tx, id).await?.filter(|link| link.stored.create_time <= done.occur_time) {
+        ledger::end(tx, &BY_LINE_USER, now, link, (done.occur_time, LinkEndCause::LineUser, None)).await?;
+    }
+    Ok(())
+}
+
+/// Answers with a card that opens a form.
+pub(crate) async fn card(
+    desk: &Desk,
+    tx: &mut TenantTx,
+    now: Timestamp,
+    done: Done<'_>,
+    user: &UserId,
+    (card, method): (Card, LinkMethod),
+) -> Result<(), ChangeError> {
+    if !may_answer(tx, done, now).await? {
+        return Ok(());
+    }
+    let friend = friend::id_of(done.provider, user);
+    let (token, _) = form_token::issue(tx, now, done.account, friend, method).await?;
+    let answer = Answer::Card(card, form_token::address(&desk.pages_url, &token));
+    answer::to_event(tx, now, To { account: done.account, user }, (done.event_id, done.occur_time), &answer).await
+}
+
+async fn say(
+    tx: &mut TenantTx,
+    now: Timestamp,
+    done: Done<'_>,
+    user: &UserId,
+    answer: &Answer,
+) -> Result<(), ChangeError> {
+    if !may_answer(tx, done, now).await? {
+        return Ok(());
+    }
+    answer::to_event(tx, now, To { account: done.account, user }, (done.event_id, done.occur_time), answer).await
+}
+
+/// Whether what was done is answered: not when it was long ago, and not before LINE confirmed the account (F-04).
+async fn may_answer(tx: &mut TenantTx, done: Done<'_>, now: Timestamp) -> Result<bool, ChangeError> {
+    Ok(!is_too_old_to_answer(done.occur_time, now)
+        && account::state(tx, done.account, false).await? == Some(AccountState::Connected))
+}

@@ -1,0 +1,106 @@
+//! Links as they begin and end: kept, noted in the audit trail, and told to the others.
+
+use chassis::audit::Actor;
+use chassis::postgres::TenantTx;
+use contracts::events::v1::identity_event::Body;
+use identity_linking_core::link::{Link, LinkEndCause, LinkOrigin, Note};
+use identity_linking_core::matching::Assurance;
+use kernel::{CustomerId, LinkAttemptId, LinkId, Timestamp};
+use serde_json::json;
+
+use crate::change::{self, ChangeError, Subject};
+use crate::postgres::friend::StoredLineUser;
+use crate::postgres::link::{self, StoredLink};
+use crate::postgres::{Stored, friend};
+use crate::replica;
+
+/// A link that is to begin.
+#[derive(Clone, Debug)]
+pub(crate) struct Begin<'a> {
+    pub(crate) customer: CustomerId,
+    pub(crate) user: &'a StoredLineUser,
+    pub(crate) assurance: Assurance,
+    pub(crate) origin: LinkOrigin,
+    pub(crate) attempt: Option<LinkAttemptId>,
+    pub(crate) note: Option<Note>,
+    /// Since when: by LINE's clock where LINE confirmed it, so that it compares with what the LINE user does later.
+    pub(crate) since: Timestamp,
+}
+
+/// Begins a link. Customer and LINE user are locked, and neither has an active one.
+pub(crate) async fn begin(
+    tx: &mut TenantTx,
+    actor: &Actor,
+    now: Timestamp,
+    begin: Begin<'_>,
+) -> Result<StoredLink, ChangeError> {
+    let value = Link {
+        customer: begin.customer,
+        friend: begin.user.id,
+        provider: begin.user.provider,
+        assurance: begin.assurance,
+        origin: begin.origin,
+        end: None,
+        note: begin.note,
+    };
+    let stored = Stored { id: LinkId::new(now), version: 1, create_time: begin.since, value };
+    let kept = StoredLink { stored, attempt: begin.attempt };
+    link::insert(tx, &kept).await?;
+    metrics::counter!("tsunagi_identity_links_begun_total", "origin" => begin.origin.as_str()).increment(1);
+    tell(tx, actor, "link.begin", now, &kept.stored, begin.user).await?;
+    Ok(kept)
+}
+
+/// Ends a link at `time`. Its LINE user is locked.
+pub(crate) async fn end(
+    tx: &mut TenantTx,
+    actor: &Actor,
+    now: Timestamp,
+    of: StoredLink,
+    (time, cause, note): (Timestamp, LinkEndCause, Option<Note>),
+) -> Result<Stored<LinkId, Link>, ChangeError> {
+    let value = of.stored.value.clone().ended(time, cause, note);
+    keep(tx, actor, "link.end", now, of.stored.changed(value)).await
+}
+
+/// Has staff vouch for a link.
+pub(crate) async fn confirm(
+    tx: &mut TenantTx,
+    actor: &Actor,
+    now: Timestamp,
+    of: StoredLink,
+    note: Note,
+) -> Result<Stored<LinkId, Link>, ChangeError> {
+    let value = of.stored.value.clone().confirmed(note);
+    keep(tx, actor, "link.confirm", now, of.stored.changed(value)).await
+}
+
+async fn keep(
+    tx: &mut TenantTx,
+    actor: &Actor,
+    action: &'static str,
+    now: Timestamp,
+    kept: Stored<LinkId, Link>,
+) -> Result<Stored<LinkId, Link>, ChangeError> {
+    link::update(tx, &kept).await?;
+    if let Some(end) = kept.value.end {
+        metrics::counter!("tsunagi_identity_links_ended_total", "cause" => end.cause.as_str()).increment(1);
+    }
+    let user = friend::find(tx, kept.value.friend).await?.ok_or(sqlx::Error::RowNotFound)?;
+    tell(tx, actor, action, now, &kept, &user).await?;
+    Ok(kept)
+}
+
+async fn tell(
+    tx: &mut TenantTx,
+    actor: &Actor,
+    action: &'static str,
+    now: Timestamp,
+    kept: &Stored<LinkId, Link>,
+    user: &StoredLineUser,
+) -> Result<(), ChangeError> {
+    let subject = Subject { kind: "link", id: kept.id.uuid(), version: kept.version };
+    let detail = json!({ "version": kept.version, "customer": kept.value.customer, "friend": kept.value.friend });
+    change::note(tx, actor, action, subject, detail).await?;
+    change::announce(tx, subject, now, Body::Link(replica::link(kept, &user.line_user_id))).await
+}

@@ -1,0 +1,122 @@
+//! A customer absorbs a provisional one of the same LINE user, and gives it back (D-9).
+
+use chassis::audit::Actor;
+use chassis::postgres::TenantTx;
+use contracts::events::v1::identity_event::Body;
+use identity_linking_core::link::{LinkEndCause, LinkOrigin, Note};
+use kernel::{CustomerId, MergeId, Timestamp};
+use serde_json::json;
+
+use super::ledger::{self, Begin};
+use crate::change::{self, ChangeError, Subject};
+use crate::postgres::customer::StoredCustomer;
+use crate::postgres::merge::StoredMerge;
+use crate::postgres::{candidate, customer, friend, link, merge};
+use crate::replica;
+
+/// Why a merge is not undone.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UndoError {
+    /// It was undone before, or the link it moved is another by now.
+    #[error("the merge was undone, or what it joined changed since")]
+    NotUndoable,
+    /// It could not be done now.
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+}
+
+impl From<sqlx::Error> for UndoError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Change(error.into())
+    }
+}
+
+/// Has the customer of `begin` absorb a provisional one: the link moves, and nothing is copied, so that nothing is overwritten
+/// (F-02). The LINE user is locked.
+pub(crate) async fn absorb(
+    tx: &mut TenantTx,
+    actor: &Actor,
+    now: Timestamp,
+    absorbed: CustomerId,
+    begin: Begin<'_>,
+) -> Result<(), ChangeError> {
+    let survivor = begin.customer;
+    let mut both = [survivor, absorbed];
+    both.sort_unstable();
+    candidate::lock(tx, &both).await?;
+    let old = link::of_friend(tx, begin.user.id).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let (ended_link, since) = (old.stored.id, begin.since);
+    let attempt = begin.attempt.ok_or(sqlx::Error::RowNotFound)?;
+    ledger::end(tx, actor, now, old, (since, LinkEndCause::Merge, None)).await?;
+    let new_link = ledger::begin(tx, actor, now, begin).await?.stored.id;
+    point(tx, actor, now, absorbed, Some(survivor)).await?;
+    let id = MergeId::new(now);
+    let (create_time, undo_time, note) = (now, None, None);
+    let kept = StoredMerge { id, survivor, absorbed, attempt, ended_link, new_link, create_time, undo_time, note };
+    merge::insert(tx, &kept).await?;
+    note_merge(tx, actor, "merge.absorb", &kept).await
+}
+
+/// Gives the absorbed customer back, and the link with it.
+pub(crate) async fn undo(
+    tx: &mut TenantTx,
+    actor: &Actor,
+    now: Timestamp,
+    id: MergeId,
+    note: Note,
+) -> Result<Option<StoredMerge>, UndoError> {
+    let Some(found) = merge::find(tx, id).await? else { return Ok(None) };
+    let moved = link::find(tx, found.new_link).await?.ok_or(sqlx::Error::RowNotFound)?.link;
+    let before = link::find(tx, found.ended_link).await?.ok_or(sqlx::Error::RowNotFound)?.link;
+    let user = friend::lock(tx, moved.stored.value.friend).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let mut both = [found.survivor, found.absorbed];
+    both.sort_unstable();
+    candidate::lock(tx, &both).await?;
+    // Looked at again under the lock: somebody else may have been first.
+    let mut kept = merge::find(tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let current = link::of_friend(tx, user.id).await?.filter(|link| link.stored.id == kept.new_link);
+    let Some(current) = current.filter(|_| kept.undo_time.is_none()) else { return Err(UndoError::NotUndoable) };
+    point(tx, actor, now, kept.absorbed, None).await?;
+    ledger::end(tx, actor, now, current, (now, LinkEndCause::Merge, Some(note.clone()))).await?;
+    let begin = Begin {
+        customer: kept.absorbed,
+        user: &user,
+        assurance: before.stored.value.assurance,
+        origin: LinkOrigin::Merge,
+        attempt: before.attempt,
+        note: Some(note.clone()),
+        since: now,
+    };
+    ledger::begin(tx, actor, now, begin).await?;
+    kept.undo_time = Some(now);
+    kept.note = Some(note);
+    merge::undo(tx, &kept).await?;
+    note_merge(tx, actor, "merge.undo", &kept).await?;
+    Ok(Some(kept))
+}
+
+/// Points a customer to the one that absorbed it, or to none any more.
+async fn point(
+    tx: &mut TenantTx,
+    actor: &Actor,
+    now: Timestamp,
+    id: CustomerId,
+    merged_into: Option<CustomerId>,
+) -> Result<(), ChangeError> {
+    let found = customer::lock(tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let value = found.stored.value.clone();
+    let kept = StoredCustomer { stored: found.stored.changed(value), update_time: now, merged_into };
+    customer::update(tx, &kept).await?;
+    let subject = Subject { kind: "customer", id: id.uuid(), version: kept.stored.version };
+    change::record(tx, actor, "customer.merge", subject, now, Body::Customer(replica::customer(&kept))).await
+}
+
+async fn note_merge(
+    tx: &mut TenantTx,
+    actor: &Actor,
+    action: &'static str,
+    kept: &StoredMerge,
+) -> Result<(), ChangeError> {
+    let subject = Subject { kind: "merge", id: kept.id.uuid(), version: 1 };
+    change::note(tx, actor, action, subject, json!({ "survivor": kept.survivor, "absorbed": kept.absorbed })).await
+}

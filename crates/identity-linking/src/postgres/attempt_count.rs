@@ -1,0 +1,80 @@
+//! How many attempts there were: the attempts themselves are counted, as far as matters.
+
+use chassis::postgres::TenantTx;
+use identity_linking_core::link::{Counted, RateScope};
+use kernel::{AccountId, CustomerId, FriendId, Timestamp};
+
+/// Attempts of a LINE user.
+pub(crate) async fn of_line_user(tx: &mut TenantTx, friend: FriendId, now: Timestamp) -> Result<Counted, sqlx::Error> {
+    let number: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM (
+             SELECT FROM identity.link_attempt WHERE tenant_id = $1 AND friend_id = $2 AND submit_time > $3 LIMIT $4) a",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(friend.uuid())
+    .bind(now - RateScope::LineUser.window())
+    .bind(i64::from(RateScope::LineUser.limit()))
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(counted(RateScope::LineUser, number))
+}
+
+/// Attempts by way of an account.
+pub(crate) async fn of_account(tx: &mut TenantTx, account: AccountId, now: Timestamp) -> Result<Counted, sqlx::Error> {
+    let number: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM (
+             SELECT FROM identity.link_attempt WHERE tenant_id = $1 AND account_id = $2 AND submit_time > $3 LIMIT $4) a",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(account.uuid())
+    .bind(now - RateScope::Account.window())
+    .bind(i64::from(RateScope::Account.limit()))
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(counted(RateScope::Account, number))
+}
+
+/// Attempts from a browser's address, by its keyed hash.
+pub(crate) async fn from_address(
+    tx: &mut TenantTx,
+    address: &[u8; 32],
+    now: Timestamp,
+) -> Result<Counted, sqlx::Error> {
+    let number: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM (
+             SELECT FROM identity.link_attempt WHERE tenant_id = $1 AND address_hash = $2 AND submit_time > $3 LIMIT $4) a",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(address.as_slice())
+    .bind(now - RateScope::Address.window())
+    .bind(i64::from(RateScope::Address.limit()))
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(counted(RateScope::Address, number))
+}
+
+/// The most attempts that any of some customers was looked at by.
+pub(crate) async fn at_customers(
+    tx: &mut TenantTx,
+    customers: &[CustomerId],
+    now: Timestamp,
+) -> Result<Counted, sqlx::Error> {
+    let number: i64 = sqlx::query_scalar(
+        "SELECT coalesce(max(n.number), 0) FROM unnest($2::uuid[]) AS c (id)
+         CROSS JOIN LATERAL (
+             SELECT count(*) AS number FROM (
+                 SELECT FROM identity.link_candidate
+                 WHERE tenant_id = $1 AND customer_id = c.id AND decide_time > $3 LIMIT $4) a) n",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(customers.iter().map(|customer| customer.uuid()).collect::<Vec<_>>())
+    .bind(now - RateScope::Customer.window())
+    .bind(i64::from(RateScope::Customer.limit()))
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(counted(RateScope::Customer, number))
+}
+
+fn counted(scope: RateScope, number: i64) -> Counted {
+    Counted { scope, number: u32::try_from(number).unwrap_or(u32::MAX) }
+}
