@@ -67,12 +67,6 @@ impl PagesConfig {
     }
 }
 
-/// LINE's login host (<https://developers.line.biz/en/docs/messaging-api/linking-accounts/>).
-fn lines_own() -> Url {
-    #[expect(clippy::expect_used, reason = "a constant that is a URL")]
-    Url::parse("https://access.line.me").expect("a URL")
-}
-
 /// Whether what is sent there travels encrypted, or not at all.
 fn is_safe(url: &Url) -> bool {
     let bare = url.username().is_empty() && url.password().is_none();
@@ -90,6 +84,12 @@ fn is_loopback(url: &Url) -> bool {
         Some(Host::Domain(name)) => name == "localhost",
         None => false,
     }
+}
+
+/// LINE's login host.
+#[expect(clippy::expect_used, reason = "a constant that is a URL")]
+fn lines_own() -> Url {
+    Url::parse("https://access.line.me").expect("a URL")
 }
 
 #[cfg(test)]
