@@ -19,7 +19,7 @@ pub use nonce::Nonce;
 pub use policy::{LeastAssurance, LinkPolicy};
 pub use rate::{Counted, RateScope};
 pub use tab::{LineTab, NOT_LINKED, Plan, PlanGate, line_tab};
-pub use takeover::{TAKEOVER_OPEN_FOR, TakeoverState};
+pub use takeover::{TAKEOVER_OPEN_FOR, TakeoverState, taken_over};
 
 use kernel::{CustomerId, FriendId, ProviderId, Timestamp};
 

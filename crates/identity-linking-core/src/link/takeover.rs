@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 
+use crate::matching::Assurance;
 use crate::word::words;
 
 /// How long a request waits for somebody.
@@ -22,5 +23,26 @@ words! {
         Expired = "EXPIRED",
         /// The links changed meanwhile, so that there is nothing to take over any more.
         Obsolete = "OBSOLETE",
+    }
+}
+
+/// How sure the link is that takes another's place. The LINE user linked until then vouches for the one who asks, which is worth
+/// what the old link was; staff make it certain (D-7).
+pub fn taken_over(claim: Assurance, before: Assurance, by: TakeoverState) -> Assurance {
+    if by == TakeoverState::Approved { Assurance::Proven } else { claim.max(before) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_that_is_taken_over_is_as_sure_as_the_surer_side_and_staff_make_it_certain() {
+        for claim in Assurance::ALL {
+            for before in Assurance::ALL {
+                assert_eq!(taken_over(*claim, *before, TakeoverState::Approved), Assurance::Proven);
+                assert_eq!(taken_over(*claim, *before, TakeoverState::Confirmed), *claim.max(before));
+            }
+        }
     }
 }

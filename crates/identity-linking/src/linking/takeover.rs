@@ -2,8 +2,9 @@
 
 use chassis::audit::Actor;
 use chassis::postgres::TenantTx;
-use identity_linking_core::link::{Answer, LinkEndCause, LinkOrigin, Note, TAKEOVER_OPEN_FOR, TakeoverState};
-use identity_linking_core::matching::Assurance;
+use identity_linking_core::link::{
+    Answer, LinkEndCause, LinkOrigin, Note, TAKEOVER_OPEN_FOR, TakeoverState, taken_over,
+};
 use kernel::{CustomerId, FriendId, StaffId, TakeoverRequestId, Timestamp};
 use serde_json::json;
 
@@ -101,17 +102,12 @@ pub(crate) async fn hand_over(
     let Some(current) = current.filter(|_| is_free) else {
         return settle(tx, actor, now, request, (TakeoverState::Obsolete, staff, note)).await;
     };
-    // Whoever was linked, or staff, vouches for the one who asks: that is worth what the old link was, or for certain.
-    let vouched = if staff.is_some() || state == TakeoverState::Approved {
-        Assurance::Proven
-    } else {
-        current.stored.value.assurance
-    };
+    let assurance = taken_over(request.assurance, current.stored.value.assurance, state);
     ledger::end(tx, actor, now, current, (now, LinkEndCause::Takeover, note.clone())).await?;
     let begin = Begin {
         customer: request.customer,
         user: &asking,
-        assurance: request.assurance.max(vouched),
+        assurance,
         origin: LinkOrigin::Takeover,
         attempt: Some(request.attempt),
         note: note.clone(),
