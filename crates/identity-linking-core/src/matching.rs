@@ -6,6 +6,7 @@
 //! compared, never what was typed, so that it can be kept and decided again: the same case always gives the same decision.
 
 mod case;
+mod choice;
 mod decision;
 mod explanation;
 mod method;
@@ -13,6 +14,7 @@ mod policy;
 mod rules;
 
 pub use case::{Candidate, Case, Linked, MAX_CANDIDATES, OwnRecord, RULES, UnknownRules};
+pub use choice::{Way, way_to};
 pub use decision::{Action, Assurance, Decision, DuplicateSign, Outcome, Reason, Refusal, Suspicion};
 pub use explanation::{Alike, Explanation, explain};
 pub use method::LinkMethod;

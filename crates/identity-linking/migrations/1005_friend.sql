@@ -9,6 +9,7 @@ CREATE TABLE identity.line_user (
     picture_url text,
     create_time timestamptz NOT NULL,
     profile_time timestamptz,
+    confirm_time timestamptz, -- when the user last confirmed a link in LINE's dialog, by LINE's clock: an earlier end does not end it
     unlink_time timestamptz, -- when the user last ended a link, by LINE's clock: a confirmation from before ends with it
     CONSTRAINT line_user_pkey PRIMARY KEY (tenant_id, friend_id),
     CONSTRAINT line_user_provider FOREIGN KEY (tenant_id, provider_id) REFERENCES identity.provider,

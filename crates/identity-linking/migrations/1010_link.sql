@@ -107,17 +107,21 @@ CREATE INDEX link_attempt_unheard ON identity.link_attempt (confirm_until) WHERE
 SELECT identity.isolate('identity.link_attempt', 'SELECT, INSERT, UPDATE');
 SELECT identity.isolate_queue('identity.link_attempt', 'SELECT (tenant_id, link_attempt_id, confirm_until, decide_time)');
 
--- Which customers an attempt looked at, nearest first. By them attempts at one record are found, and counted.
+-- Which customers an attempt is about: those it looked at, and the one it was linked to or that came with it. By them the attempts
+-- at one record are found, and counted.
 CREATE TABLE identity.link_candidate (
     tenant_id uuid NOT NULL,
     customer_id uuid NOT NULL,
     link_attempt_id uuid NOT NULL,
+    submit_time timestamptz NOT NULL,
     decide_time timestamptz NOT NULL,
     CONSTRAINT link_candidate_pkey PRIMARY KEY (tenant_id, customer_id, link_attempt_id),
     CONSTRAINT link_candidate_attempt FOREIGN KEY (tenant_id, link_attempt_id) REFERENCES identity.link_attempt,
     CONSTRAINT link_candidate_customer FOREIGN KEY (tenant_id, customer_id) REFERENCES identity.customer
 );
-CREATE INDEX link_candidate_latest ON identity.link_candidate (tenant_id, customer_id, decide_time DESC);
+CREATE INDEX link_candidate_latest
+    ON identity.link_candidate (tenant_id, customer_id, submit_time DESC, link_attempt_id DESC);
+CREATE INDEX link_candidate_decided ON identity.link_candidate (tenant_id, customer_id, decide_time);
 CREATE INDEX link_candidate_of_attempt ON identity.link_candidate (tenant_id, link_attempt_id);
 SELECT identity.isolate('identity.link_candidate');
 
@@ -163,6 +167,7 @@ CREATE TABLE identity.takeover_request (
 );
 CREATE UNIQUE INDEX takeover_request_open ON identity.takeover_request (tenant_id, customer_id, asking_friend_id)
     WHERE state = 'OPEN';
+CREATE INDEX takeover_request_link ON identity.takeover_request (tenant_id, link_id) WHERE state = 'OPEN';
 CREATE INDEX takeover_request_latest ON identity.takeover_request (tenant_id, create_time DESC, takeover_request_id DESC);
 CREATE INDEX takeover_request_expiry ON identity.takeover_request (expire_time) WHERE settle_time IS NULL;
 SELECT identity.isolate('identity.takeover_request', 'SELECT, INSERT, UPDATE');

@@ -29,14 +29,20 @@ const WAIT: Duration = Duration::from_millis(100);
 /// Keeps friendships, and does what LINE users ask of linking.
 pub(crate) struct Reception(pub(crate) Arc<Desk>);
 
+/// What settles something locks customers and LINE users: together with others it would lock theirs, too, in no order.
+#[derive(Debug, thiserror::Error)]
+#[error("an event that settles something is handled alone")]
+struct Alone;
+
 /// What an event of an account tells.
 struct Report {
     account: AccountId,
     /// Who did it; nobody where LINE does not say.
     user: Option<UserId>,
     seen: Seen,
-    /// What follows for linking; nothing while effects are off.
+    /// What follows for linking.
     act: Option<Act>,
+    effects_off: bool,
 }
 
 impl Report {
@@ -46,14 +52,21 @@ impl Report {
         let at = event.occur_time.as_ref().and_then(to_timestamp).ok_or("no time")?;
         let line_event = line_event(event).ok_or("not a webhook event")?;
         let signed = sign_of(&line_event);
-        let act = act_of(&line_event).filter(|_| !event.effects_off);
+        let act = act_of(&line_event);
         if signed.is_none() && act.is_none() {
             return Ok(None);
         }
         // Whoever LINE does not name tells nothing of a friendship, whatever the sign.
         let sign = signed.map_or(Sign::Contact, |(_, sign)| sign);
         let user = signed.map(|(user, _)| user.clone());
-        Ok(Some(Self { account, user, act, seen: Seen { sign, at, event_id: event.webhook_event_id.clone() } }))
+        let effects_off = event.effects_off;
+        Ok(Some(Self {
+            account,
+            user,
+            act,
+            effects_off,
+            seen: Seen { sign, at, event_id: event.webhook_event_id.clone() },
+        }))
     }
 
     /// Its place among the events of one transaction: in one order everywhere, so that two replicas that hear of the same users do
@@ -81,6 +94,9 @@ impl Handler for Reception {
                 Ok(report) => reports.extend(report.map(|report| (report, event.span()))),
                 Err(reason) => return Ok(Handled::Never(reason)),
             }
+        }
+        if reports.iter().any(|(report, _)| report.act.as_ref().is_some_and(Act::settles)) {
+            return Err(Trouble::failed(Alone));
         }
         reports.sort_by(|(a, _), (b, _)| a.place().cmp(&b.place()));
         self.take(tx, &reports).await.map_err(trouble)
@@ -129,7 +145,8 @@ impl Reception {
             if let Some(act) = &report.act {
                 let (event_id, occur_time) = (report.seen.event_id.as_str(), report.seen.at);
                 let (account, provider, settled) = (report.account, look.provider, look.settled);
-                let done = Done { account, provider, event_id, occur_time, settled, act };
+                let effects_off = report.effects_off;
+                let done = Done { account, provider, event_id, occur_time, settled, effects_off, act };
                 acts::take(&self.0, tx, done).instrument(span.clone()).await?;
             }
         }

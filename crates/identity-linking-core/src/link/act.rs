@@ -40,6 +40,16 @@ pub enum Tap {
     Takeover(TakeoverRequestId, bool),
 }
 
+impl Act {
+    /// Whether it begins, ends or decides something, more than what is said in the chat.
+    pub fn settles(&self) -> bool {
+        match self {
+            Self::Confirmed(..) | Self::Failed(_) | Self::Tapped(_, Tap::UnlinkYes | Tap::Takeover(..)) => true,
+            Self::Tapped(..) | Self::Wrote(_) => false,
+        }
+    }
+}
+
 impl Tap {
     /// What every `data` of ours begins with.
     pub const PREFIX: &'static str = "tsunagi:";

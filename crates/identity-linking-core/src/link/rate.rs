@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 pub enum RateScope {
     /// By the LINE user who tries.
     LineUser,
-    /// By a customer that was looked at and not linked.
+    /// By a customer that attempts looked at.
     Customer,
     /// By the official account.
     Account,

@@ -22,7 +22,7 @@ pub struct UnknownRules(pub u32);
 pub struct Linked {
     /// The customer.
     pub customer: CustomerId,
-    /// Made by a first message or a failed match, and touched by nobody yet (D-9).
+    /// Made by a first message or a failed match, touched by nobody yet (D-9), and linked to nobody else: what can be absorbed.
     pub provisional: bool,
 }
 
@@ -61,6 +61,7 @@ pub struct Case {
     linked: Option<Linked>,
     own_record: Option<OwnRecord>,
     candidates: Vec<Candidate>,
+    tried_too_often: bool,
 }
 
 /// A case as it is kept.
@@ -72,6 +73,8 @@ struct Kept {
     linked: Option<Linked>,
     own_record: Option<OwnRecord>,
     candidates: Vec<Candidate>,
+    #[serde(default)]
+    tried_too_often: bool,
 }
 
 impl Case {
@@ -106,7 +109,18 @@ impl Case {
         // Stable, so that the ID settles what is equally near; whoever is on the whole key comes first by it.
         candidates.sort_by_key(|one| (!one.has_mobile, one.name));
         candidates.truncate(MAX_CANDIDATES);
-        Self { method, on_no_match, linked, own_record, candidates }
+        Self { method, on_no_match, linked, own_record, candidates, tried_too_often: false }
+    }
+
+    /// The case when too many attempts were made at a customer on its whole key: nothing is linked then, right or not.
+    #[must_use]
+    pub fn tried_too_often(self) -> Self {
+        Self { tried_too_often: true, ..self }
+    }
+
+    /// Whether too many attempts were made at a customer on the whole key.
+    pub fn is_tried_too_often(&self) -> bool {
+        self.tried_too_often
     }
 
     /// How the LINE user asked.
@@ -167,8 +181,8 @@ impl Candidate {
 
 impl From<Case> for Kept {
     fn from(case: Case) -> Self {
-        let Case { method, on_no_match, linked, own_record, candidates } = case;
-        Self { rules: RULES, method, on_no_match, linked, own_record, candidates }
+        let Case { method, on_no_match, linked, own_record, candidates, tried_too_often } = case;
+        Self { rules: RULES, method, on_no_match, linked, own_record, candidates, tried_too_often }
     }
 }
 
@@ -176,10 +190,10 @@ impl TryFrom<Kept> for Case {
     type Error = UnknownRules;
 
     fn try_from(kept: Kept) -> Result<Self, UnknownRules> {
-        let Kept { rules, method, on_no_match, linked, own_record, candidates } = kept;
+        let Kept { rules, method, on_no_match, linked, own_record, candidates, tried_too_often } = kept;
         if rules != RULES {
             return Err(UnknownRules(rules));
         }
-        Ok(Self::new(method, on_no_match, linked, own_record, candidates))
+        Ok(Self { tried_too_often, ..Self::new(method, on_no_match, linked, own_record, candidates) })
     }
 }

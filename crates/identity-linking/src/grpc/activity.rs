@@ -15,13 +15,13 @@ use identity_linking_core::{ExternalReference, Line};
 use kernel::{ActivityId, CustomerId, Timestamp};
 use tonic::Request;
 
-use super::customer::subject as customer_subject;
 use super::fields::Fields;
 use super::refusal::Refusal;
 use super::{etag, repeat};
 use crate::change::{self, Subject};
+use crate::linking::ledger;
 use crate::postgres::activity::{self, StoredActivity};
-use crate::postgres::customer::{self, StoredCustomer};
+use crate::postgres::customer;
 use crate::registry::Registry;
 use crate::replica;
 
@@ -154,20 +154,11 @@ pub(super) async fn keep(
         }
     };
     if customer.stored.value.provisional {
-        touch(tx, actor, customer, now).await?;
+        ledger::touch(tx, actor, now, customer.stored.id).await?;
     }
     let subject = Subject { kind: "activity", id: kept.id.uuid(), version: kept.version };
     change::record(tx, actor, "activity.record", subject, now, Body::Activity(replica::activity(&kept))).await?;
     Ok(kept)
-}
-
-async fn touch(tx: &mut TenantTx, actor: &Actor, customer: StoredCustomer, now: Timestamp) -> Result<(), Refusal> {
-    let value = customer.stored.value.clone().touched();
-    let customer = StoredCustomer { stored: customer.stored.changed(value), update_time: now, ..customer };
-    customer::update(tx, &customer).await?;
-    let body = Body::Customer(replica::customer(&customer));
-    change::record(tx, actor, "customer.touch", customer_subject(&customer), now, body).await?;
-    Ok(())
 }
 
 pub(super) async fn get(

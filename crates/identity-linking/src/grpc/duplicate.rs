@@ -18,8 +18,9 @@ use tonic::{Request, Response, Status};
 use super::fields::Fields;
 use super::refusal::Refusal;
 use crate::change::{self, Subject};
+use crate::linking::ledger;
 use crate::postgres::duplicate::{self, StoredSuspicion};
-use crate::postgres::{Position, customer};
+use crate::postgres::{Position, candidate, customer};
 use crate::registry::Registry;
 use crate::replica;
 
@@ -95,6 +96,12 @@ async fn dismiss(
         found.dismiss_time = Some(registry.now());
         found.note = Some(said);
         duplicate::dismiss(&mut tx, &found).await?;
+        // Whoever staff know to be two people is nobody's to absorb.
+        let (one, other) = found.pair;
+        candidate::lock(&mut tx, &[one, other]).await?;
+        for customer in [one, other] {
+            ledger::touch(&mut tx, &Actor::of(&caller), registry.now(), customer).await?;
+        }
         let subject = Subject { kind: "duplicate_suspicion", id: id.uuid(), version: 1 };
         change::note(&mut tx, &Actor::of(&caller), "duplicate_suspicion.dismiss", subject, json!({})).await?;
         tx.commit().await?;

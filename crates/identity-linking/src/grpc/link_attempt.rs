@@ -25,7 +25,7 @@ use identity_linking_core::account::AccountState;
 use identity_linking_core::friendship::FriendshipState;
 use identity_linking_core::link::{Answer, Card, note};
 use identity_linking_core::matching::{
-    Alike, Candidate, Case, Decision, LinkMethod, Outcome, Reason, Refusal as Refused, decide, explain,
+    Action, Alike, Candidate, Case, Decision, LinkMethod, Outcome, Reason, decide, explain,
 };
 use kernel::{AccountId, CustomerId, FriendId, LinkAttemptId};
 use serde_json::json;
@@ -139,11 +139,11 @@ fn page_method(wire: WireMethod) -> Option<LinkMethod> {
 /// The rules' own decision, made again from what they looked at: what staff settled since is told beside it.
 fn explanation(attempt: &StoredAttempt) -> Option<WireExplanation> {
     let decided = attempt.decided?;
-    let (decision, alike) = if let Some(case) = &attempt.facts {
-        (decide(case), Alike::of(case))
-    } else {
-        (Decision::refused(Refused::named(decided.reason.as_str())?), Alike::default())
-    };
+    let alike = attempt.facts.as_ref().map(Alike::of).unwrap_or_default();
+    // Facts that are not there, or of rules that are not these, leave what was decided.
+    let (outcome, reason) = (decided.outcome, decided.reason);
+    let kept = Decision { outcome, reason, action: Action::Nothing, suspicions: Vec::new() };
+    let decision = attempt.facts.as_ref().map_or(kept, decide);
     let told = explain(attempt.method, &decision, &alike);
     Some(WireExplanation { ja: told.ja, en: told.en })
 }

@@ -77,6 +77,8 @@ impl From<ReviewError> for Refusal {
             ReviewError::NoAttempt => refuse::not_found("LINK_ATTEMPT"),
             ReviewError::NoCustomer => refuse::not_found("CUSTOMER"),
             ReviewError::Changed => refuse::aborted("ETAG_MISMATCH"),
+            ReviewError::Withdrawn => refuse::precondition("LINE_USER_UNLINKED", &message),
+            ReviewError::AccountNotConnected => refuse::precondition("ACCOUNT_NOT_CONNECTED", &message),
             ReviewError::NotHeld => refuse::precondition("ATTEMPT_NOT_HELD", &message),
             ReviewError::LineUserHasOtherCustomer => refuse::precondition("LINE_USER_HAS_OTHER_CUSTOMER", &message),
             ReviewError::CustomerHasOtherLineUser => refuse::precondition("CUSTOMER_HAS_OTHER_LINE_USER", &message),

@@ -155,7 +155,7 @@ async fn settle(
     let settlement = (to, caller.staff().map(|staff| staff.id), Some(said));
     let actor = Actor::of(caller);
     let settled = if to == TakeoverState::Approved {
-        linking::hand_over(&mut tx, &actor, now, request, settlement).await?
+        linking::hand_over(&mut tx, &actor, now, request, settlement, now).await?
     } else {
         linking::settle(&mut tx, &actor, now, request, settlement).await?
     };

@@ -3,7 +3,7 @@
 use chassis::audit::Actor;
 use chassis::postgres::TenantTx;
 use identity_linking_core::account::AccountState;
-use identity_linking_core::link::{Act, Answer, Card, Confirmation, LinkEndCause, Tap, is_too_old_to_answer};
+use identity_linking_core::link::{Act, Answer, Card, Confirmation, Link, LinkEndCause, Tap, is_too_old_to_answer};
 use identity_linking_core::matching::LinkMethod;
 use kernel::{AccountId, ProviderId, Timestamp};
 use line_types::id::UserId;
@@ -12,12 +12,13 @@ use super::answer::{self, To};
 use super::confirmation::{self, Word};
 use super::{Desk, first_message, form_token, ledger, takeover};
 use crate::change::ChangeError;
+use crate::postgres::link::StoredLink;
 use crate::postgres::{account, friend, link};
 
 /// Who does what LINE users ask for.
 pub(crate) const BY_LINE_USER: Actor = Actor::Service("identity-linking");
 
-/// An event in which a LINE user did something, of an account whose effects are on.
+/// An event in which a LINE user did something.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Done<'a> {
     pub(crate) account: AccountId,
@@ -26,6 +27,8 @@ pub(crate) struct Done<'a> {
     pub(crate) occur_time: Timestamp,
     /// A further message of the user leads to nothing.
     pub(crate) settled: bool,
+    /// What LINE users told is kept, and nothing is said or made: the event is told again to rebuild what was lost.
+    pub(crate) effects_off: bool,
     pub(crate) act: &'a Act,
 }
 
@@ -35,16 +38,19 @@ pub(crate) async fn take(desk: &Desk, tx: &mut TenantTx, done: Done<'_>) -> Resu
     let Done { account, occur_time, .. } = done;
     let word = |nonce, confirmation| Word { account, nonce, confirmation, told_time: occur_time };
     match done.act {
-        Act::Failed(nonce) => confirmation::take(tx, now, word(nonce, Confirmation::Failed)).await,
+        Act::Failed(nonce) => {
+            confirmation::take(tx, now, word(nonce, Confirmation::Failed)).await?;
+            Ok(())
+        }
         Act::Confirmed(user, nonce) => {
             let confirmed = Confirmation::Ok(friend::id_of(done.provider, user));
-            confirmation::take(tx, now, word(nonce, confirmed)).await?;
-            say(tx, now, done, user, &Answer::Received).await
+            if confirmation::take(tx, now, word(nonce, confirmed)).await? {
+                say(tx, now, done, user, &Answer::Received).await?;
+            }
+            Ok(())
         }
         Act::Tapped(user, tap) => tapped(desk, tx, now, done, user, *tap).await,
-        Act::Wrote(user) if !done.settled && may_answer(tx, done, now).await? => {
-            first_message::take(desk, tx, now, done, user).await
-        }
+        Act::Wrote(user) if !done.settled && !done.effects_off => first_message::take(desk, tx, now, done, user).await,
         Act::Wrote(_) => Ok(()),
     }
 }
@@ -59,7 +65,8 @@ pub(crate) async fn unnamed(
 ) -> Result<(), ChangeError> {
     let Act::Failed(nonce) = act else { return Ok(()) };
     let word = Word { account, nonce, confirmation: Confirmation::Failed, told_time };
-    confirmation::take(tx, desk.registry.now(), word).await
+    confirmation::take(tx, desk.registry.now(), word).await?;
+    Ok(())
 }
 
 async fn tapped(
@@ -87,12 +94,17 @@ async fn tapped(
     }
 }
 
-/// Ends the link that there was when the LINE user said so, by LINE's clock.
+/// Ends the link that there was when the LINE user said so, by LINE's clock, unless it was confirmed again since.
 async fn unlink(tx: &mut TenantTx, now: Timestamp, done: Done<'_>, user: &UserId) -> Result<(), ChangeError> {
     let id = friend::id_of(done.provider, user);
     friend::lock(tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
     friend::note_unlink(tx, id, done.occur_time).await?;
-    if let Some(link) = link::of_friend(tx, id).await?.filter(|link| link.stored.create_time <= done.occur_time) {
+    let confirmed = friend::wishes(tx, id).await?.confirmed;
+    if confirmed.is_some_and(|confirmed| confirmed > done.occur_time) {
+        return Ok(());
+    }
+    let was_there = |link: &StoredLink| Link::was_there_at(link.stored.create_time, done.occur_time);
+    if let Some(link) = link::of_friend(tx, id).await?.filter(was_there) {
         ledger::end(tx, &BY_LINE_USER, now, link, (done.occur_time, LinkEndCause::LineUser, None)).await?;
     }
     Ok(())
@@ -130,7 +142,8 @@ async fn say(
 }
 
 /// Whether what was done is answered: not when it was long ago, and not before LINE confirmed the account (F-04).
-async fn may_answer(tx: &mut TenantTx, done: Done<'_>, now: Timestamp) -> Result<bool, ChangeError> {
-    Ok(!is_too_old_to_answer(done.occur_time, now)
+pub(crate) async fn may_answer(tx: &mut TenantTx, done: Done<'_>, now: Timestamp) -> Result<bool, ChangeError> {
+    Ok(!done.effects_off
+        && !is_too_old_to_answer(done.occur_time, now)
         && account::state(tx, done.account, false).await? == Some(AccountState::Connected))
 }

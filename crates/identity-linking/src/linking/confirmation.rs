@@ -5,16 +5,14 @@ use chassis::failpoint;
 use chassis::postgres::TenantTx;
 use contracts::events::v1::identity_event::Body;
 use identity_linking_core::inquiry::InquiryState;
-use identity_linking_core::link::{Confirmation, Decided, LinkEndCause, Nonce, Pending, Verdict, judge};
+use identity_linking_core::link::{Confirmation, Decided, Nonce, Pending, Verdict, judge};
 use identity_linking_core::matching::Reason;
 use kernel::{AccountId, InquiryId, Timestamp};
 
 use super::decision::{self, Matter};
-use super::ledger;
 use crate::change::{self, ChangeError, Subject};
-use crate::postgres::friend::StoredLineUser;
 use crate::postgres::link_attempt::StoredAttempt;
-use crate::postgres::{friend, inquiry, link, link_attempt};
+use crate::postgres::{friend, inquiry, link_attempt};
 use crate::replica;
 
 /// Who decides what LINE's word leads to.
@@ -29,46 +27,34 @@ pub(crate) struct Word<'a> {
     pub(crate) told_time: Timestamp,
 }
 
-/// Decides the attempt that LINE's word is about. A word about no attempt of ours is somebody else's, and changes nothing.
-pub(crate) async fn take(tx: &mut TenantTx, now: Timestamp, word: Word<'_>) -> Result<(), ChangeError> {
+/// Decides the attempt that LINE's word is about; whether there is one. A word about no attempt of ours is somebody else's, and
+/// changes nothing.
+pub(crate) async fn take(tx: &mut TenantTx, now: Timestamp, word: Word<'_>) -> Result<bool, ChangeError> {
     let Some(mut attempt) = link_attempt::lock_by_nonce(tx, word.nonce).await? else {
         metrics::counter!("tsunagi_identity_unknown_nonces_total").increment(1);
-        return Ok(());
+        return Ok(false);
     };
     let verdict = judge(&pending(&attempt), word.account, word.confirmation, word.told_time);
     attempt.heard = true;
     match verdict {
-        Verdict::Known => return Ok(()),
+        Verdict::Known => {}
         Verdict::Refuse(refusal) => {
-            tell_inquiry(tx, now, attempt.inquiry, InquiryState::Refuted).await?;
+            // The right LINE user who comes too late wrote it all the same.
+            if word.confirmation != Confirmation::Ok(attempt.friend) {
+                tell_inquiry(tx, now, attempt.inquiry, InquiryState::Refuted).await?;
+            }
             decision::by_refusal(tx, &BY_RULE, now, attempt, refusal).await?;
         }
         Verdict::Match => {
             failpoint::reached("identity.link.confirmed");
             tell_inquiry(tx, now, attempt.inquiry, InquiryState::Confirmed).await?;
             let user = friend::lock(tx, attempt.friend).await?.ok_or(sqlx::Error::RowNotFound)?;
+            friend::note_confirmation(tx, user.id, word.told_time).await?;
             let matter = Matter { attempt, user: &user, since: word.told_time };
             decision::by_matching(tx, &BY_RULE, now, matter).await?;
-            end_if_unlinked_since(tx, now, &user, word.told_time).await?;
         }
     }
-    Ok(())
-}
-
-/// The LINE user may have ended the link after confirming it, and that may have come here first.
-async fn end_if_unlinked_since(
-    tx: &mut TenantTx,
-    now: Timestamp,
-    user: &StoredLineUser,
-    told_time: Timestamp,
-) -> Result<(), ChangeError> {
-    let Some(unlinked) = friend::unlink_time(tx, user.id).await?.filter(|unlinked| *unlinked > told_time) else {
-        return Ok(());
-    };
-    if let Some(link) = link::of_friend(tx, user.id).await?.filter(|link| link.stored.create_time <= unlinked) {
-        ledger::end(tx, &BY_RULE, now, link, (unlinked, LinkEndCause::LineUser, None)).await?;
-    }
-    Ok(())
+    Ok(true)
 }
 
 fn pending(attempt: &StoredAttempt) -> Pending {

@@ -1,15 +1,17 @@
 //! An attempt is decided: what the rules look at is looked up, and what they say is done.
 
+use std::collections::BTreeSet;
+
 use chassis::audit::Actor;
 use chassis::failpoint;
 use chassis::postgres::TenantTx;
 use contracts::events::v1::identity_event::Body;
 use identity_linking_core::account::AccountState;
-use identity_linking_core::link::LinkOrigin;
+use identity_linking_core::link::{LinkEndCause, LinkOrigin};
 use identity_linking_core::matching::{
     Action, Candidate, Case, Decision, Linked, Outcome, OwnRecord, Refusal, Suspicion, decide,
 };
-use identity_linking_core::{Customer, NameKeys, PersonName, Phone, PhoneKind};
+use identity_linking_core::{Customer, NameKeys, Phone, PhoneKind};
 use kernel::{CustomerId, DuplicateSuspicionId, Timestamp};
 use serde_json::json;
 
@@ -21,7 +23,7 @@ use crate::postgres::customer::StoredCustomer;
 use crate::postgres::duplicate::StoredSuspicion;
 use crate::postgres::friend::StoredLineUser;
 use crate::postgres::link_attempt::{DecidedAs, StoredAttempt};
-use crate::postgres::{Stored, account, attempt_count, customer, duplicate, link, link_attempt, link_policy};
+use crate::postgres::{Stored, account, attempt_count, customer, duplicate, friend, link, link_attempt, link_policy};
 use crate::replica;
 
 /// What is decided about, and since when a link counts.
@@ -35,7 +37,8 @@ pub(crate) struct Matter<'a> {
     pub(crate) since: Timestamp,
 }
 
-/// Decides an attempt whose LINE user LINE has confirmed.
+/// Decides an attempt whose LINE user LINE has confirmed, as it comes: not for an account that is not connected (F-04), and not
+/// where too many came.
 pub(crate) async fn by_matching(
     tx: &mut TenantTx,
     actor: &Actor,
@@ -44,20 +47,60 @@ pub(crate) async fn by_matching(
 ) -> Result<StoredAttempt, ChangeError> {
     let attempt = &matter.attempt;
     if attempt.limited {
-        return settle(tx, actor, now, matter, None, &Decision::refused(Refusal::RateLimited)).await;
+        return by_refusal(tx, actor, now, matter.attempt, Refusal::RateLimited).await;
     }
     if account::state(tx, attempt.account, false).await? != Some(AccountState::Connected) {
-        return settle(tx, actor, now, matter, None, &Decision::refused(Refusal::AccountNotConnected)).await;
+        return by_refusal(tx, actor, now, matter.attempt, Refusal::AccountNotConnected).await;
     }
-    let case = look(tx, attempt, matter.user).await?;
+    let mut case = look(tx, attempt, matter.user).await?;
     let aimed_at: Vec<CustomerId> = case.on_whole_key().map(|candidate| candidate.customer).collect();
-    let decision = if !aimed_at.is_empty() && attempt_count::at_customers(tx, &aimed_at, now).await?.is_full() {
-        Decision::refused(Refusal::RateLimited)
-    } else {
-        decide(&case)
-    };
+    if !aimed_at.is_empty() && attempt_count::at_customers(tx, &aimed_at, now).await?.is_full() {
+        case = case.tried_too_often();
+    }
+    by_case(tx, actor, now, matter, case).await
+}
+
+/// Decides an attempt again, for staff: nobody counts how often they look.
+pub(crate) async fn again(
+    tx: &mut TenantTx,
+    actor: &Actor,
+    now: Timestamp,
+    matter: Matter<'_>,
+) -> Result<StoredAttempt, ChangeError> {
+    let case = look(tx, &matter.attempt, matter.user).await?;
+    by_case(tx, actor, now, matter, case).await
+}
+
+async fn by_case(
+    tx: &mut TenantTx,
+    actor: &Actor,
+    now: Timestamp,
+    matter: Matter<'_>,
+    case: Case,
+) -> Result<StoredAttempt, ChangeError> {
+    let decision = decide(&case);
     failpoint::reached("identity.link.decided");
-    settle(tx, actor, now, matter, Some(case), &decision).await
+    let (user, since) = (matter.user, matter.since);
+    let decided = settle(tx, actor, now, matter, case, &decision).await?;
+    end_if_unlinked_since(tx, actor, now, user, since).await?;
+    Ok(decided)
+}
+
+/// The LINE user may have ended the link after what began it, and that may have come here first.
+async fn end_if_unlinked_since(
+    tx: &mut TenantTx,
+    actor: &Actor,
+    now: Timestamp,
+    user: &StoredLineUser,
+    since: Timestamp,
+) -> Result<(), ChangeError> {
+    let Some(unlinked) = friend::wishes(tx, user.id).await?.unlinked.filter(|unlinked| *unlinked > since) else {
+        return Ok(());
+    };
+    if let Some(link) = link::of_friend(tx, user.id).await?.filter(|link| link.stored.create_time <= unlinked) {
+        ledger::end(tx, actor, now, link, (unlinked, LinkEndCause::LineUser, None)).await?;
+    }
+    Ok(())
 }
 
 /// Refuses an attempt before anything is compared.
@@ -71,16 +114,31 @@ pub(crate) async fn by_refusal(
     record(tx, actor, now, attempt, &Decision::refused(refusal), None).await
 }
 
-/// All that the rules look at.
+/// All that the rules look at. The keys of what was typed are locked first, then every customer that the decision may change, and
+/// only then is anything read that it depends on: whoever else links one of them has done so before, or does it after.
 async fn look(tx: &mut TenantTx, attempt: &StoredAttempt, user: &StoredLineUser) -> Result<Case, ChangeError> {
     let policy = link_policy::find(tx).await?.value;
-    let linked = match link::of_friend(tx, user.id).await? {
-        Some(link) => {
-            let linked = customer::find(tx, link.stored.value.customer).await?.ok_or(sqlx::Error::RowNotFound)?;
-            Some(Linked { customer: linked.stored.id, provisional: linked.stored.value.provisional })
+    let mobile = attempt.mobile.clone().filter(|_| attempt.method.compares_mobile());
+    let typed = attempt.name.as_ref().map(|name| Typed { name: NameKeys::of(name), mobile });
+    let near = match &typed {
+        Some(typed) => {
+            candidate::lock_keys(tx, typed).await?;
+            candidate::near(tx, typed).await?
         }
-        None => None,
+        None => Vec::new(),
     };
+    let compared = compare(tx, &near, typed.as_ref(), user).await?;
+    let is_whole = |one: &&Candidate| attempt.method.is_whole_key(one.name, one.has_mobile);
+    let mut at_stake: Vec<CustomerId> = compared.iter().filter(is_whole).map(|one| one.customer).collect();
+    at_stake.extend(link::of_friend(tx, user.id).await?.map(|link| link.stored.value.customer));
+    at_stake.extend(attempt.own_customer);
+    let candidates = if at_stake.is_empty() {
+        compared
+    } else {
+        candidate::lock(tx, &at_stake).await?;
+        compare(tx, &near, typed.as_ref(), user).await?
+    };
+    let linked = standing(tx, user).await?;
     let own = match attempt.own_customer {
         Some(own) => {
             let linked = link::of_customer(tx, own, user.provider).await?;
@@ -89,36 +147,28 @@ async fn look(tx: &mut TenantTx, attempt: &StoredAttempt, user: &StoredLineUser)
         }
         None => None,
     };
-    let found = match &attempt.name {
-        Some(name) => compare(tx, attempt, name, user).await?,
-        None => Vec::new(),
-    };
-    Ok(Case::new(attempt.method, policy.on_no_match, linked, own, found))
+    Ok(Case::new(attempt.method, policy.on_no_match, linked, own, candidates))
 }
 
-/// The customers that are like what was typed. Those on the whole key are locked, and then looked at as they stand: whoever else
-/// links one of them has done so before or does it after.
 async fn compare(
     tx: &mut TenantTx,
-    attempt: &StoredAttempt,
-    name: &PersonName,
+    near: &[CustomerId],
+    typed: Option<&Typed>,
     user: &StoredLineUser,
-) -> Result<Vec<Candidate>, ChangeError> {
-    let mobile = attempt.mobile.clone().filter(|_| attempt.method.compares_mobile());
-    let typed = Typed { name: NameKeys::of(name), mobile };
-    candidate::lock_keys(tx, &typed).await?;
-    let near = candidate::near(tx, &typed).await?;
-    if near.is_empty() {
-        return Ok(Vec::new());
+) -> Result<Vec<Candidate>, sqlx::Error> {
+    match typed {
+        Some(typed) if !near.is_empty() => candidate::compare(tx, near, typed, user.provider, user.id).await,
+        _ => Ok(Vec::new()),
     }
-    let found = candidate::compare(tx, &near, &typed, user.provider, user.id).await?;
-    let is_whole = |one: &&Candidate| attempt.method.is_whole_key(one.name, one.has_mobile);
-    let whole: Vec<CustomerId> = found.iter().filter(is_whole).map(|one| one.customer).collect();
-    if whole.is_empty() {
-        return Ok(found);
-    }
-    candidate::lock(tx, &whole).await?;
-    Ok(candidate::compare(tx, &near, &typed, user.provider, user.id).await?)
+}
+
+/// The customer a LINE user is linked to, as the rules want it. The user is locked, and the customer where it matters.
+pub(crate) async fn standing(tx: &mut TenantTx, user: &StoredLineUser) -> Result<Option<Linked>, ChangeError> {
+    let Some(link) = link::of_friend(tx, user.id).await? else { return Ok(None) };
+    let customer = link.stored.value.customer;
+    let kept = customer::find(tx, customer).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let is_alone = link::of_customers(tx, &[customer]).await?.len() == 1;
+    Ok(Some(Linked { customer, provisional: kept.stored.value.provisional && is_alone }))
 }
 
 /// Does what was decided.
@@ -127,7 +177,7 @@ async fn settle(
     actor: &Actor,
     now: Timestamp,
     matter: Matter<'_>,
-    case: Option<Case>,
+    case: Case,
     decision: &Decision,
 ) -> Result<StoredAttempt, ChangeError> {
     let Matter { mut attempt, user, since } = matter;
@@ -140,7 +190,7 @@ async fn settle(
         note: None,
         since,
     };
-    let linked = case.as_ref().and_then(Case::linked).map(|linked| linked.customer);
+    let linked = case.linked().map(|linked| linked.customer);
     let customer = match decision.action {
         Action::Nothing | Action::Hold => linked.filter(|_| decision.outcome == Outcome::AlreadyLinked),
         Action::Link { customer, assurance } => {
@@ -170,7 +220,7 @@ async fn settle(
     for suspicion in &decision.suspicions {
         suspect(tx, now, &attempt, suspicion).await?;
     }
-    record(tx, actor, now, attempt, decision, case).await
+    record(tx, actor, now, attempt, decision, Some(case)).await
 }
 
 /// Makes a customer of what was typed, provisional unless staff said so, with the organization that the account's friends belong to.
@@ -233,12 +283,13 @@ async fn record(
     decision: &Decision,
     case: Option<Case>,
 ) -> Result<StoredAttempt, ChangeError> {
-    let candidates: Vec<CustomerId> = case.iter().flat_map(Case::candidates).map(|one| one.customer).collect();
+    let looked_at = case.iter().flat_map(Case::candidates).map(|one| one.customer);
+    let candidates: BTreeSet<CustomerId> = looked_at.chain(attempt.customer).chain(attempt.own_customer).collect();
     attempt.version += 1;
     attempt.decided = Some(DecidedAs { time: now, outcome: decision.outcome, reason: decision.reason });
     attempt.facts = case;
     link_attempt::update(tx, &attempt).await?;
-    link_attempt::put_candidates(tx, attempt.id, &candidates, now).await?;
+    link_attempt::put_customers(tx, &attempt, candidates, now).await?;
     let (outcome, reason) = (decision.outcome.as_str(), decision.reason.as_str());
     let labels = [("method", attempt.method.as_str()), ("outcome", outcome), ("reason", reason)];
     metrics::counter!("tsunagi_identity_link_attempts_total", &labels).increment(1);

@@ -2,6 +2,7 @@
 
 use chassis::audit::Actor;
 use chassis::postgres::TenantTx;
+use identity_linking_core::account::AccountState;
 use identity_linking_core::link::Card;
 use identity_linking_core::matching::{LinkMethod, OnFirstMessage};
 use identity_linking_core::{NamePart, PersonName};
@@ -14,7 +15,7 @@ use super::decision::{self, Matter};
 use crate::change::ChangeError;
 use crate::postgres::friend::StoredLineUser;
 use crate::postgres::link_attempt::{StoredAttempt, Traces};
-use crate::postgres::{first_message, friend, link, link_attempt, link_policy};
+use crate::postgres::{account, first_message, friend, link, link_attempt, link_policy, profile_request};
 
 /// The name of a customer whose LINE name nobody can read.
 const NAMELESS: &str = "LINEの友だち";
@@ -30,26 +31,48 @@ pub(crate) async fn take(
     done: Done<'_>,
     user: &UserId,
 ) -> Result<(), ChangeError> {
-    let policy = link_policy::find(tx).await?.value.on_first_message;
-    if policy == OnFirstMessage::Ignore {
-        return Ok(());
+    match link_policy::find(tx).await?.value.on_first_message {
+        OnFirstMessage::Ignore => Ok(()),
+        OnFirstMessage::AskToLink if !acts::may_answer(tx, done, now).await? => Ok(()),
+        OnFirstMessage::AskToLink => {
+            if let Some(user) = first(tx, done, user, false).await? {
+                acts::card(desk, tx, now, done, &user.line_user_id, (Card::Link, LinkMethod::LinkForm)).await?;
+            }
+            Ok(())
+        }
+        // Before LINE confirmed the account nobody is registered (F-04); that a message is old is no matter.
+        OnFirstMessage::Register if !is_connected(tx, done.account).await? => Ok(()),
+        OnFirstMessage::Register => {
+            let Some(user) = first(tx, done, user, true).await? else { return Ok(()) };
+            if user.profile.display_name.is_some() {
+                return register(tx, now, &user).await;
+            }
+            // The name comes with the profile, or it is known then that nobody can read it.
+            profile_request::put(tx, user.id, done.account).await?;
+            Ok(())
+        }
     }
+}
+
+/// The LINE user, locked, where this is the first message of somebody nobody is linked to, and who did not end a link before it:
+/// whoever did is neither asked nor registered.
+async fn first(
+    tx: &mut TenantTx,
+    done: Done<'_>,
+    user: &UserId,
+    registers: bool,
+) -> Result<Option<StoredLineUser>, ChangeError> {
     let user = friend::lock(tx, friend::id_of(done.provider, user)).await?.ok_or(sqlx::Error::RowNotFound)?;
-    if link::of_friend(tx, user.id).await?.is_some() {
-        return Ok(());
+    let ended = friend::wishes(tx, user.id).await?.unlinked.is_some_and(|unlinked| unlinked <= done.occur_time);
+    if ended || link::of_friend(tx, user.id).await?.is_some() {
+        return Ok(None);
     }
-    let registers = policy == OnFirstMessage::Register;
-    if !first_message::note(tx, done.account, user.id, done.occur_time, registers).await? {
-        return Ok(());
-    }
-    if !registers {
-        return acts::card(desk, tx, now, done, &user.line_user_id, (Card::Link, LinkMethod::LinkForm)).await;
-    }
-    // Otherwise the name comes with the profile, which is asked for from the first sight on.
-    if user.profile.display_name.is_some() {
-        register(tx, now, &user).await?;
-    }
-    Ok(())
+    let is_first = first_message::note(tx, done.account, user.id, done.occur_time, registers).await?;
+    Ok(is_first.then_some(user))
+}
+
+async fn is_connected(tx: &mut TenantTx, account: AccountId) -> Result<bool, sqlx::Error> {
+    Ok(account::state(tx, account, false).await? == Some(AccountState::Connected))
 }
 
 /// Registers a LINE user, locked, whose first message waits for it: by the name shown on LINE, where there is one.

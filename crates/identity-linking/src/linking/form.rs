@@ -8,7 +8,6 @@ use identity_linking_core::inquiry::{InquiryText, LONGEST_INQUIRY};
 use identity_linking_core::link::{FormToken, FormTokenState, IssuedFormToken, RateScope};
 use identity_linking_core::matching::{LinkMethod, Refusal};
 use identity_linking_core::{CallingRegion, MobileNumber, NamePart, PersonName};
-use tonic::Code;
 use url::Url;
 
 use super::Desk;
@@ -173,15 +172,13 @@ async fn take(desk: &Desk, token: &FormToken, entry: &Entry, client: IpAddr) -> 
     let user = friend::find(&mut tx, issued.friend).await?.ok_or(sqlx::Error::RowNotFound)?;
     tx.rollback().await?;
     // LINE is asked outside of any transaction. Should the rest fail, its token is left unused.
-    let link_token = match submission::link_token(desk, token.tenant(), &issued, &user.line_user_id).await {
+    let link_token = match submission::link_token(desk, token.tenant(), issued.account, &user.line_user_id).await {
         Ok(link_token) => link_token,
-        Err(status) if status.code() == Code::Unavailable || status.code() == Code::DeadlineExceeded => {
-            return Ok(Submitted::Away);
-        }
+        Err(status) if submission::is_away(&status) => return Ok(Submitted::Away),
         Err(status) => {
             tracing::info!(code = ?status.code(), account = %issued.account, "LINE issues no link token");
             let tx = desk.registry.database.tenant(token.tenant()).await?;
-            return gone(tx, desk, &issued, claim, Refusal::AccountNotConnected).await;
+            return gone(tx, desk, &issued, claim, submission::refused_by_line(&status)).await;
         }
     };
     let mut tx = desk.registry.database.tenant(token.tenant()).await?;

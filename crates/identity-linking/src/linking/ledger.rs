@@ -9,9 +9,10 @@ use kernel::{CustomerId, LinkAttemptId, LinkId, Timestamp};
 use serde_json::json;
 
 use crate::change::{self, ChangeError, Subject};
+use crate::postgres::customer::StoredCustomer;
 use crate::postgres::friend::StoredLineUser;
 use crate::postgres::link::{self, StoredLink};
-use crate::postgres::{Stored, friend};
+use crate::postgres::{Stored, customer, friend, takeover};
 use crate::replica;
 
 /// A link that is to begin.
@@ -59,11 +60,26 @@ pub(crate) async fn end(
     of: StoredLink,
     (time, cause, note): (Timestamp, LinkEndCause, Option<Note>),
 ) -> Result<Stored<LinkId, Link>, ChangeError> {
+    // Whoever asked to take this very link over asks for nothing any more.
+    takeover::obsolete(tx, of.stored.id, now).await?;
     let value = of.stored.value.clone().ended(time, cause, note);
     keep(tx, actor, "link.end", now, of.stored.changed(value)).await
 }
 
-/// Has staff vouch for a link.
+/// Notes that staff, or an activity, touched a customer, locked: it is not provisional any more (D-9), and nothing absorbs it.
+pub(crate) async fn touch(tx: &mut TenantTx, actor: &Actor, now: Timestamp, id: CustomerId) -> Result<(), ChangeError> {
+    let found = customer::find(tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
+    if !found.stored.value.provisional {
+        return Ok(());
+    }
+    let value = found.stored.value.clone().touched();
+    let kept = StoredCustomer { stored: found.stored.changed(value), update_time: now, ..found };
+    customer::update(tx, &kept).await?;
+    let subject = Subject { kind: "customer", id: id.uuid(), version: kept.stored.version };
+    change::record(tx, actor, "customer.touch", subject, now, Body::Customer(replica::customer(&kept))).await
+}
+
+/// Has staff vouch for a link, and so for its customer; both locked.
 pub(crate) async fn confirm(
     tx: &mut TenantTx,
     actor: &Actor,
@@ -71,6 +87,7 @@ pub(crate) async fn confirm(
     of: StoredLink,
     note: Note,
 ) -> Result<Stored<LinkId, Link>, ChangeError> {
+    touch(tx, actor, now, of.stored.value.customer).await?;
     let value = of.stored.value.clone().confirmed(note);
     keep(tx, actor, "link.confirm", now, of.stored.changed(value)).await
 }

@@ -4,6 +4,7 @@ use chassis::audit::Actor;
 use chassis::postgres::TenantTx;
 use contracts::events::v1::identity_event::Body;
 use identity_linking_core::link::{LinkEndCause, LinkOrigin, Note};
+use identity_linking_core::matching::Way;
 use kernel::{CustomerId, MergeId, Timestamp};
 use serde_json::json;
 
@@ -17,8 +18,8 @@ use crate::replica;
 /// Why a merge is not undone.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UndoError {
-    /// It was undone before, or the link it moved is another by now.
-    #[error("the merge was undone, or what it joined changed since")]
+    /// It was undone before, or the LINE user is linked elsewhere by now.
+    #[error("the merge was undone, or the LINE user is linked elsewhere")]
     NotUndoable,
     /// It could not be done now.
     #[error(transparent)]
@@ -31,8 +32,27 @@ impl From<sqlx::Error> for UndoError {
     }
 }
 
+/// Begins a link with a customer somebody chose, as [`way_to`](identity_linking_core::matching::way_to) says it is done. Both customers
+/// are locked.
+pub(crate) async fn begin_or_absorb(
+    tx: &mut TenantTx,
+    actor: &Actor,
+    now: Timestamp,
+    way: Way,
+    begin: Begin<'_>,
+) -> Result<(), ChangeError> {
+    match way {
+        Way::Begin => {
+            ledger::begin(tx, actor, now, begin).await?;
+            Ok(())
+        }
+        Way::Absorb(absorbed) => absorb(tx, actor, now, absorbed, begin).await,
+        Way::Already | Way::Bound => Ok(()),
+    }
+}
+
 /// Has the customer of `begin` absorb a provisional one: the link moves, and nothing is copied, so that nothing is overwritten
-/// (F-02). The LINE user is locked.
+/// (F-02). The LINE user and both customers are locked.
 pub(crate) async fn absorb(
     tx: &mut TenantTx,
     actor: &Actor,
@@ -41,9 +61,6 @@ pub(crate) async fn absorb(
     begin: Begin<'_>,
 ) -> Result<(), ChangeError> {
     let survivor = begin.customer;
-    let mut both = [survivor, absorbed];
-    both.sort_unstable();
-    candidate::lock(tx, &both).await?;
     let old = link::of_friend(tx, begin.user.id).await?.ok_or(sqlx::Error::RowNotFound)?;
     let (ended_link, since) = (old.stored.id, begin.since);
     let attempt = begin.attempt.ok_or(sqlx::Error::RowNotFound)?;
@@ -69,25 +86,29 @@ pub(crate) async fn undo(
     let moved = link::find(tx, found.new_link).await?.ok_or(sqlx::Error::RowNotFound)?.link;
     let before = link::find(tx, found.ended_link).await?.ok_or(sqlx::Error::RowNotFound)?.link;
     let user = friend::lock(tx, moved.stored.value.friend).await?.ok_or(sqlx::Error::RowNotFound)?;
-    let mut both = [found.survivor, found.absorbed];
-    both.sort_unstable();
-    candidate::lock(tx, &both).await?;
+    candidate::lock(tx, &[found.survivor, found.absorbed]).await?;
     // Looked at again under the lock: somebody else may have been first.
     let mut kept = merge::find(tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
-    let current = link::of_friend(tx, user.id).await?.filter(|link| link.stored.id == kept.new_link);
-    let Some(current) = current.filter(|_| kept.undo_time.is_none()) else { return Err(UndoError::NotUndoable) };
+    let current = link::of_friend(tx, user.id).await?;
+    let is_elsewhere = current.as_ref().is_some_and(|link| link.stored.id != kept.new_link);
+    if is_elsewhere || kept.undo_time.is_some() {
+        return Err(UndoError::NotUndoable);
+    }
     point(tx, actor, now, kept.absorbed, None).await?;
-    ledger::end(tx, actor, now, current, (now, LinkEndCause::Merge, Some(note.clone()))).await?;
-    let begin = Begin {
-        customer: kept.absorbed,
-        user: &user,
-        assurance: before.stored.value.assurance,
-        origin: LinkOrigin::Merge,
-        attempt: before.attempt,
-        note: Some(note.clone()),
-        since: now,
-    };
-    ledger::begin(tx, actor, now, begin).await?;
+    // A link that ended meanwhile does not come back.
+    if let Some(current) = current {
+        ledger::end(tx, actor, now, current, (now, LinkEndCause::Merge, Some(note.clone()))).await?;
+        let begin = Begin {
+            customer: kept.absorbed,
+            user: &user,
+            assurance: before.stored.value.assurance,
+            origin: LinkOrigin::Merge,
+            attempt: before.attempt,
+            note: Some(note.clone()),
+            since: now,
+        };
+        ledger::begin(tx, actor, now, begin).await?;
+    }
     kept.undo_time = Some(now);
     kept.note = Some(note);
     merge::undo(tx, &kept).await?;

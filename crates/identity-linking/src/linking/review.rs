@@ -1,18 +1,22 @@
 //! The review queue: held attempts, decided again by what is known now, or settled by staff.
 
+use std::collections::BTreeSet;
+
 use chassis::audit::Actor;
 use chassis::postgres::TenantTx;
+use identity_linking_core::account::AccountState;
 use identity_linking_core::link::{LinkOrigin, Note};
-use identity_linking_core::matching::{Assurance, Outcome, Reason};
+use identity_linking_core::matching::{Assurance, Case, Outcome, Reason, Way, way_to};
 use kernel::{CustomerId, LinkAttemptId, StaffId, Timestamp};
 use serde_json::json;
 
 use super::decision::{self, Matter};
 use super::ledger::{self, Begin};
+use super::merge;
 use crate::change::{self, ChangeError, Subject};
 use crate::postgres::friend::StoredLineUser;
 use crate::postgres::link_attempt::{DecidedAs, Review, StoredAttempt};
-use crate::postgres::{candidate, customer, friend, link, link_attempt};
+use crate::postgres::{account, candidate, customer, friend, link, link_attempt};
 
 /// What staff say a held attempt is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +49,12 @@ pub(crate) enum ReviewError {
     /// It is not held, or it was settled.
     #[error("the attempt does not wait for review")]
     NotHeld,
+    /// The LINE user ended a link since.
+    #[error("the LINE user ended a link since")]
+    Withdrawn,
+    /// The official account is not connected.
+    #[error("the official account is not connected")]
+    AccountNotConnected,
     /// It changed since it was read.
     #[error("the attempt changed")]
     Changed,
@@ -77,7 +87,11 @@ pub(crate) async fn reconsider(
     is_current: impl FnOnce(i64) -> bool,
 ) -> Result<StoredAttempt, ReviewError> {
     let (attempt, user) = held(tx, id, is_current).await?;
-    Ok(decision::by_matching(tx, actor, now, Matter { attempt, user: &user, since: now }).await?)
+    still_wanted(tx, &attempt).await?;
+    if account::state(tx, attempt.account, false).await? != Some(AccountState::Connected) {
+        return Err(ReviewError::AccountNotConnected);
+    }
+    Ok(decision::again(tx, actor, now, Matter { attempt, user: &user, since: now }).await?)
 }
 
 /// Settles a held attempt.
@@ -92,23 +106,23 @@ pub(crate) async fn resolve(
     let (mut attempt, user) = held(tx, id, is_current).await?;
     let decided = attempt.decided.ok_or(ReviewError::NotHeld)?;
     let Reviewer { actor, staff, note } = reviewer;
-    let (outcome, reason, customer) = match resolution {
-        Resolution::Nothing => (Outcome::Refused, decided.reason, None),
-        Resolution::New => {
-            free(tx, &user).await?;
-            let customer = match attempt.own_customer {
-                Some(own) => chosen(tx, own, &user).await?,
-                None => decision::create(tx, actor, now, &attempt, false).await?,
-            };
-            (Outcome::CreatedNew, decided.reason, Some((customer, LinkOrigin::Created)))
+    let chosen = match resolution {
+        Resolution::Nothing => None,
+        Resolution::New if attempt.own_customer.is_none() => {
+            Some((decision::create(tx, actor, now, &attempt, false).await?, LinkOrigin::Created))
         }
-        Resolution::Customer(customer) => {
-            free(tx, &user).await?;
-            let customer = chosen(tx, customer, &user).await?;
-            (Outcome::Linked, Reason::None, Some((customer, LinkOrigin::Staff)))
-        }
+        Resolution::New => attempt.own_customer.map(|own| (own, LinkOrigin::Created)),
+        Resolution::Customer(customer) => Some((customer, LinkOrigin::Staff)),
     };
-    if let Some((customer, origin)) = customer {
+    let (outcome, reason) = match resolution {
+        Resolution::Nothing => (Outcome::Refused, decided.reason),
+        Resolution::New => (Outcome::CreatedNew, decided.reason),
+        Resolution::Customer(_) => (Outcome::Linked, Reason::None),
+    };
+    if let Some((customer, origin)) = chosen {
+        still_wanted(tx, &attempt).await?;
+        let way = way(tx, customer, &user).await?;
+        ledger::touch(tx, actor, now, customer).await?;
         let begin = Begin {
             customer,
             user: &user,
@@ -118,13 +132,16 @@ pub(crate) async fn resolve(
             note: Some(note.clone()),
             since: now,
         };
-        ledger::begin(tx, actor, now, begin).await?;
+        merge::begin_or_absorb(tx, actor, now, way, begin).await?;
         attempt.customer = Some(customer);
     }
     attempt.version += 1;
     attempt.decided = Some(DecidedAs { time: now, outcome, reason });
     attempt.review = Some(Review { time: now, staff, note: Some(note) });
     link_attempt::update(tx, &attempt).await?;
+    let looked_at = attempt.facts.iter().flat_map(Case::candidates).map(|one| one.customer);
+    let about: BTreeSet<CustomerId> = looked_at.chain(attempt.customer).chain(attempt.own_customer).collect();
+    link_attempt::put_customers(tx, &attempt, about, now).await?;
     let subject = Subject { kind: "link_attempt", id: id.uuid(), version: attempt.version };
     let detail = json!({ "outcome": outcome.as_str(), "reason": reason.as_str(), "customer": attempt.customer });
     change::note(tx, actor, "link_attempt.resolve", subject, detail).await?;
@@ -149,23 +166,25 @@ async fn held(
     Ok((attempt, user))
 }
 
-/// The LINE user must be linked to nobody.
-async fn free(tx: &mut TenantTx, user: &StoredLineUser) -> Result<(), ReviewError> {
-    match link::of_friend(tx, user.id).await? {
-        Some(_) => Err(ReviewError::LineUserHasOtherCustomer),
-        None => Ok(()),
-    }
+/// Whoever ended a link after trying does not want this one any more.
+async fn still_wanted(tx: &mut TenantTx, attempt: &StoredAttempt) -> Result<(), ReviewError> {
+    let wishes = friend::wishes(tx, attempt.friend).await?;
+    if wishes.unlinked_since(attempt.submit_time) { Err(ReviewError::Withdrawn) } else { Ok(()) }
 }
 
-/// The customer staff chose, locked, who must be linked to no LINE user of the provider.
-async fn chosen(tx: &mut TenantTx, id: CustomerId, user: &StoredLineUser) -> Result<CustomerId, ReviewError> {
-    candidate::lock(tx, &[id]).await?;
-    let customer = customer::find(tx, id).await?.ok_or(ReviewError::NoCustomer)?;
+/// What it takes to link the LINE user to the customer staff chose; the customers are locked.
+async fn way(tx: &mut TenantTx, chosen: CustomerId, user: &StoredLineUser) -> Result<Way, ReviewError> {
+    let own = link::of_friend(tx, user.id).await?.map(|link| link.stored.value.customer);
+    let at_stake: Vec<CustomerId> = own.into_iter().chain([chosen]).collect();
+    candidate::lock(tx, &at_stake).await?;
+    let customer = customer::find(tx, chosen).await?.ok_or(ReviewError::NoCustomer)?;
     if customer.merged_into.is_some() {
         return Err(ReviewError::CustomerAbsorbed);
     }
-    match link::of_customer(tx, id, user.provider).await? {
-        Some(_) => Err(ReviewError::CustomerHasOtherLineUser),
-        None => Ok(id),
+    let way = way_to(decision::standing(tx, user).await?, chosen);
+    let other = link::of_customer(tx, chosen, user.provider).await?;
+    if other.is_some_and(|link| link.stored.value.friend != user.id) {
+        return Err(ReviewError::CustomerHasOtherLineUser);
     }
+    if way == Way::Bound { Err(ReviewError::LineUserHasOtherCustomer) } else { Ok(way) }
 }

@@ -1,5 +1,5 @@
 //! What was typed into a form page, ours or an internal service's: kept as an attempt that waits for LINE's word. Nothing is compared
-//! here, so that nothing in the answer, nor the time it takes, depends on who is on record.
+//! with what is on record here, so that nothing in the answer, nor the time it takes, depends on it.
 
 use chassis::failpoint;
 use chassis::postgres::TenantTx;
@@ -8,15 +8,16 @@ use identity_linking_core::inquiry::{Inquiry, InquiryState, InquiryText};
 use identity_linking_core::link::{CONFIRMED_WITHIN, FormToken, IssuedFormToken, Nonce};
 use identity_linking_core::matching::{Outcome, Refusal};
 use identity_linking_core::{Line, MobileNumber, PersonName};
-use kernel::{ActivityId, CustomerId, InquiryId, LinkAttemptId, Timestamp};
+use kernel::{AccountId, ActivityId, CustomerId, InquiryId, LinkAttemptId, TenantId, Timestamp};
 use line_types::id::UserId;
+use tonic::Code;
 use url::Url;
 
 use super::Desk;
 use crate::change::{self, ChangeError, Subject};
 use crate::postgres::friend::StoredLineUser;
 use crate::postgres::link_attempt::{DecidedAs, StoredAttempt, Traces};
-use crate::postgres::{Stored, attempt_count, form_token, friend, inquiry, link_attempt};
+use crate::postgres::{Stored, attempt_count, first_message, form_token, friend, inquiry, link_attempt};
 use crate::replica;
 
 /// What somebody typed.
@@ -51,9 +52,17 @@ pub(crate) async fn place(
     link_token: &str,
 ) -> Result<Placed, ChangeError> {
     form_token::mark_used(tx, token, now).await?;
-    let limited = attempt_count::of_line_user(tx, issued.friend, now).await?.is_full()
+    // Locked, so that attempts of one LINE user are counted one after the other.
+    let user = friend::lock(tx, issued.friend).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let from_address = match &claim.address {
+        Some(address) => attempt_count::from_address(tx, address, now).await?.is_full(),
+        None => false,
+    };
+    let limited = from_address
+        || attempt_count::of_line_user(tx, issued.friend, now).await?.is_full()
         || attempt_count::of_account(tx, issued.account, now).await?.is_full();
-    let user = friend::find(tx, issued.friend).await?.ok_or(sqlx::Error::RowNotFound)?;
+    // Whoever tried is not asked to by a first message any more, whatever becomes of it: the card would tell.
+    first_message::note(tx, issued.account, issued.friend, now, false).await?;
     let inquiry = match &claim.inquiry {
         Some(text) => Some(keep_inquiry(tx, now, issued, &claim, text, &user).await?),
         None => None,
@@ -93,14 +102,28 @@ pub(crate) fn dialog(login: &Url, link_token: &str, nonce: &Nonce) -> Url {
 /// A token for LINE's dialog for the LINE user of a form; outside of any transaction.
 pub(crate) async fn link_token(
     desk: &Desk,
-    tenant: kernel::TenantId,
-    issued: &IssuedFormToken,
+    tenant: TenantId,
+    account: AccountId,
     user: &UserId,
 ) -> Result<String, tonic::Status> {
     failpoint::reached("identity.link.before_line");
-    let token = desk.gateway.link_token(tenant, issued.account, user).await;
+    let token = desk.gateway.link_token(tenant, account, user).await;
     failpoint::reached("identity.link.after_line");
     token
+}
+
+/// Why nothing can come of a claim where LINE issues no link token: the account's credential is not taken, or the LINE user is no
+/// friend any more, so that LINE would not confirm it.
+pub(crate) fn refused_by_line(status: &tonic::Status) -> Refusal {
+    match status.code() {
+        Code::FailedPrecondition => Refusal::AccountNotConnected,
+        _ => Refusal::NotConfirmedByLine,
+    }
+}
+
+/// Whether LINE, or the way there, is away: trying again can help.
+pub(crate) fn is_away(status: &tonic::Status) -> bool {
+    matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded)
 }
 
 fn attempt(now: Timestamp, issued: &IssuedFormToken, claim: &Claim) -> StoredAttempt {

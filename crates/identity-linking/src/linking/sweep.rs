@@ -38,14 +38,35 @@ pub(crate) fn spawn(host: &Host, registry: Registry) {
 
 async fn once(registry: &Registry) -> Result<(), ChangeError> {
     let now = registry.now();
-    for (tenant, id) in link_attempt::unheard(&registry.database, now, BATCH).await? {
-        give_up(registry, tenant, id).await?;
+    loop {
+        let unheard = link_attempt::unheard(&registry.database, now, BATCH).await?;
+        let mut done = 0;
+        for (tenant, id) in &unheard {
+            done += usize::from(carry_on(give_up(registry, *tenant, *id).await)?);
+        }
+        // One that cannot be done stays foremost, so a batch of nothing else ends it.
+        if done == 0 || i64::try_from(unheard.len()).unwrap_or(i64::MAX) < BATCH {
+            break;
+        }
     }
     for (tenant, id) in takeover::unanswered(&registry.database, now, BATCH).await? {
-        expire(registry, tenant, id).await?;
+        carry_on(expire(registry, tenant, id).await)?;
     }
     form_token::drop_ended(&registry.database, now - REMEMBERED, BATCH).await?;
     Ok(())
+}
+
+/// Whether it was done. What is wrong with one keeps no other from its end.
+fn carry_on(outcome: Result<(), ChangeError>) -> Result<bool, ChangeError> {
+    match outcome {
+        Ok(()) => Ok(true),
+        Err(error) if error.is_unavailable() => Err(error),
+        Err(error) => {
+            tracing::error!(error = %error, "something nobody waits for any longer cannot be ended");
+            metrics::counter!("tsunagi_identity_sweep_failures_total").increment(1);
+            Ok(false)
+        }
+    }
 }
 
 /// Refuses an attempt that LINE said nothing of. Should LINE's word still come, it counts.

@@ -5,11 +5,13 @@ use chassis::postgres::TenantTx;
 use identity_linking_core::link::{
     Answer, LinkEndCause, LinkOrigin, Note, TAKEOVER_OPEN_FOR, TakeoverState, taken_over,
 };
+use identity_linking_core::matching::{Way, way_to};
 use kernel::{CustomerId, FriendId, StaffId, TakeoverRequestId, Timestamp};
 use serde_json::json;
 
 use super::answer::{self, To};
 use super::ledger::{self, Begin};
+use super::{decision, merge};
 use crate::change::{self, ChangeError, Subject};
 use crate::postgres::friend::StoredLineUser;
 use crate::postgres::link_attempt::StoredAttempt;
@@ -70,7 +72,7 @@ pub(crate) async fn answered_by_line_user(
     }
     let actor = Actor::Service("identity-linking");
     if yes {
-        hand_over(tx, &actor, now, request, (TakeoverState::Confirmed, None, None)).await?;
+        hand_over(tx, &actor, now, request, (TakeoverState::Confirmed, None, None), told_time).await?;
     } else {
         settle(tx, &actor, now, request, (TakeoverState::Declined, None, None)).await?;
     }
@@ -80,30 +82,35 @@ pub(crate) async fn answered_by_line_user(
 /// Who settles a request, as what, and what they say.
 pub(crate) type Settlement = (TakeoverState, Option<StaffId>, Option<Note>);
 
-/// Hands a customer's link over to the LINE user who asks, both sides as they stand under their locks; where they are not any more
-/// as they were when it was asked, the request is obsolete. The request is locked and open.
+/// Hands a customer's link over to the LINE user who asks, since `since`, both sides as they stand under their locks; where they are
+/// not any more as they were when it was asked, the request is obsolete. The request is locked and open.
 pub(crate) async fn hand_over(
     tx: &mut TenantTx,
     actor: &Actor,
     now: Timestamp,
     request: StoredTakeover,
     (state, staff, note): Settlement,
+    since: Timestamp,
 ) -> Result<StoredTakeover, ChangeError> {
     let mut both = [request.linked, request.asking];
     both.sort_unstable();
     for one in both {
         friend::lock(tx, one).await?.ok_or(sqlx::Error::RowNotFound)?;
     }
-    candidate::lock(tx, &[request.customer]).await?;
     let asking = friend::find(tx, request.asking).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let own = link::of_friend(tx, request.asking).await?.map(|link| link.stored.value.customer);
+    let at_stake: Vec<CustomerId> = own.into_iter().chain([request.customer]).collect();
+    candidate::lock(tx, &at_stake).await?;
     let current = link::of_customer(tx, request.customer, asking.provider).await?;
     let current = current.filter(|link| link.stored.id == request.link);
-    let is_free = link::of_friend(tx, request.asking).await?.is_none();
-    let Some(current) = current.filter(|_| is_free) else {
+    let way = way_to(decision::standing(tx, &asking).await?, request.customer);
+    // Whoever ended a link after asking does not want this one any more.
+    let wants = !friend::wishes(tx, asking.id).await?.unlinked_since(request.create_time);
+    let Some(current) = current.filter(|_| wants && matches!(way, Way::Begin | Way::Absorb(_))) else {
         return settle(tx, actor, now, request, (TakeoverState::Obsolete, staff, note)).await;
     };
     let assurance = taken_over(request.assurance, current.stored.value.assurance, state);
-    ledger::end(tx, actor, now, current, (now, LinkEndCause::Takeover, note.clone())).await?;
+    ledger::end(tx, actor, now, current, (since, LinkEndCause::Takeover, note.clone())).await?;
     let begin = Begin {
         customer: request.customer,
         user: &asking,
@@ -111,9 +118,12 @@ pub(crate) async fn hand_over(
         origin: LinkOrigin::Takeover,
         attempt: Some(request.attempt),
         note: note.clone(),
-        since: now,
+        since,
     };
-    ledger::begin(tx, actor, now, begin).await?;
+    merge::begin_or_absorb(tx, actor, now, way, begin).await?;
+    if state == TakeoverState::Approved {
+        ledger::touch(tx, actor, now, request.customer).await?;
+    }
     settle(tx, actor, now, request, (state, staff, note)).await
 }
 

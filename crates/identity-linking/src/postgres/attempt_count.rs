@@ -4,11 +4,11 @@ use chassis::postgres::TenantTx;
 use identity_linking_core::link::{Counted, RateScope};
 use kernel::{AccountId, CustomerId, FriendId, Timestamp};
 
-/// Attempts of a LINE user.
+/// Attempts of a LINE user that LINE was to confirm: whoever holds a token that is used up uses up nobody's.
 pub(crate) async fn of_line_user(tx: &mut TenantTx, friend: FriendId, now: Timestamp) -> Result<Counted, sqlx::Error> {
     let number: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM (
-             SELECT FROM identity.link_attempt WHERE tenant_id = $1 AND friend_id = $2 AND submit_time > $3 LIMIT $4) a",
+             SELECT FROM identity.link_attempt WHERE tenant_id = $1 AND friend_id = $2 AND submit_time > $3 AND nonce_hash IS NOT NULL LIMIT $4) a",
     )
     .bind(tx.tenant().uuid())
     .bind(friend.uuid())
@@ -19,11 +19,11 @@ pub(crate) async fn of_line_user(tx: &mut TenantTx, friend: FriendId, now: Times
     Ok(counted(RateScope::LineUser, number))
 }
 
-/// Attempts by way of an account.
+/// Attempts by way of an account that LINE was to confirm.
 pub(crate) async fn of_account(tx: &mut TenantTx, account: AccountId, now: Timestamp) -> Result<Counted, sqlx::Error> {
     let number: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM (
-             SELECT FROM identity.link_attempt WHERE tenant_id = $1 AND account_id = $2 AND submit_time > $3 LIMIT $4) a",
+             SELECT FROM identity.link_attempt WHERE tenant_id = $1 AND account_id = $2 AND submit_time > $3 AND nonce_hash IS NOT NULL LIMIT $4) a",
     )
     .bind(tx.tenant().uuid())
     .bind(account.uuid())

@@ -36,13 +36,16 @@ fn stored(row: &PgRow) -> Result<StoredSuspicion, sqlx::Error> {
     })
 }
 
-/// Files a suspicion, unless the pair was suspected before: what staff dismissed does not come again.
+/// Files a suspicion, or adds what makes a pair look alike that is suspected; what staff dismissed does not come again.
 pub(crate) async fn file(tx: &mut TenantTx, suspicion: &StoredSuspicion) -> Result<bool, sqlx::Error> {
     let (one, other) = suspicion.pair;
     let filed = sqlx::query(
-        "INSERT INTO identity.duplicate_suspicion
+        "INSERT INTO identity.duplicate_suspicion AS s
              (tenant_id, duplicate_suspicion_id, customer_id, other_customer_id, signs, link_attempt_id, create_time)
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (tenant_id, customer_id, other_customer_id) DO UPDATE
+         SET signs = ARRAY (SELECT DISTINCT sign FROM unnest(s.signs || excluded.signs) AS u (sign) ORDER BY sign)
+         WHERE s.dismiss_time IS NULL AND NOT s.signs @> excluded.signs",
     )
     .bind(tx.tenant().uuid())
     .bind(suspicion.id.uuid())
@@ -94,11 +97,13 @@ pub(crate) async fn list(
 ) -> Result<Vec<StoredSuspicion>, sqlx::Error> {
     let (time, behind) = after.unzip();
     let rows = sqlx::query(
-        "SELECT * FROM identity.duplicate_suspicion
-         WHERE tenant_id = $1 AND ($2::uuid IS NULL OR customer_id = $2 OR other_customer_id = $2)
-             AND ($3 OR dismiss_time IS NULL)
-             AND (create_time, duplicate_suspicion_id) < (coalesce($4::timestamptz, 'infinity'), $5)
-         ORDER BY create_time DESC, duplicate_suspicion_id DESC LIMIT $6",
+        "SELECT d.* FROM identity.duplicate_suspicion d
+         WHERE d.tenant_id = $1 AND ($2::uuid IS NULL OR d.customer_id = $2 OR d.other_customer_id = $2)
+             AND ($3 OR d.dismiss_time IS NULL)
+             AND NOT EXISTS (SELECT FROM identity.customer c WHERE c.tenant_id = $1
+                 AND c.customer_id IN (d.customer_id, d.other_customer_id) AND c.merged_into IS NOT NULL)
+             AND (d.create_time, d.duplicate_suspicion_id) < (coalesce($4::timestamptz, 'infinity'), $5)
+         ORDER BY d.create_time DESC, d.duplicate_suspicion_id DESC LIMIT $6",
     )
     .bind(tx.tenant().uuid())
     .bind(customer.map(CustomerId::uuid))

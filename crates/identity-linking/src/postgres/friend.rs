@@ -145,13 +145,43 @@ pub(crate) async fn note_unlink(tx: &mut TenantTx, id: FriendId, time: Timestamp
     Ok(())
 }
 
-/// When a LINE user last ended a link.
-pub(crate) async fn unlink_time(tx: &mut TenantTx, id: FriendId) -> Result<Option<Timestamp>, sqlx::Error> {
-    sqlx::query_scalar("SELECT unlink_time FROM identity.line_user WHERE tenant_id = $1 AND friend_id = $2")
-        .bind(tx.tenant().uuid())
-        .bind(id.uuid())
-        .fetch_one(&mut **tx)
-        .await
+/// Notes that a LINE user confirmed a link, at a moment by LINE's clock. The user is locked.
+pub(crate) async fn note_confirmation(tx: &mut TenantTx, id: FriendId, time: Timestamp) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE identity.line_user SET confirm_time = greatest(confirm_time, $3) WHERE tenant_id = $1 AND friend_id = $2",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(id.uuid())
+    .bind(time)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// When a LINE user last confirmed a link, and last ended one, by LINE's clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wishes {
+    pub(crate) confirmed: Option<Timestamp>,
+    pub(crate) unlinked: Option<Timestamp>,
+}
+
+impl Wishes {
+    /// Whether the user ended what link there was after `time`.
+    pub(crate) fn unlinked_since(self, time: Timestamp) -> bool {
+        self.unlinked.is_some_and(|unlinked| unlinked > time)
+    }
+}
+
+/// What a LINE user last wished.
+pub(crate) async fn wishes(tx: &mut TenantTx, id: FriendId) -> Result<Wishes, sqlx::Error> {
+    let (confirmed, unlinked) = sqlx::query_as(
+        "SELECT confirm_time, unlink_time FROM identity.line_user WHERE tenant_id = $1 AND friend_id = $2",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(id.uuid())
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(Wishes { confirmed, unlinked })
 }
 
 /// At most `size` LINE users behind `after`, by ID.

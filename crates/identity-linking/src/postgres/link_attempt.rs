@@ -8,6 +8,7 @@ use kernel::{
     AccountId, ActivityId, CustomerId, FriendId, InquiryId, LinkAttemptId, StaffId, TakeoverRequestId, TenantId,
     Timestamp,
 };
+use serde_json::Value;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -108,7 +109,9 @@ fn stored(row: &PgRow) -> Result<StoredAttempt, sqlx::Error> {
         limited: row::get(row, "limited")?,
         heard: row::get(row, "heard")?,
         decided,
-        facts: row::get::<Option<Json<Case>>>(row, "facts")?.map(|Json(case)| case),
+        // Facts of other rules than these are not decided again.
+        facts: row::get::<Option<Json<Value>>>(row, "facts")?
+            .and_then(|Json(facts)| serde_json::from_value(facts).ok()),
         customer: row::optional_id(row, "customer_id")?,
         own_customer: row::optional_id(row, "own_customer_id")?,
         activity: row::optional_id(row, "activity_id")?,
@@ -186,31 +189,45 @@ pub(crate) async fn update(tx: &mut TenantTx, attempt: &StoredAttempt) -> Result
     Ok(())
 }
 
-/// Notes which customers an attempt looked at; those of an earlier look are forgotten.
-pub(crate) async fn put_candidates(
+/// Notes which customers an attempt is about: those it looked at, and the one it was linked to or that came with it. Those of an
+/// earlier look are forgotten.
+pub(crate) async fn put_customers(
     tx: &mut TenantTx,
-    attempt: LinkAttemptId,
-    customers: &[CustomerId],
+    attempt: &StoredAttempt,
+    customers: impl IntoIterator<Item = CustomerId>,
     decide_time: Timestamp,
 ) -> Result<(), sqlx::Error> {
     sqlx::query("DELETE FROM identity.link_candidate WHERE tenant_id = $1 AND link_attempt_id = $2")
         .bind(tx.tenant().uuid())
-        .bind(attempt.uuid())
+        .bind(attempt.id.uuid())
         .execute(&mut **tx)
         .await?;
+    let customers: Vec<Uuid> = customers.into_iter().map(CustomerId::uuid).collect();
     if customers.is_empty() {
         return Ok(());
     }
     sqlx::query(
-        "INSERT INTO identity.link_candidate (tenant_id, customer_id, link_attempt_id, decide_time)
-         SELECT $1, id, $2, $4 FROM unnest($3::uuid[]) AS c (id)",
+        "INSERT INTO identity.link_candidate (tenant_id, customer_id, link_attempt_id, submit_time, decide_time)
+         SELECT $1, id, $2, $4, $5 FROM unnest($3::uuid[]) AS c (id)",
     )
     .bind(tx.tenant().uuid())
-    .bind(attempt.uuid())
-    .bind(customers.iter().map(|customer| customer.uuid()).collect::<Vec<_>>())
+    .bind(attempt.id.uuid())
+    .bind(customers)
+    .bind(attempt.submit_time)
     .bind(decide_time)
     .execute(&mut **tx)
     .await?;
+    Ok(())
+}
+
+/// Gives an attempt that waits for LINE's word another nonce: the one before is worth nothing any more.
+pub(crate) async fn renew_nonce(tx: &mut TenantTx, id: LinkAttemptId, nonce: &Nonce) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE identity.link_attempt SET nonce_hash = $3 WHERE tenant_id = $1 AND link_attempt_id = $2")
+        .bind(tx.tenant().uuid())
+        .bind(id.uuid())
+        .bind(nonce.hash().as_slice())
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }
 
@@ -250,7 +267,7 @@ pub(crate) async fn lock_by_nonce(tx: &mut TenantTx, nonce: &Nonce) -> Result<Op
 /// Which attempts are listed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Filter {
-    /// Those that looked at this customer.
+    /// Those that are about this customer.
     pub(crate) customer: Option<CustomerId>,
     /// Those of this LINE user.
     pub(crate) friend: Option<FriendId>,
@@ -274,8 +291,8 @@ pub(crate) async fn list(
                  WHERE tenant_id = $1 AND link_attempt_id = c.link_attempt_id LIMIT 1) a
              WHERE c.tenant_id = $1 AND c.customer_id = $2 AND ($3::uuid IS NULL OR a.friend_id = $3)
                  AND (NOT $4 OR (a.outcome = 'HELD' AND a.review_time IS NULL))
-                 AND (a.submit_time, a.link_attempt_id) < (coalesce($5::timestamptz, 'infinity'), $6)
-             ORDER BY a.submit_time DESC, a.link_attempt_id DESC LIMIT $7"
+                 AND (c.submit_time, c.link_attempt_id) < (coalesce($5::timestamptz, 'infinity'), $6)
+             ORDER BY c.submit_time DESC, c.link_attempt_id DESC LIMIT $7"
         }
         Filter { friend: Some(_), .. } => {
             "SELECT * FROM identity.link_attempt

@@ -92,6 +92,20 @@ pub(crate) async fn open(
     Ok((id.into(), false))
 }
 
+/// Settles the open requests for a link that ends.
+pub(crate) async fn obsolete(tx: &mut TenantTx, link: LinkId, now: Timestamp) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE identity.takeover_request SET version = version + 1, state = 'OBSOLETE', settle_time = $3
+         WHERE tenant_id = $1 AND link_id = $2 AND state = 'OPEN'",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(link.uuid())
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// Keeps what became of a request.
 pub(crate) async fn settle(tx: &mut TenantTx, request: &StoredTakeover) -> Result<(), sqlx::Error> {
     sqlx::query(

@@ -1,18 +1,21 @@
 //! What internal services submit from their own pages: bookings and registrations. The activity stands whatever becomes of the link.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use chassis::audit::Actor;
 use chassis::auth::Caller;
 use chassis::grpc::refuse;
 use chassis::postgres::TenantTx;
 use contracts::events::v1::identity_event::Body;
-use contracts::identity::v1::{SubmitLinkAttemptRequest, SubmitLinkAttemptResponse};
+use contracts::identity::v1::{
+    Activity as WireActivity, LinkAttempt as WireAttempt, SubmitLinkAttemptRequest, SubmitLinkAttemptResponse,
+};
 use identity_linking_core::activity::Activity;
-use identity_linking_core::link::{FormToken, IssuedFormToken};
-use identity_linking_core::matching::{Case, LinkMethod, OnNoMatch};
+use identity_linking_core::link::{FormToken, IssuedFormToken, Nonce};
+use identity_linking_core::matching::{Case, LinkMethod, OnNoMatch, Refusal as Refused};
 use identity_linking_core::{Customer, MobileNumber, NameKeys, PersonName, Phone, PhoneKind, Tenant};
-use kernel::{CustomerId, FriendId, ProviderId, Timestamp};
+use kernel::{CustomerId, FriendId, ProviderId, TenantId, Timestamp};
 use tonic::{Request, Status};
 use uuid::Uuid;
 
@@ -23,12 +26,16 @@ use crate::grpc::refusal::Refusal;
 use crate::grpc::{activity, person, repeat};
 use crate::linking::Desk;
 use crate::linking::submission::{self, Claim};
-use crate::postgres::activity::{StoredActivity, find_by_reference};
+use crate::postgres::activity::{self as activities, StoredActivity, find_by_reference};
 use crate::postgres::candidate::{self, Typed};
 use crate::postgres::customer::StoredCustomer;
-use crate::postgres::{Stored, customer, form_token, friend, tenant};
+use crate::postgres::friend::StoredLineUser;
+use crate::postgres::link_attempt::StoredAttempt;
+use crate::postgres::{Stored, customer, form_token, friend, link_attempt, tenant};
 use crate::replica;
 
+/// What a caller is told to wait when LINE is away.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
 const SUBMIT: &str = "/tsunagi.identity.v1.LinkAttemptService/SubmitLinkAttempt";
 
 /// What was submitted, read.
@@ -73,6 +80,18 @@ fn read(request: &SubmitLinkAttemptRequest, tenant: &Tenant) -> Result<Submissio
     })
 }
 
+/// What LINE said when it was asked for a link token.
+enum Line {
+    /// There was nothing to ask: no form token, or one that is good for nothing.
+    NotAsked,
+    /// The token.
+    Token(String),
+    /// None will ever come.
+    Refuses(Refused),
+    /// LINE, or the way there, is away.
+    Away,
+}
+
 pub(super) async fn submit(
     desk: &Desk,
     request: Request<SubmitLinkAttemptRequest>,
@@ -82,6 +101,9 @@ pub(super) async fn submit(
     let mut tx = desk.registry.tenant_of(&caller).await?;
     let tenant = tenant::find(&mut tx).await?.ok_or_else(|| refuse::not_found("TENANT"))?.value;
     let submission = read(&request, &tenant)?;
+    if let Some(before) = repeat::answered(&mut tx, SUBMIT, &request.request_id, &request).await? {
+        return again(desk, tx, before).await;
+    }
     let issued = match &submission.token {
         Some(token) => known(&mut tx, token, submission.method).await?,
         None => None,
@@ -91,24 +113,25 @@ pub(super) async fn submit(
         None => None,
     };
     tx.rollback().await?;
-    // LINE is asked outside of any transaction. When LINE is away the activity stands all the same, and the token stays good.
-    let is_fresh = issued.is_some_and(|issued| issued.state(desk.registry.now()).refusal().is_none());
-    let link_token = match (&issued, &user) {
-        (Some(issued), Some(user)) if is_fresh => {
-            submission::link_token(desk, caller.tenant(), issued, &user.line_user_id).await.ok()
-        }
-        _ => None,
-    };
     let now = desk.registry.now();
+    let line = match (&issued, &user) {
+        (Some(issued), Some(user)) if issued.state(now).refusal().is_none() => {
+            ask(desk, caller.tenant(), issued, user).await
+        }
+        _ => Line::NotAsked,
+    };
     let actor = Actor::of(&caller);
     let mut tx = desk.registry.tenant_of(&caller).await?;
-    if let Some(answer) = repeat::answered(&mut tx, SUBMIT, &request.request_id, &request).await? {
-        return Ok(answer);
+    if matches!(line, Line::Away) {
+        // What the person did stands; the form token stays good, and the same booking is found again.
+        record(&mut tx, &actor, now, &submission).await?;
+        tx.commit().await?;
+        return Err(refuse::unavailable("LINE_UNAVAILABLE", RETRY_AFTER).into());
     }
-    let (activity, own_customer) = match &submission.activity {
-        Some(told) => record(&mut tx, &actor, now, &submission, told).await?,
-        None => (None, None),
-    };
+    if let Some(before) = repeat::answered(&mut tx, SUBMIT, &request.request_id, &request).await? {
+        return again(desk, tx, before).await;
+    }
+    let (activity, own_customer) = record(&mut tx, &actor, now, &submission).await?;
     let claim = Claim {
         name: submission.name.clone(),
         mobile: Some(submission.mobile.clone()),
@@ -117,30 +140,102 @@ pub(super) async fn submit(
         activity: activity.as_ref().map(|activity| activity.id),
         own_customer,
     };
-    let mut answer =
-        SubmitLinkAttemptResponse { activity: activity.as_ref().map(activity::tell), ..Default::default() };
-    if let Some(token) = &submission.token {
-        // Locked, as it stands now: somebody else may have submitted with it.
-        let issued = form_token::lock(&mut tx, token).await?.filter(|issued| issued.method == submission.method);
-        match (issued, link_token) {
-            (Some(issued), link_token) => match (issued.state(now).refusal(), link_token) {
-                (Some(refusal), _) => {
-                    let refused = submission::refuse(&mut tx, now, &issued, claim, refusal).await?;
-                    answer.link_attempt = Some(tell(&refused));
-                }
-                (None, Some(link_token)) => {
-                    let placed = submission::place(desk, &mut tx, now, (token, &issued), claim, &link_token).await?;
-                    answer.link_attempt = Some(tell(&placed.attempt));
-                    answer.redirect_uri = placed.dialog.to_string();
-                }
-                (None, None) => {}
-            },
-            // Nothing is told of a token that is unknown, or another form's: whoever typed it is told what everybody is told.
-            (None, _) => metrics::counter!("tsunagi_identity_unknown_form_tokens_total").increment(1),
+    let (attempt, redirect_uri) = match &submission.token {
+        Some(token) => place(desk, &mut tx, now, (token, submission.method), claim, line).await?,
+        None => (None, String::new()),
+    };
+    // What is kept names things and holds nothing of them, nor where the browser was sent.
+    let kept = SubmitLinkAttemptResponse {
+        link_attempt: attempt
+            .as_ref()
+            .map(|attempt| WireAttempt { link_attempt_id: attempt.id.to_string(), ..Default::default() }),
+        activity: activity
+            .as_ref()
+            .map(|activity| WireActivity { activity_id: activity.id.to_string(), ..Default::default() }),
+        redirect_uri: String::new(),
+    };
+    repeat::keep(&mut tx, SUBMIT, &request.request_id, &kept).await?;
+    tx.commit().await?;
+    Ok(SubmitLinkAttemptResponse {
+        link_attempt: attempt.as_ref().map(tell),
+        activity: activity.as_ref().map(activity::tell),
+        redirect_uri,
+    })
+}
+
+/// Asks LINE for a link token; outside of any transaction.
+async fn ask(desk: &Desk, tenant: TenantId, issued: &IssuedFormToken, user: &StoredLineUser) -> Line {
+    match submission::link_token(desk, tenant, issued.account, &user.line_user_id).await {
+        Ok(token) => Line::Token(token),
+        Err(status) if submission::is_away(&status) => Line::Away,
+        Err(status) => Line::Refuses(submission::refused_by_line(&status)),
+    }
+}
+
+/// Keeps the attempt; where to send the browser, where LINE is to confirm it.
+async fn place(
+    desk: &Desk,
+    tx: &mut TenantTx,
+    now: Timestamp,
+    (token, method): (&FormToken, LinkMethod),
+    claim: Claim,
+    line: Line,
+) -> Result<(Option<StoredAttempt>, String), Refusal> {
+    // Locked, as it stands now: somebody else may have submitted with it.
+    let issued = form_token::lock(tx, token).await?.filter(|issued| issued.method == method);
+    let Some(issued) = issued.filter(|_| token.tenant() == tx.tenant()) else {
+        // Nothing is told of a token that is unknown, or another form's, or another tenant's.
+        metrics::counter!("tsunagi_identity_unknown_form_tokens_total").increment(1);
+        return Ok((None, String::new()));
+    };
+    let refusal = issued.state(now).refusal().or(match &line {
+        Line::Refuses(refusal) => Some(*refusal),
+        _ => None,
+    });
+    match (refusal, line) {
+        (None, Line::Token(link_token)) => {
+            let placed = submission::place(desk, tx, now, (token, &issued), claim, &link_token).await?;
+            Ok((Some(placed.attempt), placed.dialog.to_string()))
+        }
+        (refusal, _) => {
+            let refusal = refusal.unwrap_or(Refused::NotConfirmedByLine);
+            Ok((Some(submission::refuse(tx, now, &issued, claim, refusal).await?), String::new()))
         }
     }
-    repeat::keep(&mut tx, SUBMIT, &request.request_id, &answer).await?;
-    tx.commit().await?;
+}
+
+/// The answer to a request that came before. Where LINE is still to confirm, the browser gets a dialog of its own; the one before
+/// is worth nothing any more.
+async fn again(
+    desk: &Desk,
+    mut tx: TenantTx,
+    before: SubmitLinkAttemptResponse,
+) -> Result<SubmitLinkAttemptResponse, Refusal> {
+    let tenant = tx.tenant();
+    let mut answer = SubmitLinkAttemptResponse::default();
+    if let Some(id) = before.activity.and_then(|activity| activity.activity_id.parse().ok()) {
+        answer.activity = activities::find(&mut tx, id).await?.as_ref().map(activity::tell);
+    }
+    let Some(id) = before.link_attempt.and_then(|attempt| attempt.link_attempt_id.parse().ok()) else {
+        return Ok(answer);
+    };
+    let attempt = link_attempt::find(&mut tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let user = friend::find(&mut tx, attempt.friend).await?.ok_or(sqlx::Error::RowNotFound)?;
+    tx.rollback().await?;
+    answer.link_attempt = Some(tell(&attempt));
+    if attempt.decided.is_some() || attempt.confirm_until <= desk.registry.now() {
+        return Ok(answer);
+    }
+    let asked = submission::link_token(desk, tenant, attempt.account, &user.line_user_id).await;
+    let link_token = asked.map_err(|_| refuse::unavailable("LINE_UNAVAILABLE", RETRY_AFTER))?;
+    let mut tx = desk.registry.database.tenant(tenant).await?;
+    let attempt = link_attempt::lock(&mut tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
+    if attempt.decided.is_none() {
+        let nonce = Nonce::of(rand::random());
+        link_attempt::renew_nonce(&mut tx, id, &nonce).await?;
+        tx.commit().await?;
+        answer.redirect_uri = submission::dialog(&desk.line_login_url, &link_token, &nonce).to_string();
+    }
     Ok(answer)
 }
 
@@ -162,8 +257,8 @@ async fn record(
     actor: &Actor,
     now: Timestamp,
     submission: &Submission,
-    told: &Activity,
 ) -> Result<(Option<StoredActivity>, Option<CustomerId>), Refusal> {
+    let Some(told) = &submission.activity else { return Ok((None, None)) };
     let known = find_by_reference(tx, told.kind, &told.external_reference).await?;
     // The same booking again stays with whom it is.
     let (customer, own) = if let Some(known) = known {
