@@ -169,6 +169,10 @@ CREATE UNIQUE INDEX takeover_request_open ON identity.takeover_request (tenant_i
     WHERE state = 'OPEN';
 CREATE INDEX takeover_request_link ON identity.takeover_request (tenant_id, link_id) WHERE state = 'OPEN';
 CREATE INDEX takeover_request_latest ON identity.takeover_request (tenant_id, create_time DESC, takeover_request_id DESC);
+CREATE INDEX takeover_request_open_latest
+    ON identity.takeover_request (tenant_id, create_time DESC, takeover_request_id DESC) WHERE state = 'OPEN';
+CREATE INDEX takeover_request_of_customer
+    ON identity.takeover_request (tenant_id, customer_id, create_time DESC, takeover_request_id DESC);
 CREATE INDEX takeover_request_expiry ON identity.takeover_request (expire_time) WHERE settle_time IS NULL;
 SELECT identity.isolate('identity.takeover_request', 'SELECT, INSERT, UPDATE');
 SELECT identity.isolate_queue('identity.takeover_request', 'SELECT (tenant_id, takeover_request_id, expire_time, settle_time)');

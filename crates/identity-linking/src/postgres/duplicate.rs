@@ -87,6 +87,21 @@ pub(crate) async fn dismiss(tx: &mut TenantTx, suspicion: &StoredSuspicion) -> R
     Ok(())
 }
 
+macro_rules! select_suspicions {
+    ($of:literal) => {
+        concat!(
+            "SELECT d.* FROM ",
+            $of,
+            " d
+             WHERE ($3 OR d.dismiss_time IS NULL)
+                 AND NOT EXISTS (SELECT FROM identity.customer c WHERE c.tenant_id = $1
+                     AND c.customer_id IN (d.customer_id, d.other_customer_id) AND c.merged_into IS NOT NULL)
+                 AND (d.create_time, d.duplicate_suspicion_id) < (coalesce($4::timestamptz, 'infinity'), $5)
+             ORDER BY d.create_time DESC, d.duplicate_suspicion_id DESC LIMIT $6"
+        )
+    };
+}
+
 /// At most `size` suspicions, latest first, behind `after`.
 pub(crate) async fn list(
     tx: &mut TenantTx,
@@ -96,15 +111,17 @@ pub(crate) async fn list(
     size: i64,
 ) -> Result<Vec<StoredSuspicion>, sqlx::Error> {
     let (time, behind) = after.unzip();
-    let rows = sqlx::query(
-        "SELECT d.* FROM identity.duplicate_suspicion d
-         WHERE d.tenant_id = $1 AND ($2::uuid IS NULL OR d.customer_id = $2 OR d.other_customer_id = $2)
-             AND ($3 OR d.dismiss_time IS NULL)
-             AND NOT EXISTS (SELECT FROM identity.customer c WHERE c.tenant_id = $1
-                 AND c.customer_id IN (d.customer_id, d.other_customer_id) AND c.merged_into IS NOT NULL)
-             AND (d.create_time, d.duplicate_suspicion_id) < (coalesce($4::timestamptz, 'infinity'), $5)
-         ORDER BY d.create_time DESC, d.duplicate_suspicion_id DESC LIMIT $6",
-    )
+    // Two texts, for a customer is found by either side of a pair, and each has an index.
+    let rows = sqlx::query(match customer {
+        Some(_) => select_suspicions!(
+            "(SELECT * FROM identity.duplicate_suspicion WHERE tenant_id = $1 AND customer_id = $2
+              UNION ALL
+              SELECT * FROM identity.duplicate_suspicion WHERE tenant_id = $1 AND other_customer_id = $2)"
+        ),
+        None => {
+            select_suspicions!("(SELECT * FROM identity.duplicate_suspicion WHERE tenant_id = $1 AND $2::uuid IS NULL)")
+        }
+    })
     .bind(tx.tenant().uuid())
     .bind(customer.map(CustomerId::uuid))
     .bind(include_dismissed)

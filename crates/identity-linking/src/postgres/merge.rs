@@ -88,12 +88,23 @@ pub(crate) async fn list(
     size: i64,
 ) -> Result<Vec<StoredMerge>, sqlx::Error> {
     let (time, behind) = after.unzip();
-    let rows = sqlx::query(
-        "SELECT * FROM identity.merge
-         WHERE tenant_id = $1 AND ($2::uuid IS NULL OR survivor_id = $2 OR absorbed_id = $2)
-             AND (create_time, merge_id) < (coalesce($3::timestamptz, 'infinity'), $4)
-         ORDER BY create_time DESC, merge_id DESC LIMIT $5",
-    )
+    // Two texts, for a customer is found by either side of a merge, and each has an index.
+    let rows = sqlx::query(match customer {
+        Some(_) => {
+            "SELECT * FROM (
+                 SELECT * FROM identity.merge WHERE tenant_id = $1 AND survivor_id = $2
+                 UNION ALL
+                 SELECT * FROM identity.merge WHERE tenant_id = $1 AND absorbed_id = $2) m
+             WHERE (create_time, merge_id) < (coalesce($3::timestamptz, 'infinity'), $4)
+             ORDER BY create_time DESC, merge_id DESC LIMIT $5"
+        }
+        None => {
+            "SELECT * FROM identity.merge
+             WHERE tenant_id = $1 AND $2::uuid IS NULL
+                 AND (create_time, merge_id) < (coalesce($3::timestamptz, 'infinity'), $4)
+             ORDER BY create_time DESC, merge_id DESC LIMIT $5"
+        }
+    })
     .bind(tx.tenant().uuid())
     .bind(customer.map(CustomerId::uuid))
     .bind(time)

@@ -146,6 +146,17 @@ pub(crate) async fn lock(tx: &mut TenantTx, id: TakeoverRequestId) -> Result<Opt
     row.as_ref().map(stored).transpose()
 }
 
+macro_rules! select_takeovers {
+    ($filter:literal) => {
+        concat!(
+            "SELECT * FROM identity.takeover_request WHERE tenant_id = $1 AND ",
+            $filter,
+            " AND (create_time, takeover_request_id) < (coalesce($4::timestamptz, 'infinity'), $5)
+             ORDER BY create_time DESC, takeover_request_id DESC LIMIT $6"
+        )
+    };
+}
+
 /// At most `size` requests, latest first, behind `after`.
 pub(crate) async fn list(
     tx: &mut TenantTx,
@@ -155,12 +166,12 @@ pub(crate) async fn list(
     size: i64,
 ) -> Result<Vec<StoredTakeover>, sqlx::Error> {
     let (time, behind) = after.unzip();
-    let rows = sqlx::query(
-        "SELECT * FROM identity.takeover_request
-         WHERE tenant_id = $1 AND ($2::text IS NULL OR state = $2) AND ($3::uuid IS NULL OR customer_id = $3)
-             AND (create_time, takeover_request_id) < (coalesce($4::timestamptz, 'infinity'), $5)
-         ORDER BY create_time DESC, takeover_request_id DESC LIMIT $6",
-    )
+    // Three texts, for each has an index of its own: open requests are few among all that there were.
+    let rows = sqlx::query(match (customer, state) {
+        (Some(_), _) => select_takeovers!("($2::text IS NULL OR state = $2) AND customer_id = $3"),
+        (None, Some(TakeoverState::Open)) => select_takeovers!("state = 'OPEN' AND state = $2 AND $3::uuid IS NULL"),
+        (None, _) => select_takeovers!("($2::text IS NULL OR state = $2) AND $3::uuid IS NULL"),
+    })
     .bind(tx.tenant().uuid())
     .bind(state.map(TakeoverState::as_str))
     .bind(customer.map(CustomerId::uuid))
