@@ -36,7 +36,7 @@ pub enum Fault {
 }
 
 /// Where the services can be killed from inside.
-pub const PLACES: [(Service, &str); 21] = [
+pub const PLACES: [(Service, &str); 26] = [
     (Service::WebhookIngest, "ingest.before_commit"),
     (Service::WebhookIngest, "ingest.after_commit"),
     (Service::WebhookIngest, "ingest.after_publish"),
@@ -58,6 +58,11 @@ pub const PLACES: [(Service, &str); 21] = [
     (Service::IdentityLinking, "identity.before_event"),
     (Service::IdentityLinking, "identity.after_event"),
     (Service::IdentityLinking, "identity.after_commit"),
+    (Service::IdentityLinking, "identity.link.before_line"),
+    (Service::IdentityLinking, "identity.link.after_line"),
+    (Service::IdentityLinking, "identity.link.placed"),
+    (Service::IdentityLinking, "identity.link.confirmed"),
+    (Service::IdentityLinking, "identity.link.decided"),
 ];
 
 /// How long Postgres is away in one of eight such runs.

@@ -1,4 +1,4 @@
-//! The traffic of a run: friends write, staff answer, people come and go, whatever happens meanwhile.
+//! The traffic of a run: friends write, staff answer, people come and go, and some link, whatever happens meanwhile.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use contracts::messaging::v1::{MessageContent, SendMessageRequest, TextContent};
 use line_simulator::{Act, Media, Writing};
 use tsunagi::stage::{Person, Shop, Stage, until};
 
+use super::linking::{self, Linker};
 use crate::platform::Platform;
 
 /// Friends who write.
@@ -43,6 +44,8 @@ pub(super) struct Sent {
     pub(super) answered: Vec<(String, String)>,
     /// LINE user IDs of people who came, and whether they stayed.
     pub(super) came: Vec<(String, bool)>,
+    /// People who linked, or tried.
+    pub(super) linkers: Vec<Linker>,
 }
 
 impl Load {
@@ -64,9 +67,13 @@ impl Load {
 
     /// A run's traffic: ends when everything is written and every answer is queued.
     pub(super) async fn traffic(&self, stage: &Stage, seed: u64) -> anyhow::Result<Sent> {
-        let ((written, files), answered, came) =
-            tokio::try_join!(self.write(stage, seed), self.answer(stage, seed), self.come_and_go(stage, seed))?;
-        Ok(Sent { written, files, answered, came })
+        let ((written, files), answered, came, linkers) = tokio::try_join!(
+            self.write(stage, seed),
+            self.answer(stage, seed),
+            self.come_and_go(stage, seed),
+            linking::link(stage, &self.shop, seed),
+        )?;
+        Ok(Sent { written, files, answered, came, linkers })
     }
 
     async fn come_and_go(&self, stage: &Stage, seed: u64) -> anyhow::Result<Vec<(String, bool)>> {

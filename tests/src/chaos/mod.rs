@@ -5,6 +5,8 @@
 
 mod dice;
 mod fault;
+mod linking;
+mod links;
 mod load;
 mod report;
 mod verdict;
@@ -36,10 +38,14 @@ pub struct Plan {
 pub async fn play(plan: Plan, mut report: Report) -> anyhow::Result<Report> {
     let begun = Instant::now();
     // A quota that was used up has room again at once.
-    let settings =
-        [("TSUNAGI_MESSAGING_QUOTA_USED_UP_SECONDS", "1"), ("TSUNAGI_MESSAGING_QUOTA_RESERVED_SECONDS", "1")]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into();
+    let settings = [
+        ("TSUNAGI_MESSAGING_QUOTA_USED_UP_SECONDS", "1"),
+        ("TSUNAGI_MESSAGING_QUOTA_RESERVED_SECONDS", "1"),
+        // Who links comes from an address of their own, as through a proxy.
+        ("TSUNAGI_IDENTITY_TRUSTED_PROXIES", "1"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
     let mut platform = Platform::start(Options { private_servers: true, settings, ..Options::default() }).await?;
     let load = Load::prepare(&platform).await?;
     for seed in plan.seed..plan.seed.saturating_add(plan.runs) {
@@ -67,6 +73,7 @@ async fn once(platform: &mut Platform, load: &Load, seed: u64) -> Run {
         platform.line().change_account(&load.shop.card.channel_id, &redelivery).await?;
         platform.line().set_delivery(&load.shop.card.channel_id, &trouble).await?;
         let stage = platform.stage();
+        let linked_before = links::count(&stage, &load.shop).await?;
         let strike = async {
             tokio::time::sleep(dice.duration(Duration::from_millis(50), Duration::from_millis(900))).await;
             fault.strike(platform, &mut dice).await.context("the fault could not be made and mended")
@@ -77,7 +84,7 @@ async fn once(platform: &mut Platform, load: &Load, seed: u64) -> Run {
         platform.line().set_delivery(&load.shop.card.channel_id, &Trouble::default()).await?;
         let mended = Instant::now();
         claims_run_out(platform).await?;
-        run.settled = Some(verdict::settled(&platform.stage(), load, &sent).await.map(|counts| {
+        run.settled = Some(verdict::settled(&platform.stage(), load, &sent, linked_before).await.map(|counts| {
             run.counts = counts;
             mended.elapsed()
         })?);
@@ -99,9 +106,12 @@ fn trouble(dice: &mut Dice) -> Trouble {
     }
 }
 
-/// A content whose fetcher died is fetched when its claim has run out, in six minutes: a run does not wait for that.
+/// A content whose fetcher died is fetched when its claim has run out, in six minutes, and an attempt whose answer was lost is given
+/// up after fifteen: a run does not wait for that.
 async fn claims_run_out(platform: &Platform) -> anyhow::Result<()> {
     let mut admin = PgConnection::connect(&platform.admin_url()).await?;
     sqlx::query("UPDATE messaging.content_job SET due = now() WHERE due < 'infinity'").execute(&mut admin).await?;
+    let given_up = "UPDATE identity.link_attempt SET confirm_until = now() WHERE decide_time IS NULL";
+    sqlx::query(given_up).execute(&mut admin).await?;
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! Whether a run was sound: every message of a friend is there once, every answer reached its end and LINE's books hold it
-//! as often as that end says, and whoever came or went is known to have.
+//! as often as that end says, whoever came or went is known to have, and whoever linked is linked.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use line_simulator::BooksQuery;
 use serde::Serialize;
 use tsunagi::stage::{Stage, until};
 
+use super::links;
 use super::load::{Load, Sent};
 
 /// How long the platform may take to catch up after the fault is mended.
@@ -34,16 +35,19 @@ pub struct Counts {
     pub accepted: usize,
     /// Answers nobody can know of, each in LINE's books at most once.
     pub uncertain: usize,
+    /// People linked to the record that is theirs.
+    pub linked: usize,
 }
 
-/// Waits until everything of the run is where it belongs.
-pub(super) async fn settled(stage: &Stage, load: &Load, sent: &Sent) -> anyhow::Result<Counts> {
+/// Waits until everything of the run is where it belongs; `linked_before` customers were linked when it began.
+pub(super) async fn settled(stage: &Stage, load: &Load, sent: &Sent, linked_before: i64) -> anyhow::Result<Counts> {
     until(SETTLED_WITHIN, async || {
         let (received, files) = received(stage, load, sent).await?;
         let (accepted, uncertain) = answered(stage, load, sent).await?;
         came_and_went(stage, load, sent).await?;
         no_dead_letters(stage, load).await?;
-        anyhow::Ok(Counts { received, files, accepted, uncertain })
+        let linked = links::settled(stage, &load.shop, &sent.linkers, linked_before).await?;
+        anyhow::Ok(Counts { received, files, accepted, uncertain, linked })
     })
     .await
 }

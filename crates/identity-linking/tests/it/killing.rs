@@ -136,15 +136,16 @@ fn at(house: &House, tenant: TenantId, port: u16) -> Caller {
     Caller(Client::on_loopback(&url, &house.operator).unwrap().for_tenant(tenant))
 }
 
-fn program(house: &House, port: u16, failpoints: &str) -> Process {
+/// The program on the house's database, while the house is stopped: its pages are at the house's address.
+pub(crate) fn program(house: &House, port: u16, failpoints: &str) -> Process {
     Process::of(env!("CARGO_BIN_EXE_identity-linking"))
         .env("TSUNAGI_DATABASE_URL", house.url().as_str())
         .env("TSUNAGI_NATS_URL", testkit::nats::url())
         .env("TSUNAGI_NATS_PREFIX", &house.prefix)
         .env("TSUNAGI_IDENTITY_GRPC_ADDR", format!("127.0.0.1:{port}"))
         .env("TSUNAGI_IDENTITY_ADMIN_ADDR", "127.0.0.1:0")
-        .env("TSUNAGI_IDENTITY_PAGES_ADDR", "127.0.0.1:0")
-        .env("TSUNAGI_IDENTITY_PAGES_URL", "https://link.example.com")
+        .env("TSUNAGI_IDENTITY_PAGES_ADDR", format!("127.0.0.1:{}", house.pages_url().port().unwrap()))
+        .env("TSUNAGI_IDENTITY_PAGES_URL", house.pages_url().as_str())
         .env("TSUNAGI_IDENTITY_TOKEN", "unchecked")
         .env("TSUNAGI_MESSAGING_URL", &house.messaging_url)
         .env("TSUNAGI_MASTER_KEYS", MASTER)
@@ -211,7 +212,7 @@ async fn each_once(house: &House, tenant: TenantId, place: &str) {
 }
 
 /// The stream holds each event of the outbox once.
-async fn every_event_is_published_once(house: &House) {
+pub(crate) async fn every_event_is_published_once(house: &House) {
     let admin = house.admin().await;
     let published = eventually(SOON, || async {
         let kept: Vec<uuid::Uuid> =

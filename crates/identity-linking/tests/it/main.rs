@@ -10,6 +10,7 @@ mod friend;
 mod house;
 mod isolation;
 mod killing;
+mod killing_links;
 mod messaging;
 mod ownership;
 mod pages;

@@ -20,6 +20,7 @@ struct Script {
     refusal: Option<Status>,
     endpoints: Vec<String>,
     profiles_asked: usize,
+    link_tokens: usize,
 }
 
 impl Messaging {
@@ -107,7 +108,10 @@ impl LineGatewayService for Messaging {
         &self,
         _: Request<IssueLinkTokenRequest>,
     ) -> Result<Response<IssueLinkTokenResponse>, Status> {
-        Err(Status::unimplemented("identity-linking does not ask this yet"))
+        self.refused()?;
+        let mut script = self.0.lock().unwrap();
+        script.link_tokens += 1;
+        Ok(Response::new(IssueLinkTokenResponse { link_token: format!("link-token-{}", script.link_tokens) }))
     }
 
     async fn get_webhook_endpoint(
