@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.decisions import CUSTOMERS
 from harness.record import Record
 
 PEER, SENDING_PEER = "node x2", "graphile-worker + Node SDK"
@@ -65,6 +66,7 @@ def rows(record: Record) -> Iterator[Row]:
     yield from _memory(record)
     yield from _sending(record)
     yield from _live(record)
+    yield from _decisions(record)
 
 
 def _webhooks(record: Record) -> Iterator[Row]:
@@ -144,6 +146,18 @@ def _live(record: Record) -> Iterator[Row]:
         reached = f"no: {unseen:,} messages were not seen in time"
     what = f"written to seen by staff at 200 per second, ms: {told}"
     yield Row("P-11", what, _times(slow, "{:.0f}"), "100 (30)", reached)
+
+
+def _decisions(record: Record) -> Iterator[Row]:
+    few, many = (f"P-3 {customers}" for customers in CUSTOMERS)
+    for figure, customers in zip((few, many), CUSTOMERS, strict=True):
+        share = _ratio(record.median(figure, "tsunagi", "per_second"), record.median(figure, "pgbench", "per_second"))
+        told = f"{record.spread(figure, 'tsunagi', 'per_second')} beside {record.spread(figure, 'pgbench', 'per_second')}"
+        what = f"link decisions per second among {customers:,} customers: {told}"
+        yield Row("P-3", what, _times(share), "0.5 x (0.7 x)", _at_least(share, 0.5))
+    dearer = _ratio(record.median(many, "tsunagi", "cpu_us"), record.median(few, "tsunagi", "cpu_us"))
+    told = f"{record.spread(few, 'tsunagi', 'cpu_us')}, then {record.spread(many, 'tsunagi', 'cpu_us')}"
+    yield Row("P-3", f"CPU µs a decision among few, then many: {told}", _times(dearer), "1.3 x (1.1 x)", _at_most(dearer, 1.3))
 
 
 def worse(record: Record) -> list[str]:

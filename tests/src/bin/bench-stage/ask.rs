@@ -24,6 +24,13 @@ pub(crate) enum Ask {
     Books,
     /// Friends write at a steady rate; gives how long each message took to be seen by staff.
     Watch { per_second: u32, seconds: u32, friends: usize },
+    /// Adds customers of the first shop until there are so many.
+    Customers { count: u64 },
+    /// Makes held link attempts of the first shop, each matching one of its customers: every `stride`th from `customer` on; gives
+    /// the number of the first.
+    Held { count: u64, customer: u64, stride: u64 },
+    /// Has so many held attempts decided again over gRPC; gives the seconds that took.
+    Reconsider { first: u64, count: u64, callers: usize },
     /// Asks the database; gives its rows as text.
     Query { sql: String },
     /// Ends.

@@ -12,6 +12,7 @@ use tests::{Options, Platform, Service};
 use tsunagi::stage::{Shop, Stage};
 
 use crate::ask::Ask;
+use crate::decisions::{self, Decisions};
 use crate::lanes::Lanes;
 use crate::{live, store};
 
@@ -27,6 +28,7 @@ pub(crate) struct Bench {
     shop: Shop,
     admin: PgPool,
     lanes: Option<Lanes>,
+    decisions: Decisions,
 }
 
 impl Bench {
@@ -40,7 +42,7 @@ impl Bench {
         stage.line.reset_books(Detail::Counts).await?;
         let shop = Shop::open(&stage, "さくら美容室", "佐藤 美咲").await?;
         let admin = PgPoolOptions::new().max_connections(2).connect(&platform.admin_url()).await?;
-        Ok(Self { platform, stage, shop, admin, lanes: None })
+        Ok(Self { platform, stage, shop, admin, lanes: None, decisions: Decisions::default() })
     }
 
     /// Where everything is.
@@ -95,6 +97,13 @@ impl Bench {
             }
             Ask::Watch { per_second, seconds, friends } => {
                 live::measure(&self.stage, &self.shop, &live::Rate { per_second, seconds, friends }).await?
+            }
+            Ask::Customers { count } => self.decisions.grow(&self.admin, &self.shop, count).await?,
+            Ask::Held { count, customer, stride } => {
+                self.decisions.hold(&self.admin, &self.shop, (count, customer, stride)).await?
+            }
+            Ask::Reconsider { first, count, callers } => {
+                decisions::reconsider(&self.stage, &self.shop, (first, count, callers)).await?
             }
             Ask::Query { sql } => json!({ "rows": store::ask(&self.admin, sql).await? }),
             Ask::Quit => json!({}),

@@ -3,8 +3,10 @@
 
 mod ask;
 mod bench;
+mod decisions;
 mod lanes;
 mod live;
+mod names;
 mod store;
 
 use std::io::Write as _;
