@@ -2,6 +2,7 @@
 //! name nothing answer without a trace of the first tenant.
 
 mod dynamic;
+mod linking;
 mod world;
 
 use contracts::AccessRules;
@@ -98,7 +99,7 @@ fn every_rpc_is_in_the_table() {
 }
 
 /// Calls that would spoil the world for the calls after them; their owner does not make them first.
-const CHANGES_TOO_MUCH: [&str; 9] = [
+const CHANGES_TOO_MUCH: [&str; 14] = [
     "/tsunagi.identity.v1.PrincipalService/RevokePrincipal",
     "/tsunagi.identity.v1.PrincipalService/RegisterAssertionKey",
     "/tsunagi.identity.v1.PrincipalService/RemoveAssertionKey",
@@ -108,6 +109,11 @@ const CHANGES_TOO_MUCH: [&str; 9] = [
     "/tsunagi.identity.v1.AccountService/RotateWebhookKey",
     "/tsunagi.operations.v1.DeadLetterService/ReplayDeadLetter",
     "/tsunagi.operations.v1.DeadLetterService/DropDeadLetter",
+    "/tsunagi.identity.v1.LinkService/EndLink",
+    "/tsunagi.identity.v1.LinkAttemptService/ResolveLinkAttempt",
+    "/tsunagi.identity.v1.TakeoverService/ApproveTakeoverRequest",
+    "/tsunagi.identity.v1.TakeoverService/DeclineTakeoverRequest",
+    "/tsunagi.identity.v1.MergeService/UndoMerge",
 ];
 
 #[expect(clippy::too_many_lines, reason = "a table with one row a method")]
@@ -115,7 +121,7 @@ fn bodies(world: &World) -> Vec<(&'static str, Must, Value)> {
     let World { account, provider, organization, staff, principal, friend, customer, activity, .. } = world;
     let World { conversation, message, picture, webhook_event, line_user, dead_letter, .. } = world;
     let text = json!({ "text": { "text": "x" } });
-    vec![
+    let mut bodies = vec![
         ("/tsunagi.identity.v1.TenantService/CreateTenant", BeDenied, json!({ "displayName": "x" })),
         ("/tsunagi.identity.v1.TenantService/ListTenants", BeDenied, json!({})),
         ("/tsunagi.identity.v1.TenantService/GetTenant", ShowNothing, json!({})),
@@ -240,6 +246,7 @@ fn bodies(world: &World) -> Vec<(&'static str, Must, Value)> {
         ("/tsunagi.ingest.v1.ArchiveService/ListQuarantinedBodies", NotFind, json!({ "accountId": account })),
         ("/tsunagi.ingest.v1.ArchiveService/ListFindings", NotFind, json!({ "accountId": account })),
         ("/tsunagi.messaging.v1.ConversationService/ListConversations", NotFind, json!({ "accountIds": [account] })),
+        ("/tsunagi.messaging.v1.ConversationService/ListConversations", ShowNothing, json!({ "customerId": customer })),
         (
             "/tsunagi.messaging.v1.ConversationService/GetConversation",
             NotFind,
@@ -286,5 +293,7 @@ fn bodies(world: &World) -> Vec<(&'static str, Must, Value)> {
         ("/tsunagi.operations.v1.DeadLetterService/GetDeadLetter", NotFind, json!({ "deadLetterId": dead_letter })),
         ("/tsunagi.operations.v1.DeadLetterService/ReplayDeadLetter", NotFind, json!({ "deadLetterId": dead_letter })),
         ("/tsunagi.operations.v1.DeadLetterService/DropDeadLetter", NotFind, json!({ "deadLetterId": dead_letter })),
-    ]
+    ];
+    bodies.extend(linking::bodies(world));
+    bodies
 }

@@ -35,6 +35,10 @@ async fn raw_sql_without_a_tenant_sees_no_row() -> anyhow::Result<()> {
     let person = shop.person(&stage, "はなこ").await?;
     stage.line.write_text(&shop.card.channel_id, &person.id, "こんにちは").await?;
     shop.sees(&stage, "こんにちは").await?;
+    stage.line.add_friend(&shop.card.channel_id, &person.id).await?;
+    shop.customer(&stage, ("山田", "花子"), "09012345678").await?;
+    let typed = [("family", "山田"), ("given", "花子"), ("text", "土曜日は空いていますか")];
+    shop.asks_to_be_linked(&stage, &person, "tsunagi:inquiry", &typed).await?;
 
     let mut admin = PgConnection::connect(&platform.admin_url()).await?;
     let tables = sqlx::query(TABLES).fetch_all(&mut admin).await?;

@@ -7,6 +7,7 @@ mod every_rpc;
 mod figures;
 mod isolation;
 mod leaving;
+mod linking;
 mod nats_permissions;
 mod runbook;
 mod story;

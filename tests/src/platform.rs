@@ -154,6 +154,7 @@ impl Platform {
             ingest: grpc(Service::WebhookIngest),
             scheduler: grpc(Service::Scheduler),
             webhooks: format!("http://127.0.0.1:{}", self.instances[&Service::WebhookIngest][0].ports.http),
+            pages: self.pages(),
             line: self.line(),
         }
     }

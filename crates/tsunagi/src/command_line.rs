@@ -6,7 +6,7 @@ use clap::{ArgMatches, Command};
 
 use crate::local::{Local, Servers};
 use crate::stage::Shop;
-use crate::{demo, operator};
+use crate::{demo, operator, to_try};
 
 /// Runs the program: reads the command line, does what it says, and tells what went wrong.
 #[must_use]
@@ -55,7 +55,7 @@ async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
             let opening = Box::pin(Shop::open(platform.stage(), "さくら美容室", "佐藤 美咲"));
             match platform.meanwhile(opening).await {
                 Ok(shop) => {
-                    tell(&platform, &shop);
+                    to_try::tell(&platform, &shop);
                     platform.wait().await
                 }
                 Err(problem) => {
@@ -70,40 +70,6 @@ async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
         },
         None => anyhow::bail!("no command; --help lists them"),
     }
-}
-
-/// Prints where the platform can be reached, and a first thing to try: a customer writes, the shop reads it and answers.
-#[expect(clippy::print_stdout, reason = "the addresses are what was asked for")]
-fn tell(platform: &Local, shop: &Shop) {
-    let stage = platform.stage();
-    let account = &shop.card.channel_id;
-    let line = platform.simulator_url();
-    println!("\nTsunagi is running; Ctrl-C stops it.\n");
-    println!("  webhooks            {}", stage.webhook_url(&shop.webhook_key));
-    println!("  identity-linking    {}", stage.identity);
-    println!("  messaging-outbox    {}", stage.messaging);
-    println!("  webhook-ingest      {}", stage.ingest);
-    println!("  scheduler           {}", stage.scheduler);
-    println!("  LINE (simulated)    {line}");
-    println!("  operator's token    {}", stage.operator.token());
-    println!("  shop's tenant       {}", shop.tenant);
-    println!("  shop's token        {}\n", shop.program.token());
-    println!("A customer writes:\n");
-    println!("  person=$(curl -s {line}/control/people -H 'content-type: application/json' \\");
-    println!(
-        "    -d '{{\"display_name\":\"はなこ\"}}' | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"person\"])')"
-    );
-    println!("  curl -s {line}/control/accounts/{account}/people/$person/acts -H 'content-type: application/json' \\");
-    println!("    -d '{{\"act\":\"write\",\"type\":\"text\",\"text\":\"こんにちは\"}}'\n");
-    let program = std::env::current_exe().map_or_else(|_| "tsunagi".to_owned(), |path| path.display().to_string());
-    println!("The shop reads it, and answers:\n");
-    println!("  export TSUNAGI_MESSAGING_URL={} TSUNAGI_TOKEN={}", stage.messaging, shop.program.token());
-    println!("  conversation=$({program} conversation list \\");
-    println!(
-        "    | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"conversations\"][0][\"conversation_id\"])')"
-    );
-    println!("  {program} conversation messages --conversation-id $conversation");
-    println!("  {program} message send --conversation-id $conversation --text 'いらっしゃいませ'\n");
 }
 
 fn failed(problem: &anyhow::Error) -> ExitCode {

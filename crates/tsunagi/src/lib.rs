@@ -9,5 +9,6 @@ pub mod demo;
 pub mod local;
 pub mod operator;
 pub mod stage;
+mod to_try;
 
 pub use command_line::main;

@@ -16,6 +16,7 @@ use kernel::{Clock as _, SystemClock};
 use line_simulator::{Act, Media, Writing};
 use tsunagi::stage::{Shop, Stage, until};
 
+use super::linking::Linking;
 use crate::dead_letter;
 
 /// The first tenant's IDs.
@@ -36,6 +37,7 @@ pub(super) struct World {
     pub(super) line_user: String,
     /// Of the same ID in each of the four services.
     pub(super) dead_letter: String,
+    pub(super) linking: Linking,
 }
 
 impl World {
@@ -134,6 +136,7 @@ impl World {
             webhook_event: done.webhook_event_id.unwrap_or_default(),
             line_user,
             dead_letter: dead_letter::in_every_service(admin_url, shop.tenant).await?,
+            linking: Linking::fill(stage, shop).await?,
         })
     }
 
@@ -156,6 +159,8 @@ impl World {
             &self.dead_letter,
         ]
         .into_iter()
-        .any(|id| text.contains(id.as_str()))
+        .map(String::as_str)
+        .chain(self.linking.ids())
+        .any(|id| text.contains(id))
     }
 }

@@ -1,5 +1,7 @@
 //! The main job played from end to end, on a running platform: every step says what was expected and what was seen.
 
+mod linking;
+mod repair;
 mod steps;
 mod teller;
 
@@ -55,7 +57,56 @@ pub async fn play(stage: &Stage) -> anyhow::Result<()> {
         .step(
             "ブロック (a block): noticed; staff are told why they cannot write",
             steps::block_is_noticed(stage, &sakura, &hanako).await,
-        )
+        );
+    linking(stage, &sakura, &mut teller).await?;
+    teller
         .step("帳簿 (LINE's books): no message was shown to anybody twice (L-05)", steps::books_are_clean(stage).await);
     teller.end()
+}
+
+/// LINE users and customers find each other, or are kept apart.
+async fn linking(stage: &Stage, shop: &Shop, teller: &mut Teller) -> anyhow::Result<()> {
+    let yumi = shop.person(stage, "ゆみ").await?;
+    let yumis_other = shop.person(stage, "ゆみ(新しいスマホ)").await?;
+    let (taro, ken, mari, aoi) = (
+        shop.person(stage, "たろさん").await?,
+        shop.person(stage, "けん").await?,
+        shop.person(stage, "まり").await?,
+        shop.person(stage, "あおい").await?,
+    );
+    for person in [&yumi, &yumis_other, &taro, &ken, &mari, &aoi] {
+        stage.line.add_friend(&shop.card.channel_id, &person.id).await?;
+    }
+    let yamada = shop.customer(stage, ("山田", "由美"), "090-1234-5678").await?;
+    teller
+        .scene("Customers of さくら美容室 link themselves to LINE, by the rich menu, a form and LINE's own dialog")
+        .step(
+            "はじめてのメッセージ (a first message): shown, and answered with the link card, once (D-2, F-42)",
+            linking::first_message_is_asked_to_link(stage, shop).await,
+        )
+        .step(
+            "お問い合わせ (an inquiry): the name matches one customer, who is linked; mark, name and tab show it (F-11, F-40)",
+            linking::inquiry_links(stage, shop, &yumi, &yamada).await,
+        )
+        .step(
+            "同姓同名 (two customers of that name): nobody is linked, staff see why; the message is there (F-13, D-5)",
+            linking::two_of_one_name_are_held(stage, shop, &taro).await,
+        )
+        .step(
+            "電話番号違い (a wrong mobile number): a provisional customer; the right number absorbs it (F-14, D-1, D-9)",
+            linking::second_try_absorbs(stage, shop, &ken).await,
+        )
+        .step(
+            "別のLINEアカウント (another LINE account): refused until somebody approves, then taken over (D-6, L-03)",
+            repair::second_account_takes_over(stage, shop, (&yumi, &yumis_other), &yamada).await,
+        )
+        .step(
+            "転送されたフォーム (a forwarded form): confirmed by somebody else, links nobody, the reason is kept (L-04)",
+            repair::forwarded_form_links_nobody(stage, shop, &mari, &aoi).await,
+        )
+        .step(
+            "連携解除 (unlinking): the LINE user ends the link by a button; the history stays (L-02)",
+            repair::unlinked_by_the_line_user(stage, shop, &yumis_other, &yamada).await,
+        );
+    Ok(())
 }

@@ -17,7 +17,7 @@ use tonic::Code;
 
 use crate::stage::{Person, Shop, Stage, until};
 
-const WITHIN: Duration = Duration::from_secs(20);
+pub(super) const WITHIN: Duration = Duration::from_secs(20);
 
 pub(super) async fn friend_add_creates_no_customer(
     stage: &Stage,

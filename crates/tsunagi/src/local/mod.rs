@@ -109,6 +109,7 @@ impl Local {
             ingest: url(addresses.ingest),
             scheduler: url(addresses.scheduler),
             webhooks: url(addresses.webhooks),
+            pages: url(addresses.pages),
             line: simulator.control(),
         };
         Ok(Self { stage, host, _apps: apps, simulator })

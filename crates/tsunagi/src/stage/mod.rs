@@ -3,6 +3,8 @@
 
 mod account;
 mod caller;
+mod form;
+mod linking;
 mod shop;
 
 use std::fmt::Display;
@@ -11,6 +13,8 @@ use std::time::{Duration, Instant};
 use line_simulator::Control;
 
 pub use caller::{Caller, Connection, StaffKey};
+pub use form::OpenForm;
+pub use linking::{Submitted, texts};
 pub(crate) use shop::says;
 pub use shop::{Person, Shop};
 
@@ -32,6 +36,8 @@ pub struct Stage {
     pub scheduler: String,
     /// Where LINE sends webhooks, without the key and without a slash at the end.
     pub webhooks: String,
+    /// The form pages, without a slash at the end.
+    pub pages: String,
     /// LINE's side.
     pub line: Control,
 }

@@ -6,7 +6,8 @@ use contracts::identity::v1::principal_service_client::PrincipalServiceClient;
 use contracts::identity::v1::staff_service_client::StaffServiceClient;
 use contracts::identity::v1::tenant_service_client::TenantServiceClient;
 use contracts::identity::v1::{
-    CreatePrincipalRequest, CreateStaffMemberRequest, CreateTenantRequest, RegisterAssertionKeyRequest, StaffMember,
+    CreatePrincipalRequest, CreateStaffMemberRequest, CreateTenantRequest, OnFirstMessage, RegisterAssertionKeyRequest,
+    StaffMember,
 };
 use contracts::messaging::v1::conversation_service_client::ConversationServiceClient;
 use contracts::messaging::v1::message_content::Kind as Content;
@@ -58,7 +59,7 @@ pub struct Shop {
 
 impl Shop {
     /// Opens a shop: creates the tenant, its program, its staff member `staff_name`, an official account on LINE's side
-    /// and with us, and connects it.
+    /// and with us, and connects it. Whoever writes first is asked nothing: what the shop's people say is all that is said.
     pub async fn open(stage: &Stage, name: &str, staff_name: &str) -> anyhow::Result<Self> {
         let provider = stage.line.add_provider(name).await?;
         let card =
@@ -118,6 +119,7 @@ impl Shop {
         let provider = account::create_provider(stage, &operator, name).await?;
         let (account, webhook_key) = account::connect(stage, &operator, &provider, &card).await?;
         let shop = Self { tenant, provider, account, card, webhook_key, program, staff, staff_id, staff_key };
+        shop.on_first_message(stage, OnFirstMessage::Ignore).await?;
         // Messaging hears of the program and of its staff by events.
         let mut conversations = shop.conversations(stage)?;
         until(SHOWN_WITHIN, async || conversations.list_conversations(ListConversationsRequest::default()).await)
@@ -196,7 +198,7 @@ impl Shop {
 }
 
 /// Everything a tenant's own program or staff member may do.
-const EVERY_TENANT_RIGHT: [Right; 15] = [
+const EVERY_TENANT_RIGHT: [Right; 17] = [
     Right::PrincipalsManage,
     Right::StaffRead,
     Right::StaffManage,
@@ -212,6 +214,8 @@ const EVERY_TENANT_RIGHT: [Right; 15] = [
     Right::MessagesSettle,
     Right::OperationsRead,
     Right::OperationsManage,
+    Right::LinksSubmit,
+    Right::LinksManage,
 ];
 
 pub(crate) fn says(message: &Message, wanted: &str) -> bool {
