@@ -86,7 +86,6 @@ export class Phone {
   }
 
   async shot(name) {
-    if (!process.env.SHOTS) return;
     mkdirSync(process.env.SHOTS, { recursive: true });
     await this.page.screenshot({ path: `${process.env.SHOTS}/${name}.png`, fullPage: true });
   }
