@@ -15,6 +15,7 @@ const checks = new Checks();
 const where = await platform();
 const line = new Line(where);
 const spent = [];
+const answers = [];
 
 // The page as it stands is accessible and fits the screen.
 async function sound(name, phone) {
@@ -59,7 +60,9 @@ async function confirmation(name, phone, { field, good }, friend) {
   const url = phone.page.url();
   checks.that(`${name}: LINE's dialog asks`, url.startsWith(`${where.line}/dialog/bot/accountLink?`), url);
   checks.equal(`${name}: confirmed`, (await phone.submit()).status(), 200);
-  checks.that(`${name}: an answer comes in the chat`, (await line.after(friend, before)).length > 0);
+  const [answer] = await line.after(friend, before);
+  checks.that(`${name}: an answer comes in the chat`, answer.template?.text.startsWith("受け付けました"));
+  answers.push(JSON.stringify(answer));
 }
 
 async function walk({ name, form, locale, lang, other, friend: index }) {
@@ -84,6 +87,24 @@ async function walk({ name, form, locale, lang, other, friend: index }) {
   await phone.close();
 }
 
+// The form's address is opened in somebody else's browser: LINE says that it was not the one who was asked.
+async function forwarded() {
+  const [owner, other] = where.friends;
+  const before = (await line.sent(other)).length;
+  const address = await line.card(owner, LINK.data);
+  const phone = await Phone.open(where, "ja-JP", { friend: other });
+  checks.equal("forwarded: the form opens", (await phone.page.goto(address)).status(), 200);
+  await phone.fill({ family: "山田", given: "花子", mobile: LINK.good });
+  await phone.submit();
+  await phone.submit();
+  const told = await phone.page.textContent("h1");
+  checks.that("forwarded: LINE links nobody", told.includes("連携できませんでした"), told);
+  await phone.close();
+  // What a later tap is answered with comes behind whatever would have come.
+  await line.card(other, INQUIRY.data);
+  checks.equal("forwarded: who confirmed is told nothing", (await line.sent(other)).length, before + 1);
+}
+
 async function nobodysPhone() {
   for (const [locale, dark] of [["ja-JP", true], ["en-US", false]]) {
     const phone = await Phone.open(where, locale, { dark, width: 360, height: 740 });
@@ -106,6 +127,8 @@ async function forgeries() {
 try {
   await nobodysPhone();
   for (const way of WAYS) await walk(way);
+  checks.equal("whoever asks is answered the same", answers[0], answers[1]);
+  await forwarded();
   await forgeries();
   await uniformPages(checks, where.pages, spent);
 } catch (problem) {
