@@ -246,7 +246,7 @@ fn bodies(world: &World) -> Vec<(&'static str, Must, Value)> {
         ("/tsunagi.ingest.v1.ArchiveService/ListQuarantinedBodies", NotFind, json!({ "accountId": account })),
         ("/tsunagi.ingest.v1.ArchiveService/ListFindings", NotFind, json!({ "accountId": account })),
         ("/tsunagi.messaging.v1.ConversationService/ListConversations", NotFind, json!({ "accountIds": [account] })),
-        ("/tsunagi.messaging.v1.ConversationService/ListConversations", ShowNothing, json!({ "customerId": customer })),
+        ("/tsunagi.messaging.v1.ConversationService/ListConversations", NotFind, json!({ "customerId": customer })),
         (
             "/tsunagi.messaging.v1.ConversationService/GetConversation",
             NotFind,
