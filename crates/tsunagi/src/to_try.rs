@@ -24,7 +24,7 @@ fn addresses(platform: &Local, shop: &Shop) -> String {
         ("shop's tenant", shop.tenant.to_string()),
         ("shop's token", shop.program.token().to_owned()),
     ];
-    told.iter().map(|(what, value)| format!("  {what:<18}  {value}\n")).collect()
+    told.map(|(what, value)| format!("  {what:<18}  {value}\n")).concat()
 }
 
 /// A customer writes, the shop reads it and answers.
