@@ -168,8 +168,8 @@ pub(crate) async fn reachable_by(
     first: AccountId,
 ) -> Result<Option<AccountId>, sqlx::Error> {
     let found: Option<Uuid> = sqlx::query_scalar(
-        "SELECT account_id FROM identity.friendship WHERE tenant_id = $1 AND friend_id = $2 AND state = 'FRIEND'
-         ORDER BY account_id = $3 DESC, account_id LIMIT 1",
+        "SELECT account_id FROM identity.friendship WHERE tenant_id = $1 AND friend_id = $2 AND state <> 'BLOCKED'
+         ORDER BY state = 'FRIEND' DESC, account_id = $3 DESC, account_id LIMIT 1",
     )
     .bind(tx.tenant().uuid())
     .bind(friend.uuid())
