@@ -12,13 +12,6 @@ use chassis::seal::PrivateKey;
 use chassis::{Host, HostConfig};
 use contracts::access_proto::v1::Right;
 use contracts::events::v1::{IdentityEvent, LineWebhookEvent};
-use contracts::identity::v1::account_service_client::AccountServiceClient;
-use contracts::identity::v1::customer_service_client::CustomerServiceClient;
-use contracts::identity::v1::friend_service_client::FriendServiceClient;
-use contracts::identity::v1::principal_service_client::PrincipalServiceClient;
-use contracts::identity::v1::replica_service_client::ReplicaServiceClient;
-use contracts::identity::v1::staff_service_client::StaffServiceClient;
-use contracts::identity::v1::tenant_service_client::TenantServiceClient;
 use contracts::identity::v1::*;
 use identity_linking::{App, Config, PROGRAM, PagesConfig, bootstrap};
 use kernel::{AccountId, EventHeader, SystemClock, TenantId, Timestamp};
@@ -27,6 +20,7 @@ use sqlx::postgres::PgPool;
 use testkit::eventually;
 use testkit::postgres::Cluster;
 
+pub(crate) use crate::caller::Caller;
 use crate::messaging::Messaging;
 
 /// Long enough for anything that comes by itself.
@@ -51,8 +45,11 @@ pub(crate) struct House {
     pub(crate) prefix: String,
     pub(crate) messaging_url: String,
     pages_port: u16,
-    running: Option<(Host, App)>,
+    running: Option<Replica>,
 }
+
+/// One of the service's processes.
+pub(crate) type Replica = (Host, App);
 
 impl House {
     /// Migrates a new database and starts the service on it.
@@ -79,12 +76,21 @@ impl House {
 
     /// Starts the service, once it was stopped.
     pub(crate) async fn start(&mut self) {
+        self.running = Some(self.replica(self.pages_port).await);
+    }
+
+    /// Starts one more of the service beside it, with form pages of its own that nobody is led to.
+    pub(crate) async fn beside(&self) -> Replica {
+        self.replica(testkit::port::free()).await
+    }
+
+    async fn replica(&self, pages_port: u16) -> Replica {
         let host = Host::start("identity-linking", HostConfig::loopback()).unwrap();
         let config = Config {
             postgres: self.postgres(),
             grpc: GrpcConfig::from(std::net::SocketAddr::from(([127, 0, 0, 1], 0))),
             pages: PagesConfig {
-                addr: ([127, 0, 0, 1], self.pages_port).into(),
+                addr: ([127, 0, 0, 1], pages_port).into(),
                 url: self.pages_url(),
                 line_login_url: LINE_LOGIN.parse().unwrap(),
                 trusted_proxies: 1,
@@ -105,7 +111,7 @@ impl House {
         tokio::time::timeout(SOON, host.readiness().ready())
             .await
             .unwrap_or_else(|_| panic!("not ready: {:?}", host.readiness().closed()));
-        self.running = Some((host, app));
+        (host, app)
     }
 
     /// Stops the service well.
@@ -242,6 +248,17 @@ impl House {
 
     /// Publishes webhook events as webhook-ingest does; returns when the stream has them.
     pub(crate) async fn webhooks(&self, tenant: TenantId, account: AccountId, events: &[(&str, String)]) {
+        self.webhooks_as(tenant, account, events, false).await;
+    }
+
+    /// The same, with the account's effects off or not.
+    pub(crate) async fn webhooks_as(
+        &self,
+        tenant: TenantId,
+        account: AccountId,
+        events: &[(&str, String)],
+        effects_off: bool,
+    ) {
         let host = Host::start("webhook-ingest", HostConfig::loopback()).unwrap();
         let bus = Bus::connect(&self.bus(), &host).await.unwrap();
         eventually(SOON, || std::future::ready(bus.is_connected().then_some(()))).await.unwrap();
@@ -256,6 +273,7 @@ impl House {
                 event_type: (*kind).to_owned(),
                 occur_time: Some(contracts::timestamp(time)),
                 raw: raw.clone().into_bytes().into(),
+                effects_off,
                 ..LineWebhookEvent::default()
             };
             let outbound = bus::publish::Outbound {
@@ -302,56 +320,5 @@ impl House {
             .fetch_all(&self.admin().await)
             .await
             .unwrap()
-    }
-}
-
-/// Somebody who calls.
-#[derive(Clone)]
-pub(crate) struct Caller(pub(crate) Client);
-
-impl Caller {
-    /// The same program, calling for `tenant`.
-    pub(crate) fn for_tenant(&self, tenant: TenantId) -> Self {
-        Self(self.0.for_tenant(tenant))
-    }
-
-    /// Waits until the service's directory knows the program.
-    pub(crate) async fn known(&self) {
-        eventually(SOON, || async {
-            match self.tenants().get_tenant(GetTenantRequest {}).await {
-                Err(status) if status.code() == tonic::Code::Unauthenticated => Err(status.to_string()),
-                _ => Ok(()),
-            }
-        })
-        .await
-        .unwrap();
-    }
-
-    pub(crate) fn tenants(&self) -> TenantServiceClient<Client> {
-        TenantServiceClient::new(self.0.clone())
-    }
-
-    pub(crate) fn principals(&self) -> PrincipalServiceClient<Client> {
-        PrincipalServiceClient::new(self.0.clone())
-    }
-
-    pub(crate) fn staff(&self) -> StaffServiceClient<Client> {
-        StaffServiceClient::new(self.0.clone())
-    }
-
-    pub(crate) fn accounts(&self) -> AccountServiceClient<Client> {
-        AccountServiceClient::new(self.0.clone())
-    }
-
-    pub(crate) fn friends(&self) -> FriendServiceClient<Client> {
-        FriendServiceClient::new(self.0.clone())
-    }
-
-    pub(crate) fn customers(&self) -> CustomerServiceClient<Client> {
-        CustomerServiceClient::new(self.0.clone())
-    }
-
-    pub(crate) fn replicas(&self) -> ReplicaServiceClient<Client> {
-        ReplicaServiceClient::new(self.0.clone())
     }
 }

@@ -5,12 +5,14 @@
 mod account;
 mod activity;
 mod bootstrap;
+mod caller;
 mod customer;
 mod friend;
 mod house;
 mod isolation;
 mod killing;
 mod killing_links;
+mod linking;
 mod messaging;
 mod ownership;
 mod pages;

@@ -1,5 +1,7 @@
 //! S-1: every method, called as one tenant on another's IDs, answers NOT_FOUND and changes nothing.
 
+mod linking;
+
 use std::collections::BTreeMap;
 
 use contracts::access_proto::v1::{Right, Scope};
@@ -27,6 +29,7 @@ struct Ids {
     friend: String,
     customer: String,
     activity: String,
+    linking: linking::Ids,
 }
 
 async fn furnish(house: &House, tenant: TenantId) -> Ids {
@@ -48,6 +51,8 @@ async fn furnish(house: &House, tenant: TenantId) -> Ids {
         let list = ListFriendsRequest { account_id: account.to_string(), ..ListFriendsRequest::default() };
         at.friends().list_friends(list).await.unwrap().into_inner().friends.pop()
     });
+    let friend = friend.await.unwrap().friend_id;
+    let linking = linking::furnish(house, tenant, &account.to_string(), &friend, &customer.customer_id).await;
     Ids {
         tenant: tenant.to_string(),
         provider,
@@ -55,9 +60,10 @@ async fn furnish(house: &House, tenant: TenantId) -> Ids {
         organization: organization.organization_id,
         staff: staff.staff_id,
         principal: principal.principal_id,
-        friend: friend.await.unwrap().friend_id,
+        friend,
         customer: customer.customer_id,
         activity: activity.activity_id,
+        linking,
     }
 }
 
@@ -296,10 +302,13 @@ fn calls<'a>(caller: &'a Caller, ids: &'a Ids) -> Vec<Call<'a>> {
             })
         ),
     ]
+    .into_iter()
+    .chain(linking::calls(caller, ids))
+    .collect()
 }
 
 /// Methods that name no ID of the first tenant when they are called in the second.
-const WITHOUT_IDS: [&str; 10] = [
+const WITHOUT_IDS: [&str; 13] = [
     "TenantService/GetTenant",
     "PrincipalService/CreatePrincipal",
     "PrincipalService/ListPrincipals",
@@ -310,6 +319,10 @@ const WITHOUT_IDS: [&str; 10] = [
     "AccountService/ListProviders",
     "AccountService/ListOfficialAccounts",
     "CustomerService/ListCustomers",
+    // Another tenant's form token is as unknown as one that never was, and whoever submits with it is told nothing of that.
+    "LinkAttemptService/SubmitLinkAttempt",
+    "LinkPolicyService/GetLinkPolicy",
+    "LinkPolicyService/UpdateLinkPolicy",
 ];
 
 /// A hash of every row of a tenant, by table; the request ledger is left out, as it notes calls.

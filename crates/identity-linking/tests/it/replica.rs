@@ -34,7 +34,7 @@ async fn snapshot(reader: &Caller, kinds: &[ReplicaKind], tenant: &str) -> Vec<(
     found
 }
 
-const ALL: [ReplicaKind; 9] = [
+const ALL: [ReplicaKind; 10] = [
     ReplicaKind::Tenant,
     ReplicaKind::Principal,
     ReplicaKind::Organization,
@@ -44,6 +44,7 @@ const ALL: [ReplicaKind; 9] = [
     ReplicaKind::Friendship,
     ReplicaKind::Customer,
     ReplicaKind::Activity,
+    ReplicaKind::Link,
 ];
 
 #[tokio::test]
@@ -70,6 +71,7 @@ async fn a_snapshot_holds_every_kind_of_every_tenant_as_it_stands() {
         })
         .await
         .unwrap();
+        crate::linking::linked(&house, tenant, &customer.customer_id).await;
     }
     let reader = reader(&house).await;
     let everything = snapshot(&reader, &ALL, "").await;
@@ -78,7 +80,7 @@ async fn a_snapshot_holds_every_kind_of_every_tenant_as_it_stands() {
         *by_tenant.entry(tenant).or_default() += 1;
     }
     assert_eq!(by_tenant.get(""), Some(&2), "the operator and the service");
-    assert_eq!((by_tenant[one.to_string().as_str()], by_tenant[two.to_string().as_str()]), (9, 9));
+    assert_eq!((by_tenant[one.to_string().as_str()], by_tenant[two.to_string().as_str()]), (10, 10));
     let only = snapshot(&reader, &[ReplicaKind::Customer, ReplicaKind::Account], &one.to_string()).await;
     assert_eq!(only.len(), 2);
     let Body::Account(account) = &only[1].1 else { panic!("kinds come in the order asked for") };
@@ -93,8 +95,9 @@ async fn more_rows_than_a_page_come_once_each() {
     let house = House::open("snapshot_pages").await;
     let tenant = house.tenant().await;
     sqlx::query(
-        "INSERT INTO identity.customer (tenant_id, customer_id, version, family_name, provisional, create_time, update_time)
-         SELECT $1, gen_random_uuid(), 1, 'x', false, now(), now() FROM generate_series(1, 1200)",
+        "INSERT INTO identity.customer (tenant_id, customer_id, version, family_name, provisional, name_key, reading_key,
+             variant_key, create_time, update_time)
+         SELECT $1, gen_random_uuid(), 1, 'x', false, 'x', '', 'x', now(), now() FROM generate_series(1, 1200)",
     )
     .bind(tenant.uuid())
     .execute(&house.admin().await)

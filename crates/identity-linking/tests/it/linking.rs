@@ -1,0 +1,39 @@
+//! Linking LINE users to customers, from the tap in the chat to the link and its end, one idea per module.
+
+mod at_once;
+mod card;
+mod figures;
+mod first_message;
+mod link;
+mod no_guess;
+mod opener;
+mod provisional;
+mod rate;
+mod review;
+mod right;
+mod shuffle;
+mod stage;
+mod submit;
+mod tab;
+mod takeover;
+mod unlink;
+
+use kernel::TenantId;
+use uuid::Uuid;
+
+use crate::house::House;
+
+/// Links a customer to the tenant's only LINE user, as a row alone.
+pub(crate) async fn linked(house: &House, tenant: TenantId, customer: &str) {
+    let inserted = sqlx::query(
+        "INSERT INTO identity.link (tenant_id, link_id, version, customer_id, friend_id, provider_id, assurance, origin, create_time)
+         SELECT $1, gen_random_uuid(), 1, $2, friend_id, provider_id, 'NAME', 'STAFF', now()
+         FROM identity.line_user WHERE tenant_id = $1",
+    )
+    .bind(tenant.uuid())
+    .bind(Uuid::try_parse(customer).unwrap())
+    .execute(&house.admin().await)
+    .await
+    .unwrap();
+    assert_eq!(inserted.rows_affected(), 1);
+}

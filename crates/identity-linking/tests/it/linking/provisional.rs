@@ -1,0 +1,73 @@
+//! D-9: a provisional customer is absorbed by the record that a later attempt matches, and given back in one step.
+
+use contracts::events::v1::Assurance;
+use contracts::identity::v1::*;
+use tonic::Code;
+
+use super::stage::{HANAKO, MOBILE, OTHER_MOBILE, Stage, decision, person};
+use crate::refused::reason;
+
+async fn listed(stage: &Stage) -> Vec<String> {
+    let listed = stage.at().customers().list_customers(ListCustomersRequest::default()).await.unwrap().into_inner();
+    let mut ids: Vec<String> = listed.customers.into_iter().map(|customer| customer.customer_id).collect();
+    ids.sort();
+    ids
+}
+
+#[tokio::test]
+async fn the_right_number_after_a_wrong_one_absorbs_the_provisional_customer_and_that_can_be_undone() {
+    let stage = Stage::open("provisional").await;
+    let who = person(1);
+    let customer = stage.customer(HANAKO, MOBILE).await;
+    let wrong = stage.link(&who, HANAKO, OTHER_MOBILE).await;
+    assert_eq!(decision(&wrong), (LinkOutcome::CreatedNew, LinkReason::PhoneMismatch));
+    let made = wrong.customer_id;
+    assert!(made != customer && stage.record(&made).await.provisional);
+    let signs: Vec<_> = stage.suspicions().await[0].signs().collect();
+    assert_eq!(signs, [DuplicateSign::SameName]);
+
+    let right = stage.link(&who, HANAKO, MOBILE).await;
+    assert_eq!((decision(&right), &right.customer_id), ((LinkOutcome::Linked, LinkReason::None), &customer));
+    assert_eq!(stage.linked(&who).await, [(customer.clone(), Assurance::NameAndMobile)]);
+    assert_eq!(listed(&stage).await, std::slice::from_ref(&customer), "the absorbed one is listed no more");
+    assert_eq!(stage.record(&made).await.merged_into, customer);
+    let of_customer = ListMergesRequest { customer_id: made.clone(), ..ListMergesRequest::default() };
+    let merge = stage.at().merges().list_merges(of_customer).await.unwrap().into_inner().merges.remove(0);
+    assert_eq!((&merge.survivor_id, &merge.absorbed_id, merge.undo_time), (&customer, &made, None));
+    assert_eq!(merge.link_attempt_id, right.link_attempt_id);
+
+    let undo = UndoMergeRequest { merge_id: merge.merge_id, note: "別人".to_owned() };
+    let undone = stage.at().merges().undo_merge(undo.clone()).await.unwrap().into_inner().merge.unwrap();
+    assert!(undone.undo_time.is_some() && undone.note == "別人");
+    assert_eq!(stage.linked(&who).await, [(made.clone(), Assurance::Proven)]);
+    let mut both = [customer.clone(), made.clone()];
+    both.sort();
+    assert_eq!(listed(&stage).await, both);
+    assert_eq!(
+        reason(stage.at().merges().undo_merge(undo).await),
+        (Code::FailedPrecondition, "MERGE_NOT_UNDOABLE".to_owned())
+    );
+    let told: Vec<_> =
+        stage.told_links().await.into_iter().map(|link| (link.customer_id, link.end_time.is_some())).collect();
+    let (one, two) = (|ended| (made.clone(), ended), |ended| (customer.clone(), ended));
+    assert_eq!(told, [one(false), one(true), two(false), two(true), one(false)]);
+    stage.replay().await;
+}
+
+#[tokio::test]
+async fn a_customer_that_staff_touched_is_absorbed_no_more() {
+    let stage = Stage::open("provisional_touched").await;
+    let who = person(1);
+    let customer = stage.customer(HANAKO, MOBILE).await;
+    let made = stage.link(&who, HANAKO, OTHER_MOBILE).await.customer_id;
+    let birthday = Customer { birth_date: "1990-04-01".to_owned(), ..stage.record(&made).await };
+    let touch =
+        UpdateCustomerRequest { customer: Some(Customer { etag: String::new(), ..birthday }), update_mask: None };
+    stage.at().customers().update_customer(touch).await.unwrap();
+    assert!(!stage.record(&made).await.provisional);
+    let right = stage.link(&who, HANAKO, MOBILE).await;
+    assert_eq!(decision(&right), (LinkOutcome::Refused, LinkReason::LineUserHasOtherCustomer));
+    assert_eq!(stage.linked(&who).await, [(made, Assurance::Proven)]);
+    assert!(!stage.standing(&customer).await.linked);
+    stage.replay().await;
+}

@@ -1,0 +1,101 @@
+//! How often somebody may try: a LINE user, at a customer, by way of an account, from an address.
+
+use contracts::identity::v1::*;
+
+use super::stage::{HANAKO, MOBILE, Stage, decision, person};
+
+const LIMITED: (LinkOutcome, LinkReason) = (LinkOutcome::Refused, LinkReason::RateLimited);
+
+/// Copies of the latest attempt, so many.
+async fn copies(stage: &Stage, number: i64, friend: &str, address: bool) {
+    let address = if address { "address_hash" } else { "NULL" };
+    let statement = format!(
+        "INSERT INTO identity.link_attempt (tenant_id, link_attempt_id, version, method, account_id, friend_id, nonce_hash,
+             address_hash,
+             submit_time, confirm_until, heard, decide_time, outcome, reason)
+         SELECT tenant_id, gen_random_uuid(), 2, method, account_id, {friend},
+             sha256(gen_random_uuid()::text::bytea), {address}, now(), now(), true, now(), 'REFUSED',
+             'NOT_CONFIRMED_BY_LINE'
+         FROM generate_series(1, $1), LATERAL (SELECT * FROM identity.link_attempt ORDER BY submit_time DESC LIMIT 1) a"
+    );
+    let inserted = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(number).execute(&stage.house.admin().await).await;
+    assert_eq!(inserted.unwrap().rows_affected(), u64::try_from(number).unwrap());
+}
+
+#[tokio::test]
+async fn a_user_who_tried_ten_times_within_an_hour_is_refused_whatever_line_says() {
+    let stage = Stage::open("rate_user").await;
+    stage.customer(HANAKO, MOBILE).await;
+    stage.ask(&person(1), ("鈴木", "一郎"), MOBILE).await;
+    copies(&stage, 8, "friend_id", false).await;
+    let tenth = stage.ask(&person(1), HANAKO, MOBILE).await;
+    let eleventh = stage.ask(&person(1), HANAKO, MOBILE).await;
+    let limited = stage.confirm(&person(1), &eleventh).await;
+    assert_eq!(decision(&limited), LIMITED);
+    assert!(limited.explanation.unwrap().ja.chars().count() > 5 && limited.candidates.is_empty());
+    assert_eq!(stage.active().await, 0);
+    stage.send(&[stage.confirmed(&person(1), stage.moment(), &tenth)]).await;
+    assert_eq!(stage.active().await, 1, "the tenth was in time");
+    // An hour later everything is as before.
+    stage.alter("UPDATE identity.link_attempt SET submit_time = submit_time - interval '61 minutes'").await;
+    let later = stage.link(&person(1), HANAKO, MOBILE).await;
+    assert_eq!(decision(&later), (LinkOutcome::AlreadyLinked, LinkReason::None));
+    stage.replay().await;
+}
+
+#[tokio::test]
+async fn a_customer_whom_thirty_attempts_looked_at_within_an_hour_is_linked_by_none_more() {
+    let stage = Stage::open("rate_customer").await;
+    stage.customer(HANAKO, MOBILE).await;
+    stage.link(&person(1), HANAKO, "080-0000-0000").await;
+    copies(&stage, 29, "friend_id", false).await;
+    stage
+        .alter(
+            "INSERT INTO identity.link_candidate (tenant_id, customer_id, link_attempt_id, submit_time, decide_time)
+             SELECT c.tenant_id, c.customer_id, a.link_attempt_id, now(), now()
+             FROM identity.link_attempt a JOIN identity.customer c ON c.tenant_id = a.tenant_id
+             WHERE NOT c.provisional AND a.reason = 'NOT_CONFIRMED_BY_LINE'",
+        )
+        .await;
+    let limited = stage.link(&person(2), HANAKO, MOBILE).await;
+    assert_eq!((decision(&limited), &*limited.customer_id), (LIMITED, ""));
+    let said = limited.explanation.unwrap();
+    assert!(said.en.to_lowercase().contains("too many"), "the reason is explained, not what would have been: {said:?}");
+    assert_eq!(stage.active().await, 1, "the provisional customer's alone");
+    stage.alter("UPDATE identity.link_candidate SET decide_time = decide_time - interval '61 minutes'").await;
+    let later = stage.link(&person(2), HANAKO, MOBILE).await;
+    assert_eq!(decision(&later), (LinkOutcome::Linked, LinkReason::None));
+    stage.replay().await;
+}
+
+#[tokio::test]
+async fn an_account_takes_six_thousand_attempts_within_ten_minutes() {
+    let stage = Stage::open("rate_account").await;
+    stage.customer(HANAKO, MOBILE).await;
+    let first = stage.ask(&person(1), HANAKO, MOBILE).await;
+    stage.link(&person(3), ("鈴木", "一郎"), MOBILE).await;
+    copies(&stage, 5_998, "friend_id", false).await;
+    assert_eq!(decision(&stage.link(&person(2), HANAKO, MOBILE).await), LIMITED);
+    let attempt = stage.confirm(&person(1), &first).await;
+    assert_eq!(decision(&attempt), (LinkOutcome::Linked, LinkReason::None));
+}
+
+#[tokio::test]
+async fn an_address_with_many_attempts_is_told_to_come_again() {
+    let stage = Stage::open("rate_address").await;
+    stage.ask(&person(1), HANAKO, MOBILE).await;
+    copies(&stage, 118, "friend_id", true).await;
+    let token = stage.tap(&person(2), "reservations").await;
+    let form = stage.look(&token).await;
+    copies(&stage, 1, "friend_id", true).await;
+    let fields = [("family", "山田"), ("given", "花子"), ("mobile", MOBILE)];
+    let full = form.submit(&fields).await;
+    assert_eq!((full.status, &full.dialog), (429, &None));
+    assert!(full.html.contains("花子"), "what was typed is not lost");
+    let get = reqwest::Client::new().get(stage.house.pages_url().join(&format!("/f/{token}")).unwrap());
+    let shown = get.header("x-forwarded-for", "192.0.2.1").send().await.unwrap();
+    assert_eq!(shown.status().as_u16(), 429);
+    assert!(shown.headers().contains_key("retry-after"));
+    let elsewhere = stage.look_from("198.51.100.7", &token).await.submit(&fields).await;
+    assert_eq!(elsewhere.status, 303, "the token was not used up");
+}

@@ -1,0 +1,127 @@
+//! The review queue: what is held waits for staff, who put the record right or say who it is.
+
+use contracts::events::v1::Assurance;
+use contracts::identity::v1::resolve_link_attempt_request::Resolution;
+use contracts::identity::v1::*;
+use prost_types::FieldMask;
+use tonic::{Code, Status};
+
+use super::stage::{HANAKO, MOBILE, OTHER_MOBILE, Stage, decision, person};
+use crate::refused::{fields, reason};
+
+const HELD: (LinkOutcome, LinkReason) = (LinkOutcome::Held, LinkReason::PolicyHold);
+
+async fn queue(stage: &Stage) -> Vec<String> {
+    let request = ListLinkAttemptsRequest { review_queue: true, ..ListLinkAttemptsRequest::default() };
+    let listed = stage.at().attempts().list_link_attempts(request).await.unwrap().into_inner().link_attempts;
+    listed.into_iter().map(|attempt| attempt.link_attempt_id).collect()
+}
+
+async fn reconsider(stage: &Stage, attempt: &LinkAttempt, etag: &str) -> Result<LinkAttempt, Status> {
+    let (link_attempt_id, etag) = (attempt.link_attempt_id.clone(), etag.to_owned());
+    let request = ReconsiderLinkAttemptRequest { link_attempt_id, etag };
+    Ok(stage.at().attempts().reconsider_link_attempt(request).await?.into_inner().link_attempt.unwrap())
+}
+
+async fn resolve(stage: &Stage, attempt: &LinkAttempt, resolution: Resolution) -> Result<LinkAttempt, Status> {
+    let request = ResolveLinkAttemptRequest {
+        link_attempt_id: attempt.link_attempt_id.clone(),
+        resolution: Some(resolution),
+        note: "電話で確認".to_owned(),
+        etag: String::new(),
+    };
+    Ok(stage.at().attempts().resolve_link_attempt(request).await?.into_inner().link_attempt.unwrap())
+}
+
+fn precondition(reason: &str) -> (Code, String) {
+    (Code::FailedPrecondition, reason.to_owned())
+}
+
+#[tokio::test]
+async fn what_is_held_links_when_staff_put_the_record_right() {
+    let stage = Stage::open("review").await;
+    stage.hold().await;
+    let customer = stage.customer(("山口", "花子"), MOBILE).await;
+    let attempt = stage.link(&person(1), HANAKO, MOBILE).await;
+    assert_eq!(decision(&attempt), HELD);
+    assert_eq!((stage.active().await, stage.count("identity.customer").await), (0, 1));
+    assert_eq!(queue(&stage).await, std::slice::from_ref(&attempt.link_attempt_id));
+    let still = reconsider(&stage, &attempt, &attempt.etag).await.unwrap();
+    assert_eq!(decision(&still), HELD);
+    assert_eq!(
+        reason(reconsider(&stage, &attempt, &attempt.etag).await),
+        (Code::Aborted, "ETAG_MISMATCH".to_owned()),
+        "it was decided anew since"
+    );
+    let mended = Customer {
+        customer_id: customer.clone(),
+        name: Some(PersonName { family: "山田".to_owned(), ..PersonName::default() }),
+        ..Customer::default()
+    };
+    let update_mask = Some(FieldMask { paths: vec!["name.family".to_owned()] });
+    let mend = UpdateCustomerRequest { customer: Some(mended), update_mask };
+    stage.at().customers().update_customer(mend).await.unwrap();
+    let linked = reconsider(&stage, &still, &still.etag).await.unwrap();
+    assert_eq!((decision(&linked), &linked.customer_id), ((LinkOutcome::Linked, LinkReason::None), &customer));
+    assert_eq!(stage.linked(&person(1)).await, [(customer, Assurance::NameAndMobile)]);
+    assert!(queue(&stage).await.is_empty());
+    assert_eq!(reason(reconsider(&stage, &linked, "").await), precondition("ATTEMPT_NOT_HELD"));
+    stage.replay().await;
+}
+
+#[tokio::test]
+async fn staff_say_that_it_is_a_customer_a_new_one_or_nobody() {
+    let stage = Stage::open("review_resolve").await;
+    stage.hold().await;
+    let customer = stage.customer(HANAKO, OTHER_MOBILE).await;
+    let ask = async |who| stage.link(&person(who), HANAKO, MOBILE).await;
+    let (one, two, three) = (ask(1).await, ask(2).await, ask(3).await);
+    let settled = resolve(&stage, &one, Resolution::CustomerId(customer.clone())).await.unwrap();
+    assert_eq!((decision(&settled), &settled.customer_id), ((LinkOutcome::Linked, LinkReason::None), &customer));
+    assert_eq!(settled.review.unwrap().note, "電話で確認");
+    let link = stage.links_of(&person(1)).await.remove(0);
+    assert_eq!((link.origin(), link.assurance(), &*link.note), (LinkOrigin::Staff, Assurance::Proven, "電話で確認"));
+
+    let settled = resolve(&stage, &two, Resolution::CreateCustomer(true)).await.unwrap();
+    assert_eq!(settled.outcome(), LinkOutcome::CreatedNew);
+    let made = stage.record(&settled.customer_id).await;
+    assert!(!made.provisional && made.line.unwrap().linked, "staff said so");
+    assert_eq!(made.phones[0].number, "+819012345678");
+
+    let settled = resolve(&stage, &three, Resolution::Dismiss(true)).await.unwrap();
+    assert_eq!((settled.outcome(), &*settled.customer_id), (LinkOutcome::Refused, ""));
+    assert!(stage.linked(&person(3)).await.is_empty() && queue(&stage).await.is_empty());
+    for attempt in [one, two, three] {
+        let again = resolve(&stage, &attempt, Resolution::Dismiss(true)).await;
+        assert_eq!(reason(again), precondition("ATTEMPT_NOT_HELD"));
+    }
+    let of_customer = ListLinkAttemptsRequest { customer_id: made.customer_id, ..ListLinkAttemptsRequest::default() };
+    let listed = stage.at().attempts().list_link_attempts(of_customer).await.unwrap().into_inner().link_attempts;
+    assert_eq!(listed.len(), 1, "a customer's attempts are those it was linked by, too");
+}
+
+#[tokio::test]
+async fn staff_cannot_settle_against_links_that_stand() {
+    let stage = Stage::open("review_refused").await;
+    let (taken, free) = (stage.customer(HANAKO, MOBILE).await, stage.customer(("鈴木", "一郎"), MOBILE).await);
+    stage.link(&person(1), HANAKO, MOBILE).await;
+    stage.hold().await;
+    let held = stage.link(&person(2), ("佐藤", "二郎"), OTHER_MOBILE).await;
+    let to = |customer: &str| Resolution::CustomerId(customer.to_owned());
+    assert_eq!(reason(resolve(&stage, &held, to(&taken)).await), precondition("CUSTOMER_HAS_OTHER_LINE_USER"));
+    let nobody = uuid::Uuid::new_v4().to_string();
+    assert_eq!(reason(resolve(&stage, &held, to(&nobody)).await), (Code::NotFound, "NOT_FOUND".to_owned()));
+    stage.alter("UPDATE identity.customer SET merged_into = customer_id WHERE family_name = '鈴木'").await;
+    assert_eq!(reason(resolve(&stage, &held, to(&free)).await), precondition("CUSTOMER_ABSORBED"));
+    stage.alter("UPDATE identity.customer SET merged_into = NULL WHERE family_name = '鈴木'").await;
+    stage.link(&person(2), ("鈴木", "一郎"), MOBILE).await;
+    let third = stage.customer(("高橋", "三郎"), MOBILE).await;
+    for resolution in [to(&third), Resolution::CreateCustomer(true)] {
+        assert_eq!(reason(resolve(&stage, &held, resolution).await), precondition("LINE_USER_HAS_OTHER_CUSTOMER"));
+    }
+    let empty = ResolveLinkAttemptRequest::default();
+    let refused = stage.at().attempts().resolve_link_attempt(empty).await;
+    assert_eq!(fields(refused), ["link_attempt_id", "note", "resolution"]);
+    assert_eq!((stage.active().await, queue(&stage).await.len()), (2, 1), "it still waits");
+    stage.replay().await;
+}

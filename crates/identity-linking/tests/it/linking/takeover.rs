@@ -1,0 +1,145 @@
+//! L-03: a link is taken over by another LINE user only where the one linked until then, or staff, say so.
+
+use contracts::identity::v1::*;
+use tonic::{Code, Status};
+
+use super::stage::{HANAKO, MOBILE, Stage, decision, person};
+use crate::refused::{fields, reason};
+
+/// One user linked to a customer, and a request of another; the request's ID.
+async fn asked(hint: &str) -> (Stage, String, String) {
+    let stage = Stage::open(hint).await;
+    let customer = stage.customer(HANAKO, MOBILE).await;
+    stage.send(&[stage.event("follow", &person(1), stage.moment(), "")]).await;
+    stage.link(&person(1), HANAKO, MOBILE).await;
+    let attempt = stage.link(&person(2), HANAKO, MOBILE).await;
+    assert_eq!(decision(&attempt), (LinkOutcome::Refused, LinkReason::CustomerHasOtherLineUser));
+    assert_eq!(stage.linked(&person(1)).await.len(), 1, "nothing changes before somebody says so");
+    (stage, customer, attempt.takeover_request_id)
+}
+
+async fn request(stage: &Stage, id: &str) -> TakeoverRequest {
+    let get = GetTakeoverRequestRequest { takeover_request_id: id.to_owned() };
+    stage.at().takeovers().get_takeover_request(get).await.unwrap().into_inner().takeover_request.unwrap()
+}
+
+async fn approve(stage: &Stage, id: &str) -> Result<TakeoverRequest, Status> {
+    let note = "店頭で確認".to_owned();
+    let approve = ApproveTakeoverRequestRequest { takeover_request_id: id.to_owned(), note, etag: String::new() };
+    Ok(stage.at().takeovers().approve_takeover_request(approve).await?.into_inner().takeover_request.unwrap())
+}
+
+/// Who is linked to the customer now.
+async fn holder(stage: &Stage, customer: &str) -> Vec<String> {
+    let links = stage.standing(customer).await.links;
+    links.into_iter().map(|link| link.friend_id).collect()
+}
+
+async fn answer(stage: &Stage, who: u32, id: &str, word: &str) {
+    stage.send(&[stage.tapped(&person(who), stage.moment(), &format!("takeover:{id}:{word}"))]).await;
+}
+
+#[tokio::test]
+async fn the_user_linked_until_now_is_asked_and_he_alone_can_confirm() {
+    let (stage, customer, id) = asked("takeover").await;
+    let (old, new) = (stage.friend(&person(1)).await, stage.friend(&person(2)).await);
+    let open = request(&stage, &id).await;
+    assert_eq!((open.state(), &open.linked_friend_id, &open.asking_friend_id), (TakeoverState::Open, &old, &new));
+    let question = stage.answers(&person(1)).await.pop().unwrap();
+    assert!(question.line_objects[0].contains(&format!("tsunagi:takeover:{id}:yes")), "{question:?}");
+    assert!(question.webhook_event_id.is_empty());
+    // The same claim again opens no second request, and nobody is asked twice.
+    stage.link(&person(2), HANAKO, MOBILE).await;
+    assert_eq!(stage.count("identity.takeover_request").await, 1);
+    assert_eq!(stage.answers(&person(1)).await.pop().unwrap(), question);
+
+    for other in [2, 3] {
+        answer(&stage, other, &id, "yes").await;
+    }
+    assert_eq!((request(&stage, &id).await.state(), holder(&stage, &customer).await), (TakeoverState::Open, vec![old]));
+    answer(&stage, 1, &id, "yes").await;
+    let settled = request(&stage, &id).await;
+    assert_eq!((settled.state(), &*settled.staff_id), (TakeoverState::Confirmed, ""));
+    assert_eq!(holder(&stage, &customer).await, [new]);
+    answer(&stage, 1, &id, "no").await;
+    assert_eq!(request(&stage, &id).await.state(), TakeoverState::Confirmed, "the first answer counts");
+
+    let list = ListLinksRequest { customer_id: customer, ..ListLinksRequest::default() };
+    let links = stage.at().links().list_links(list).await.unwrap().into_inner().links;
+    let history: Vec<_> = links.iter().map(|link| (link.origin(), link.end_cause())).collect();
+    let expected = [(LinkOrigin::Takeover, LinkEndCause::Unspecified), (LinkOrigin::Match, LinkEndCause::Takeover)];
+    assert_eq!(history, expected);
+    stage.replay().await;
+}
+
+#[tokio::test]
+async fn who_declines_keeps_the_link() {
+    let (stage, customer, id) = asked("takeover_declined").await;
+    let old = stage.friend(&person(1)).await;
+    answer(&stage, 1, &id, "no").await;
+    assert_eq!(request(&stage, &id).await.state(), TakeoverState::Declined);
+    assert_eq!(reason(approve(&stage, &id).await), (Code::FailedPrecondition, "TAKEOVER_SETTLED".to_owned()));
+    assert_eq!(holder(&stage, &customer).await, [old]);
+    // Whoever asks again opens another one, which staff may decline, too.
+    let again = stage.link(&person(2), HANAKO, MOBILE).await.takeover_request_id;
+    assert_ne!(again, id);
+    let note = "本人でない".to_owned();
+    let decline = DeclineTakeoverRequestRequest { takeover_request_id: again, note, etag: String::new() };
+    let declined = stage.at().takeovers().decline_takeover_request(decline).await.unwrap().into_inner();
+    assert_eq!(declined.takeover_request.unwrap().state(), TakeoverState::Declined);
+    assert_eq!(stage.active().await, 1);
+}
+
+#[tokio::test]
+async fn staff_approve_with_a_reason() {
+    let (stage, customer, id) = asked("takeover_approved").await;
+    let silent = ApproveTakeoverRequestRequest { takeover_request_id: id.clone(), ..Default::default() };
+    assert_eq!(fields(stage.at().takeovers().approve_takeover_request(silent).await), ["note"]);
+    let approved = approve(&stage, &id).await.unwrap();
+    assert_eq!((approved.state(), &*approved.note), (TakeoverState::Approved, "店頭で確認"));
+    assert_eq!(holder(&stage, &customer).await, [stage.friend(&person(2)).await]);
+    let link = stage.links_of(&person(2)).await.remove(0);
+    assert_eq!(link.assurance(), contracts::events::v1::Assurance::Proven);
+}
+
+#[tokio::test]
+async fn a_request_is_obsolete_where_the_links_are_others_by_then() {
+    let (stage, customer, id) = asked("takeover_obsolete").await;
+    let link = stage.links_of(&person(1)).await.remove(0);
+    let end = EndLinkRequest { link_id: link.link_id, note: "誤り".to_owned(), etag: String::new() };
+    stage.at().links().end_link(end).await.unwrap();
+    answer(&stage, 1, &id, "yes").await;
+    assert_eq!(request(&stage, &id).await.state(), TakeoverState::Obsolete);
+    assert!(holder(&stage, &customer).await.is_empty(), "who was linked before has nothing to give away");
+    let linked = stage.link(&person(2), HANAKO, MOBILE).await;
+    assert_eq!(decision(&linked), (LinkOutcome::Linked, LinkReason::None));
+}
+
+#[tokio::test]
+async fn a_request_nobody_answers_ends_by_itself_and_counts_no_answer_after_that() {
+    let (stage, customer, id) = asked("takeover_expired").await;
+    stage.alter("UPDATE identity.takeover_request SET expire_time = now() - interval '1 second'").await;
+    Stage::until(|| async {
+        let state = request(&stage, &id).await.state();
+        if state == TakeoverState::Expired { Ok(()) } else { Err(format!("{state:?}")) }
+    })
+    .await;
+    answer(&stage, 1, &id, "yes").await;
+    assert_eq!(reason(approve(&stage, &id).await), (Code::FailedPrecondition, "TAKEOVER_SETTLED".to_owned()));
+    assert_eq!(holder(&stage, &customer).await, [stage.friend(&person(1)).await]);
+    let list = ListTakeoverRequestsRequest { state: TakeoverState::Expired.into(), ..Default::default() };
+    assert_eq!(
+        stage.at().takeovers().list_takeover_requests(list).await.unwrap().into_inner().takeover_requests.len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_user_who_was_a_friend_before_the_account_came_is_asked_too() {
+    let stage = Stage::open("takeover_seen").await;
+    stage.customer(HANAKO, MOBILE).await;
+    stage.link(&person(1), HANAKO, MOBILE).await;
+    let attempt = stage.link(&person(2), HANAKO, MOBILE).await;
+    let question = stage.answers(&person(1)).await.pop().unwrap();
+    assert!(question.line_objects[0].contains(&attempt.takeover_request_id), "{question:?}");
+}
