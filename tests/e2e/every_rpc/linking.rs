@@ -32,18 +32,20 @@ impl Linking {
     pub(super) async fn fill(stage: &Stage, shop: &Shop) -> anyhow::Result<Self> {
         const RESERVATIONS: &str = "tsunagi:reservations";
         let mut friends = Vec::new();
-        for name in ["けん", "けん2", "たろう"] {
+        for name in ["けん", "けん2", "けん3", "たろう"] {
             let person = shop.person(stage, name).await?;
             stage.line.add_friend(&shop.card.channel_id, &person.id).await?;
             friends.push(person);
         }
-        let [ken, other, taro] = friends.as_slice() else { anyhow::bail!("three friends") };
+        let [ken, other, namesake, taro] = friends.as_slice() else { anyhow::bail!("four friends") };
         let customer = shop.customer(stage, ("高橋", "健"), "09055556666").await?;
         let typed = |mobile| [("family", "高橋"), ("given", "健"), ("mobile", mobile)];
         shop.asks_to_be_linked(stage, ken, RESERVATIONS, &typed("09055556667")).await?;
         let linked = shop.asks_to_be_linked(stage, ken, RESERVATIONS, &typed("09055556666")).await?;
         anyhow::ensure!(linked.customer_id == customer, "not linked: {linked:?}");
         let refused = shop.asks_to_be_linked(stage, other, RESERVATIONS, &typed("09055556666")).await?;
+        // A near miss leaves a suspicion that no merge settles.
+        shop.asks_to_be_linked(stage, namesake, RESERVATIONS, &typed("09055556668")).await?;
         shop.customer(stage, ("鈴木", "太郎"), "09011112222").await?;
         shop.customer(stage, ("鈴木", "太郎"), "09033334444").await?;
         let inquiry = [("family", "鈴木"), ("given", "太郎"), ("text", "x")];
