@@ -99,7 +99,7 @@ impl Link {
     }
 
     /// Whether the link is one that the LINE user meant who ended it at `told_time` by LINE's clock. A link that staff began has a
-    /// time of our own clock, which may be ahead of LINE's by [`CLOCKS_DIFFER`].
+    /// time of our own clock, which may be five seconds ahead of LINE's.
     pub fn was_there_at(since: Timestamp, told_time: Timestamp) -> bool {
         since <= told_time + CLOCKS_DIFFER
     }
