@@ -10,6 +10,7 @@ mod policy;
 mod rate;
 mod tab;
 mod takeover;
+mod wish;
 
 pub use act::{Act, Tap, act_of, is_too_old_to_answer};
 pub use card::{Answer, Card, LONGEST_ADDRESS};
@@ -20,8 +21,8 @@ pub use policy::{LeastAssurance, LinkPolicy};
 pub use rate::{Counted, RateScope};
 pub use tab::{LineTab, NOT_LINKED, Plan, PlanGate, line_tab};
 pub use takeover::{TAKEOVER_OPEN_FOR, TakeoverState, taken_over};
+pub use wish::Wishes;
 
-use chrono::TimeDelta;
 use kernel::{CustomerId, FriendId, ProviderId, Timestamp};
 
 use crate::matching::Assurance;
@@ -58,9 +59,6 @@ words! {
     }
 }
 
-/// How far our clock may be ahead of LINE's. Nobody ends a link and begins another within it.
-const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(5);
-
 /// What staff say about a decision of theirs: 1 to 500 characters.
 pub type Note = Line<500>;
 
@@ -96,12 +94,6 @@ impl Link {
     /// Whether it is active.
     pub fn is_active(&self) -> bool {
         self.end.is_none()
-    }
-
-    /// Whether the link is one that the LINE user meant who ended it at `told_time` by LINE's clock. A link that staff began has a
-    /// time of our own clock, which may be five seconds ahead of LINE's.
-    pub fn was_there_at(since: Timestamp, told_time: Timestamp) -> bool {
-        since <= told_time + CLOCKS_DIFFER
     }
 
     /// The link after staff vouched for it: [`Assurance::Proven`] (D-7).

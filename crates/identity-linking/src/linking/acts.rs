@@ -3,7 +3,7 @@
 use chassis::audit::Actor;
 use chassis::postgres::TenantTx;
 use identity_linking_core::account::AccountState;
-use identity_linking_core::link::{Act, Answer, Card, Confirmation, Link, LinkEndCause, Tap, is_too_old_to_answer};
+use identity_linking_core::link::{Act, Answer, Card, Confirmation, LinkEndCause, Tap, is_too_old_to_answer};
 use identity_linking_core::matching::LinkMethod;
 use kernel::{AccountId, ProviderId, Timestamp};
 use line_types::id::UserId;
@@ -99,12 +99,9 @@ async fn unlink(tx: &mut TenantTx, now: Timestamp, done: Done<'_>, user: &UserId
     let id = friend::id_of(done.provider, user);
     friend::lock(tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
     friend::note_unlink(tx, id, done.occur_time).await?;
-    let confirmed = friend::wishes(tx, id).await?.confirmed;
-    if confirmed.is_some_and(|confirmed| confirmed > done.occur_time) {
-        return Ok(());
-    }
-    let was_there = |link: &StoredLink| Link::was_there_at(link.stored.create_time, done.occur_time);
-    if let Some(link) = link::of_friend(tx, id).await?.filter(was_there) {
+    let wishes = friend::wishes(tx, id).await?;
+    let is_meant = |link: &StoredLink| wishes.mean(link.stored.create_time, done.occur_time);
+    if let Some(link) = link::of_friend(tx, id).await?.filter(is_meant) {
         ledger::end(tx, &BY_LINE_USER, now, link, (done.occur_time, LinkEndCause::LineUser, None)).await?;
     }
     Ok(())

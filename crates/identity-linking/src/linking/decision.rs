@@ -94,7 +94,7 @@ async fn end_if_unlinked_since(
     user: &StoredLineUser,
     since: Timestamp,
 ) -> Result<(), ChangeError> {
-    let Some(unlinked) = friend::wishes(tx, user.id).await?.unlinked.filter(|unlinked| *unlinked > since) else {
+    let Some(unlinked) = friend::wishes(tx, user.id).await?.unlinked_after(since) else {
         return Ok(());
     };
     if let Some(link) = link::of_friend(tx, user.id).await?.filter(|link| link.stored.create_time <= unlinked) {

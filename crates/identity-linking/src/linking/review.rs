@@ -169,7 +169,7 @@ async fn held(
 /// Whoever ended a link after trying does not want this one any more.
 async fn still_wanted(tx: &mut TenantTx, attempt: &StoredAttempt) -> Result<(), ReviewError> {
     let wishes = friend::wishes(tx, attempt.friend).await?;
-    if wishes.unlinked_since(attempt.submit_time) { Err(ReviewError::Withdrawn) } else { Ok(()) }
+    if wishes.unlinked_after(attempt.submit_time).is_some() { Err(ReviewError::Withdrawn) } else { Ok(()) }
 }
 
 /// What it takes to link the LINE user to the customer staff chose; the customers are locked.

@@ -105,7 +105,7 @@ pub(crate) async fn hand_over(
     let current = current.filter(|link| link.stored.id == request.link);
     let way = way_to(decision::standing(tx, &asking).await?, request.customer);
     // Whoever ended a link after asking does not want this one any more.
-    let wants = !friend::wishes(tx, asking.id).await?.unlinked_since(request.create_time);
+    let wants = friend::wishes(tx, asking.id).await?.unlinked_after(request.create_time).is_none();
     let Some(current) = current.filter(|_| wants && matches!(way, Way::Begin | Way::Absorb(_))) else {
         return settle(tx, actor, now, request, (TakeoverState::Obsolete, staff, note)).await;
     };

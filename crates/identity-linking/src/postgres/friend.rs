@@ -1,6 +1,7 @@
 //! LINE users, under one provider, and what the tenant recorded of them.
 
 use chassis::postgres::TenantTx;
+use identity_linking_core::link::Wishes;
 use identity_linking_core::{Age, FriendAttributes, Gender, Line, MobileNumber};
 use kernel::{FriendId, ProviderId, Timestamp};
 use line_types::id::UserId;
@@ -156,20 +157,6 @@ pub(crate) async fn note_confirmation(tx: &mut TenantTx, id: FriendId, time: Tim
     .execute(&mut **tx)
     .await?;
     Ok(())
-}
-
-/// When a LINE user last confirmed a link, and last ended one, by LINE's clock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wishes {
-    pub(crate) confirmed: Option<Timestamp>,
-    pub(crate) unlinked: Option<Timestamp>,
-}
-
-impl Wishes {
-    /// Whether the user ended what link there was after `time`.
-    pub(crate) fn unlinked_since(self, time: Timestamp) -> bool {
-        self.unlinked.is_some_and(|unlinked| unlinked > time)
-    }
 }
 
 /// What a LINE user last wished.
