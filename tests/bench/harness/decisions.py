@@ -85,7 +85,7 @@ def _script(bench: Bench, two: range) -> Path:
         logged = text.read()
     said = replay.statements(logged, row[0])
     fixed = replay.constants(said) & replay.constants(replay.statements(logged, other[0]))
-    look_up = f"SELECT {', '.join(columns)} FROM public.bench_decision WHERE number = :number"
+    look_up = f"SELECT {', '.join(columns)}, '' AS {replay.EMPTY} FROM public.bench_decision WHERE number = :number"
     path = bench.record.path.parent / "decision.sql"
     path.write_text(replay.script(said, names, fixed, look_up), encoding="utf-8")
     bench.record.add("P-3 statements", "tsunagi", statements=len(said), log_bytes=log.stat().st_size - begin)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 # As the service's own pool has them.
 OPTIONS = "-c jit=off -c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
+# The variable that holds an empty text; the look-up sets it.
+EMPTY = "empty"
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 ENTRY = re.compile(r"^\d{4}-\d\d-\d\d [\d:.]+ \S+ \[(\d+)\] (\w+):  (.*)$", re.DOTALL)
 SAID = re.compile(r"^duration: [\d.]+ ms  (?:statement|execute \S+): (.*)$", re.DOTALL)
@@ -65,6 +67,9 @@ def _expression(value: str | None, names: dict[str, str], fixed: set[str]) -> st
         return "NULL"
     if value in names:
         return f":{names[value]}::uuid" if UUID.fullmatch(value) else f":{names[value]}::text"
+    if not value:
+        # As a constant it would be planned for; the service's plan knows no parameter's value.
+        return f":{EMPTY}::text"
     if UUID.fullmatch(value):
         return f"'{value}'::uuid" if value in fixed else "gen_random_uuid()"
     inner = value.strip("{}")
