@@ -41,7 +41,7 @@ pub(crate) enum Form {
 pub(crate) struct Entry {
     /// The family name.
     pub(crate) family: String,
-    /// The given name.
+    /// The given name; empty where the person has one name.
     pub(crate) given: String,
     /// The mobile number.
     pub(crate) mobile: String,
@@ -218,7 +218,7 @@ fn read(form: Form, entry: &Entry, region: CallingRegion) -> Result<Claim, Vec<(
     let mut wrong = Vec::new();
     let mut note = |fault: (FormField, Wrong)| wrong.push(fault);
     let family = part(FormField::Family, &entry.family).map_err(&mut note).ok();
-    let given = part(FormField::Given, &entry.given).map_err(&mut note).ok();
+    let given = second_part(FormField::Given, &entry.given).map_err(&mut note).ok().flatten();
     let mobile = match form {
         Form::Inquiry => None,
         Form::Link => mobile(&entry.mobile, region).map_err(&mut note).ok(),
@@ -237,6 +237,11 @@ fn read(form: Form, entry: &Entry, region: CallingRegion) -> Result<Claim, Vec<(
 
 fn part(field: FormField, text: &str) -> Result<NamePart, (FormField, Wrong)> {
     NamePart::parse(text).map_err(|_| (field, text_fault(text, LONGEST_PART)))
+}
+
+/// Not everybody has two names.
+fn second_part(field: FormField, text: &str) -> Result<Option<NamePart>, (FormField, Wrong)> {
+    NamePart::optional(text).map_err(|_| (field, text_fault(text, LONGEST_PART)))
 }
 
 fn mobile(text: &str, region: CallingRegion) -> Result<MobileNumber, (FormField, Wrong)> {

@@ -24,7 +24,7 @@ pub(super) struct Texts {
     given: FieldTexts,
     mobile: FieldTexts,
     text: FieldTexts,
-    /// That every field must be filled in.
+    /// Which fields must be filled in.
     pub(super) required: &'static str,
     /// Heads the list of wrong fields.
     pub(super) summary: &'static str,
@@ -65,6 +65,7 @@ pub(super) struct FieldTexts {
     pub(super) label: &'static str,
     /// How it is to be filled in; empty: the label says it all.
     pub(super) hint: &'static str,
+    /// When it is left empty; empty: it may be.
     missing: &'static str,
     too_long: &'static str,
     unfit: &'static str,
@@ -100,6 +101,13 @@ pub(super) enum Kept {
     Away,
     /// Too many submissions.
     TooMany,
+}
+
+impl FieldTexts {
+    /// Whether something must be typed into it.
+    pub(super) fn is_required(&self) -> bool {
+        !self.missing.is_empty()
+    }
 }
 
 impl Texts {
@@ -179,7 +187,7 @@ mod tests {
         assert!(all[0].len() > 40, "{}", all[0].len());
         for ((path, japanese), (same, english)) in all[0].iter().zip(&all[1]) {
             assert_eq!(path, same);
-            if path.ends_with("hint") {
+            if path.ends_with("hint") || path.ends_with("missing") {
                 assert_eq!(japanese.is_empty(), english.is_empty(), "{path}");
             } else {
                 assert!(!japanese.trim().is_empty() && !english.trim().is_empty(), "{path}");

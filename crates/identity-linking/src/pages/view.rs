@@ -36,6 +36,7 @@ struct Field<'a> {
     id: &'static str,
     label: &'static str,
     hint: &'static str,
+    required: bool,
     value: &'a str,
     error: Option<&'static str>,
     look: Look,
@@ -89,7 +90,8 @@ pub(super) fn form(language: Language, filled: &Filled<'_>) -> askama::Result<St
             FormField::Text => ("text", &filled.entry.text, Look::Lines),
         };
         let error = filled.wrong.iter().find(|(wrong, _)| *wrong == field).map(|(_, wrong)| t.wrong(field, *wrong));
-        Field { id, label: t.field(field).label, hint: t.field(field).hint, value, error, look }
+        let texts = t.field(field);
+        Field { id, label: texts.label, hint: texts.hint, required: texts.is_required(), value, error, look }
     };
     let page = FormPage {
         style: STYLE,

@@ -81,6 +81,18 @@ async fn a_reading_stands_for_the_name_beside_the_number_and_never_alone() {
 }
 
 #[tokio::test]
+async fn a_customer_with_one_name_is_found_by_it_wherever_it_stands() {
+    let stage = Stage::open("link_one_name").await;
+    let customer = stage.customer(("", "スー・チー"), MOBILE).await;
+    let attempt = stage.link(&person(1), ("スーチー", ""), MOBILE).await;
+    assert_eq!((decision(&attempt), attempt.customer_id), ((LinkOutcome::Linked, LinkReason::None), customer));
+    let token = stage.tap(&person(2), "reservations").await;
+    let nameless = stage.look(&token).await.submit(&[("family", " "), ("given", ""), ("mobile", MOBILE)]).await;
+    assert_eq!(nameless.status, 422);
+    stage.replay().await;
+}
+
+#[tokio::test]
 async fn whoever_matches_nobody_gets_a_record_of_his_own_linked_from_the_start() {
     let stage = Stage::open("link_new").await;
     for (who, form) in [(1, "inquiry"), (2, "link")] {
