@@ -108,22 +108,18 @@ SELECT identity.isolate('identity.link_attempt', 'SELECT, INSERT, UPDATE');
 SELECT identity.isolate_queue('identity.link_attempt', 'SELECT (tenant_id, link_attempt_id, confirm_until, decide_time)');
 
 -- Which customers an attempt is about: those it looked at, and the one it was linked to or that came with it. By them the attempts
--- at one record are found, and counted.
-CREATE TABLE identity.link_candidate (
+-- at one record are found, latest first, and counted.
+CREATE TABLE identity.link_attempt_customer (
     tenant_id uuid NOT NULL,
     customer_id uuid NOT NULL,
-    link_attempt_id uuid NOT NULL,
     submit_time timestamptz NOT NULL,
-    decide_time timestamptz NOT NULL,
-    CONSTRAINT link_candidate_pkey PRIMARY KEY (tenant_id, customer_id, link_attempt_id),
-    CONSTRAINT link_candidate_attempt FOREIGN KEY (tenant_id, link_attempt_id) REFERENCES identity.link_attempt,
-    CONSTRAINT link_candidate_customer FOREIGN KEY (tenant_id, customer_id) REFERENCES identity.customer
+    link_attempt_id uuid NOT NULL,
+    CONSTRAINT link_attempt_customer_pkey PRIMARY KEY (tenant_id, customer_id, submit_time, link_attempt_id),
+    CONSTRAINT link_attempt_customer_attempt FOREIGN KEY (tenant_id, link_attempt_id) REFERENCES identity.link_attempt,
+    CONSTRAINT link_attempt_customer_customer FOREIGN KEY (tenant_id, customer_id) REFERENCES identity.customer
 );
-CREATE INDEX link_candidate_latest
-    ON identity.link_candidate (tenant_id, customer_id, submit_time DESC, link_attempt_id DESC);
-CREATE INDEX link_candidate_decided ON identity.link_candidate (tenant_id, customer_id, decide_time);
-CREATE INDEX link_candidate_of_attempt ON identity.link_candidate (tenant_id, link_attempt_id);
-SELECT identity.isolate('identity.link_candidate');
+CREATE INDEX link_attempt_customer_of_attempt ON identity.link_attempt_customer (tenant_id, link_attempt_id);
+SELECT identity.isolate('identity.link_attempt_customer', 'SELECT, INSERT, DELETE');
 
 -- What was written in inquiry forms.
 CREATE TABLE identity.inquiry (

@@ -10,7 +10,7 @@ use contracts::events::v1::LineWebhookEvent;
 use contracts::events::v1::identity_event::Body;
 use contracts::to_timestamp;
 use identity_linking_core::friendship::{Friendship, Seen, Sign, bare, sign_of};
-use identity_linking_core::link::{Act, act_of};
+use identity_linking_core::link::{Act, Wishes, act_of};
 use kernel::{AccountId, ProviderId, Timestamp};
 use line_types::id::UserId;
 use line_types::webhook::Event;
@@ -210,6 +210,7 @@ impl Reception {
                 provider,
                 line_user_id: user.clone(),
                 profile: friend::ShownProfile::default(),
+                wishes: Wishes::default(),
             };
             let subject = Subject { kind: "line_user", id: known.id.uuid(), version: 1 };
             change::announce(tx, subject, now, Body::LineUser(replica::line_user(&known))).await?;

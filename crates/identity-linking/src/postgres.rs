@@ -4,6 +4,7 @@
 pub(crate) mod account;
 pub(crate) mod activity;
 pub(crate) mod attempt_count;
+pub(crate) mod attempt_customer;
 pub(crate) mod candidate;
 pub(crate) mod channel_secret;
 pub(crate) mod credential;

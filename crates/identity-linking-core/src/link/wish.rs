@@ -16,6 +16,18 @@ pub struct Wishes {
 }
 
 impl Wishes {
+    /// With a confirmation heard of.
+    #[must_use]
+    pub fn with_confirmation(self, time: Timestamp) -> Self {
+        Self { confirmed: self.confirmed.max(Some(time)), ..self }
+    }
+
+    /// With an end heard of.
+    #[must_use]
+    pub fn with_unlink(self, time: Timestamp) -> Self {
+        Self { unlinked: self.unlinked.max(Some(time)), ..self }
+    }
+
     /// When the user ended what link there was, if that was after `time`: what was asked for by then is not wanted any more.
     pub fn unlinked_after(self, time: Timestamp) -> Option<Timestamp> {
         self.unlinked.filter(|unlinked| *unlinked > time)
@@ -43,7 +55,9 @@ mod tests {
 
     #[test]
     fn the_later_wish_holds() {
-        let wishes = Wishes { confirmed: Some(at(30)), unlinked: Some(at(20)) };
+        let wishes = Wishes::default().with_unlink(at(20)).with_confirmation(at(30));
+        assert_eq!(wishes, Wishes { confirmed: Some(at(30)), unlinked: Some(at(20)) });
+        assert_eq!(wishes.with_unlink(at(19)).with_confirmation(at(29)), wishes, "an earlier one heard of later");
         assert_eq!((wishes.unlinked_after(at(19)), wishes.unlinked_after(at(20))), (Some(at(20)), None));
         assert!(wishes.had_unlinked_by(at(20)) && !wishes.had_unlinked_by(at(19)));
         assert!(!wishes.mean(at(0), at(29)) && wishes.mean(at(0), at(30)));

@@ -26,6 +26,13 @@ pub struct Linked {
     pub provisional: bool,
 }
 
+impl Linked {
+    /// Linked to a customer who is provisional or not, and has so many active links, this one among them.
+    pub fn new(customer: CustomerId, provisional: bool, links: usize) -> Self {
+        Self { customer, provisional: provisional && links == 1 }
+    }
+}
+
 /// The customer that was made at submission for an activity, because nothing or too much matched. It is not provisional.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OwnRecord {

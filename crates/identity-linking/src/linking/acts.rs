@@ -97,9 +97,9 @@ async fn tapped(
 /// Ends the link that there was when the LINE user said so, by LINE's clock, unless it was confirmed again since.
 async fn unlink(tx: &mut TenantTx, now: Timestamp, done: Done<'_>, user: &UserId) -> Result<(), ChangeError> {
     let id = friend::id_of(done.provider, user);
-    friend::lock(tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
-    friend::note_unlink(tx, id, done.occur_time).await?;
-    let wishes = friend::wishes(tx, id).await?;
+    let user = friend::lock(tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let wishes = user.wishes.with_unlink(done.occur_time);
+    friend::keep_wishes(tx, id, wishes).await?;
     let is_meant = |link: &StoredLink| wishes.mean(link.stored.create_time, done.occur_time);
     if let Some(link) = link::of_friend(tx, id).await?.filter(is_meant) {
         ledger::end(tx, &BY_LINE_USER, now, link, (done.occur_time, LinkEndCause::LineUser, None)).await?;

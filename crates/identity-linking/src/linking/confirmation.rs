@@ -49,7 +49,7 @@ pub(crate) async fn take(tx: &mut TenantTx, now: Timestamp, word: Word<'_>) -> R
             failpoint::reached("identity.link.confirmed");
             tell_inquiry(tx, now, attempt.inquiry, InquiryState::Confirmed).await?;
             let user = friend::lock(tx, attempt.friend).await?.ok_or(sqlx::Error::RowNotFound)?;
-            friend::note_confirmation(tx, user.id, word.told_time).await?;
+            friend::keep_wishes(tx, user.id, user.wishes.with_confirmation(word.told_time)).await?;
             let matter = Matter { attempt, user: &user, since: word.told_time };
             decision::by_matching(tx, &BY_RULE, now, matter).await?;
         }

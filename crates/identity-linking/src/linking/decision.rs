@@ -23,7 +23,9 @@ use crate::postgres::customer::StoredCustomer;
 use crate::postgres::duplicate::StoredSuspicion;
 use crate::postgres::friend::StoredLineUser;
 use crate::postgres::link_attempt::{DecidedAs, StoredAttempt};
-use crate::postgres::{Stored, account, attempt_count, customer, duplicate, friend, link, link_attempt, link_policy};
+use crate::postgres::{
+    Stored, account, attempt_count, attempt_customer, customer, duplicate, link, link_attempt, link_policy,
+};
 use crate::replica;
 
 /// What is decided about, and since when a link counts.
@@ -94,9 +96,7 @@ async fn end_if_unlinked_since(
     user: &StoredLineUser,
     since: Timestamp,
 ) -> Result<(), ChangeError> {
-    let Some(unlinked) = friend::wishes(tx, user.id).await?.unlinked_after(since) else {
-        return Ok(());
-    };
+    let Some(unlinked) = user.wishes.unlinked_after(since) else { return Ok(()) };
     if let Some(link) = link::of_friend(tx, user.id).await?.filter(|link| link.stored.create_time <= unlinked) {
         ledger::end(tx, actor, now, link, (unlinked, LinkEndCause::LineUser, None)).await?;
     }
@@ -130,7 +130,9 @@ async fn look(tx: &mut TenantTx, attempt: &StoredAttempt, user: &StoredLineUser)
     let compared = compare(tx, &near, typed.as_ref(), user).await?;
     let is_whole = |one: &&Candidate| attempt.method.is_whole_key(one.name, one.has_mobile);
     let mut at_stake: Vec<CustomerId> = compared.iter().filter(is_whole).map(|one| one.customer).collect();
-    at_stake.extend(link::of_friend(tx, user.id).await?.map(|link| link.stored.value.customer));
+    // Whom the LINE user is linked to changes under the user's lock alone.
+    let linked_to = link::of_friend(tx, user.id).await?.map(|link| link.stored.value.customer);
+    at_stake.extend(linked_to);
     at_stake.extend(attempt.own_customer);
     let candidates = if at_stake.is_empty() {
         compared
@@ -138,7 +140,7 @@ async fn look(tx: &mut TenantTx, attempt: &StoredAttempt, user: &StoredLineUser)
         candidate::lock(tx, &at_stake).await?;
         compare(tx, &near, typed.as_ref(), user).await?
     };
-    let linked = standing(tx, user).await?;
+    let linked = linked(tx, linked_to).await?;
     let own = match attempt.own_customer {
         Some(own) => {
             let linked = link::of_customer(tx, own, user.provider).await?;
@@ -162,13 +164,12 @@ async fn compare(
     }
 }
 
-/// The customer a LINE user is linked to, as the rules want it. The user is locked, and the customer where it matters.
-pub(crate) async fn standing(tx: &mut TenantTx, user: &StoredLineUser) -> Result<Option<Linked>, ChangeError> {
-    let Some(link) = link::of_friend(tx, user.id).await? else { return Ok(None) };
-    let customer = link.stored.value.customer;
+/// The customer a LINE user, locked, is linked to, as the rules want it. The customer is locked, too.
+pub(crate) async fn linked(tx: &mut TenantTx, to: Option<CustomerId>) -> Result<Option<Linked>, ChangeError> {
+    let Some(customer) = to else { return Ok(None) };
     let kept = customer::find(tx, customer).await?.ok_or(sqlx::Error::RowNotFound)?;
-    let is_alone = link::of_customers(tx, &[customer]).await?.len() == 1;
-    Ok(Some(Linked { customer, provisional: kept.stored.value.provisional && is_alone }))
+    let links = link::of_customers(tx, &[customer]).await?.len();
+    Ok(Some(Linked::new(customer, kept.stored.value.provisional, links)))
 }
 
 /// Does what was decided.
@@ -285,11 +286,15 @@ async fn record(
 ) -> Result<StoredAttempt, ChangeError> {
     let looked_at = case.iter().flat_map(Case::candidates).map(|one| one.customer);
     let candidates: BTreeSet<CustomerId> = looked_at.chain(attempt.customer).chain(attempt.own_customer).collect();
+    let again = attempt.decided.is_some();
     attempt.version += 1;
     attempt.decided = Some(DecidedAs { time: now, outcome: decision.outcome, reason: decision.reason });
     attempt.facts = case;
     link_attempt::update(tx, &attempt).await?;
-    link_attempt::put_customers(tx, &attempt, candidates, now).await?;
+    if again {
+        attempt_customer::forget(tx, attempt.id).await?;
+    }
+    attempt_customer::note(tx, &attempt, candidates).await?;
     let (outcome, reason) = (decision.outcome.as_str(), decision.reason.as_str());
     let labels = [("method", attempt.method.as_str()), ("outcome", outcome), ("reason", reason)];
     metrics::counter!("tsunagi_identity_link_attempts_total", &labels).increment(1);

@@ -63,7 +63,7 @@ async fn first(
     registers: bool,
 ) -> Result<Option<StoredLineUser>, ChangeError> {
     let user = friend::lock(tx, friend::id_of(done.provider, user)).await?.ok_or(sqlx::Error::RowNotFound)?;
-    let ended = friend::wishes(tx, user.id).await?.had_unlinked_by(done.occur_time);
+    let ended = user.wishes.had_unlinked_by(done.occur_time);
     if ended || link::of_friend(tx, user.id).await?.is_some() {
         return Ok(None);
     }

@@ -3,7 +3,7 @@
 use chassis::audit::Actor;
 use chassis::postgres::TenantTx;
 use contracts::events::v1::identity_event::Body;
-use identity_linking_core::link::{LinkEndCause, LinkOrigin, Note};
+use identity_linking_core::link::{self as rules, LinkEndCause, LinkOrigin, Note, Undo};
 use identity_linking_core::matching::Way;
 use kernel::{CustomerId, MergeId, Timestamp};
 use serde_json::json;
@@ -90,13 +90,10 @@ pub(crate) async fn undo(
     // Looked at again under the lock: somebody else may have been first.
     let mut kept = merge::find(tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
     let current = link::of_friend(tx, user.id).await?;
-    let is_elsewhere = current.as_ref().is_some_and(|link| link.stored.id != kept.new_link);
-    if is_elsewhere || kept.undo_time.is_some() {
-        return Err(UndoError::NotUndoable);
-    }
+    let now_linked = current.as_ref().map(|link| link.stored.id);
+    let how = rules::undo(kept.undo_time.is_some(), kept.new_link, now_linked).ok_or(UndoError::NotUndoable)?;
     point(tx, actor, now, kept.absorbed, None).await?;
-    // A link that ended meanwhile does not come back.
-    if let Some(current) = current {
+    if let (Undo::MoveBack, Some(current)) = (how, current) {
         ledger::end(tx, actor, now, current, (now, LinkEndCause::Merge, Some(note.clone()))).await?;
         let begin = Begin {
             customer: kept.absorbed,

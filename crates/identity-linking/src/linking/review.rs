@@ -16,7 +16,7 @@ use super::merge;
 use crate::change::{self, ChangeError, Subject};
 use crate::postgres::friend::StoredLineUser;
 use crate::postgres::link_attempt::{DecidedAs, Review, StoredAttempt};
-use crate::postgres::{account, candidate, customer, friend, link, link_attempt};
+use crate::postgres::{account, attempt_customer, candidate, customer, friend, link, link_attempt};
 
 /// What staff say a held attempt is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ pub(crate) async fn reconsider(
     is_current: impl FnOnce(i64) -> bool,
 ) -> Result<StoredAttempt, ReviewError> {
     let (attempt, user) = held(tx, id, is_current).await?;
-    still_wanted(tx, &attempt).await?;
+    still_wanted(&attempt, &user)?;
     if account::state(tx, attempt.account, false).await? != Some(AccountState::Connected) {
         return Err(ReviewError::AccountNotConnected);
     }
@@ -120,7 +120,7 @@ pub(crate) async fn resolve(
         Resolution::Customer(_) => (Outcome::Linked, Reason::None),
     };
     if let Some((customer, origin)) = chosen {
-        still_wanted(tx, &attempt).await?;
+        still_wanted(&attempt, &user)?;
         let way = way(tx, customer, &user).await?;
         ledger::touch(tx, actor, now, customer).await?;
         let begin = Begin {
@@ -141,7 +141,8 @@ pub(crate) async fn resolve(
     link_attempt::update(tx, &attempt).await?;
     let looked_at = attempt.facts.iter().flat_map(Case::candidates).map(|one| one.customer);
     let about: BTreeSet<CustomerId> = looked_at.chain(attempt.customer).chain(attempt.own_customer).collect();
-    link_attempt::put_customers(tx, &attempt, about, now).await?;
+    attempt_customer::forget(tx, id).await?;
+    attempt_customer::note(tx, &attempt, about).await?;
     let subject = Subject { kind: "link_attempt", id: id.uuid(), version: attempt.version };
     let detail = json!({ "outcome": outcome.as_str(), "reason": reason.as_str(), "customer": attempt.customer });
     change::note(tx, actor, "link_attempt.resolve", subject, detail).await?;
@@ -167,9 +168,8 @@ async fn held(
 }
 
 /// Whoever ended a link after trying does not want this one any more.
-async fn still_wanted(tx: &mut TenantTx, attempt: &StoredAttempt) -> Result<(), ReviewError> {
-    let wishes = friend::wishes(tx, attempt.friend).await?;
-    if wishes.unlinked_after(attempt.submit_time).is_some() { Err(ReviewError::Withdrawn) } else { Ok(()) }
+fn still_wanted(attempt: &StoredAttempt, user: &StoredLineUser) -> Result<(), ReviewError> {
+    if user.wishes.unlinked_after(attempt.submit_time).is_some() { Err(ReviewError::Withdrawn) } else { Ok(()) }
 }
 
 /// What it takes to link the LINE user to the customer staff chose; the customers are locked.
@@ -181,7 +181,7 @@ async fn way(tx: &mut TenantTx, chosen: CustomerId, user: &StoredLineUser) -> Re
     if customer.merged_into.is_some() {
         return Err(ReviewError::CustomerAbsorbed);
     }
-    let way = way_to(decision::standing(tx, user).await?, chosen);
+    let way = way_to(decision::linked(tx, own).await?, chosen);
     let other = link::of_customer(tx, chosen, user.provider).await?;
     if other.is_some_and(|link| link.stored.value.friend != user.id) {
         return Err(ReviewError::CustomerHasOtherLineUser);

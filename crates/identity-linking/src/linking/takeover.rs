@@ -103,9 +103,9 @@ pub(crate) async fn hand_over(
     candidate::lock(tx, &at_stake).await?;
     let current = link::of_customer(tx, request.customer, asking.provider).await?;
     let current = current.filter(|link| link.stored.id == request.link);
-    let way = way_to(decision::standing(tx, &asking).await?, request.customer);
+    let way = way_to(decision::linked(tx, own).await?, request.customer);
     // Whoever ended a link after asking does not want this one any more.
-    let wants = friend::wishes(tx, asking.id).await?.unlinked_after(request.create_time).is_none();
+    let wants = asking.wishes.unlinked_after(request.create_time).is_none();
     let Some(current) = current.filter(|_| wants && matches!(way, Way::Begin | Way::Absorb(_))) else {
         return settle(tx, actor, now, request, (TakeoverState::Obsolete, staff, note)).await;
     };

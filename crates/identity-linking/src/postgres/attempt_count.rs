@@ -63,8 +63,8 @@ pub(crate) async fn at_customers(
         "SELECT coalesce(max(n.number), 0) FROM unnest($2::uuid[]) AS c (id)
          CROSS JOIN LATERAL (
              SELECT count(*) AS number FROM (
-                 SELECT FROM identity.link_candidate
-                 WHERE tenant_id = $1 AND customer_id = c.id AND decide_time > $3 LIMIT $4) a) n",
+                 SELECT FROM identity.link_attempt_customer
+                 WHERE tenant_id = $1 AND customer_id = c.id AND submit_time > $3 LIMIT $4) a) n",
     )
     .bind(tx.tenant().uuid())
     .bind(customers.iter().map(|customer| customer.uuid()).collect::<Vec<_>>())

@@ -22,6 +22,8 @@ pub(crate) struct StoredLineUser {
     pub(crate) line_user_id: UserId,
     /// What LINE shows of the user.
     pub(crate) profile: ShownProfile,
+    /// What the user last wished.
+    pub(crate) wishes: Wishes,
 }
 
 /// What LINE shows of a user. `Debug` shows none of it.
@@ -54,6 +56,7 @@ pub(super) fn line_user(row: &PgRow) -> Result<StoredLineUser, sqlx::Error> {
             display_name: row::get(row, "display_name")?,
             picture_url: row::get(row, "picture_url")?,
         },
+        wishes: Wishes { confirmed: row::get(row, "confirm_time")?, unlinked: row::get(row, "unlink_time")? },
     })
 }
 
@@ -133,42 +136,18 @@ pub(crate) async fn update_profile(
     Ok(())
 }
 
-/// Notes that a LINE user ended what link there was, at a moment by LINE's clock. The user is locked.
-pub(crate) async fn note_unlink(tx: &mut TenantTx, id: FriendId, time: Timestamp) -> Result<(), sqlx::Error> {
+/// Keeps what a LINE user, locked, last wished.
+pub(crate) async fn keep_wishes(tx: &mut TenantTx, id: FriendId, wishes: Wishes) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE identity.line_user SET unlink_time = greatest(unlink_time, $3) WHERE tenant_id = $1 AND friend_id = $2",
+        "UPDATE identity.line_user SET confirm_time = $3, unlink_time = $4 WHERE tenant_id = $1 AND friend_id = $2",
     )
     .bind(tx.tenant().uuid())
     .bind(id.uuid())
-    .bind(time)
+    .bind(wishes.confirmed)
+    .bind(wishes.unlinked)
     .execute(&mut **tx)
     .await?;
     Ok(())
-}
-
-/// Notes that a LINE user confirmed a link, at a moment by LINE's clock. The user is locked.
-pub(crate) async fn note_confirmation(tx: &mut TenantTx, id: FriendId, time: Timestamp) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "UPDATE identity.line_user SET confirm_time = greatest(confirm_time, $3) WHERE tenant_id = $1 AND friend_id = $2",
-    )
-    .bind(tx.tenant().uuid())
-    .bind(id.uuid())
-    .bind(time)
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-/// What a LINE user last wished.
-pub(crate) async fn wishes(tx: &mut TenantTx, id: FriendId) -> Result<Wishes, sqlx::Error> {
-    let (confirmed, unlinked) = sqlx::query_as(
-        "SELECT confirm_time, unlink_time FROM identity.line_user WHERE tenant_id = $1 AND friend_id = $2",
-    )
-    .bind(tx.tenant().uuid())
-    .bind(id.uuid())
-    .fetch_one(&mut **tx)
-    .await?;
-    Ok(Wishes { confirmed, unlinked })
 }
 
 /// At most `size` LINE users behind `after`, by ID.

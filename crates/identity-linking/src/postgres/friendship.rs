@@ -212,7 +212,8 @@ pub(crate) async fn find(
     id: FriendId,
 ) -> Result<Option<StoredFriend>, sqlx::Error> {
     let row = sqlx::query(
-        "SELECT f.*, u.provider_id, u.line_user_id, u.display_name, u.picture_url, u.version AS line_user_version,
+        "SELECT f.*, u.provider_id, u.line_user_id, u.display_name, u.picture_url, u.confirm_time, u.unlink_time,
+             u.version AS line_user_version,
              a.mobile_number, a.gender, a.age, a.prefecture
          FROM identity.friendship f
          JOIN identity.line_user u ON u.tenant_id = f.tenant_id AND u.friend_id = f.friend_id
@@ -230,7 +231,8 @@ pub(crate) async fn find(
 macro_rules! select_friends {
     ($state:literal) => {
         concat!(
-            "SELECT f.*, u.provider_id, u.line_user_id, u.display_name, u.picture_url, u.version AS line_user_version,
+            "SELECT f.*, u.provider_id, u.line_user_id, u.display_name, u.picture_url, u.confirm_time, u.unlink_time,
+             u.version AS line_user_version,
                  a.mobile_number, a.gender, a.age, a.prefecture
              FROM identity.friendship f
              JOIN identity.line_user u ON u.tenant_id = f.tenant_id AND u.friend_id = f.friend_id

@@ -189,37 +189,6 @@ pub(crate) async fn update(tx: &mut TenantTx, attempt: &StoredAttempt) -> Result
     Ok(())
 }
 
-/// Notes which customers an attempt is about: those it looked at, and the one it was linked to or that came with it. Those of an
-/// earlier look are forgotten.
-pub(crate) async fn put_customers(
-    tx: &mut TenantTx,
-    attempt: &StoredAttempt,
-    customers: impl IntoIterator<Item = CustomerId>,
-    decide_time: Timestamp,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM identity.link_candidate WHERE tenant_id = $1 AND link_attempt_id = $2")
-        .bind(tx.tenant().uuid())
-        .bind(attempt.id.uuid())
-        .execute(&mut **tx)
-        .await?;
-    let customers: Vec<Uuid> = customers.into_iter().map(CustomerId::uuid).collect();
-    if customers.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(
-        "INSERT INTO identity.link_candidate (tenant_id, customer_id, link_attempt_id, submit_time, decide_time)
-         SELECT $1, id, $2, $4, $5 FROM unnest($3::uuid[]) AS c (id)",
-    )
-    .bind(tx.tenant().uuid())
-    .bind(attempt.id.uuid())
-    .bind(customers)
-    .bind(attempt.submit_time)
-    .bind(decide_time)
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
 /// Gives an attempt that waits for LINE's word another nonce: the one before is worth nothing any more.
 pub(crate) async fn renew_nonce(tx: &mut TenantTx, id: LinkAttemptId, nonce: &Nonce) -> Result<(), sqlx::Error> {
     sqlx::query("UPDATE identity.link_attempt SET nonce_hash = $3 WHERE tenant_id = $1 AND link_attempt_id = $2")
@@ -285,7 +254,7 @@ pub(crate) async fn list(
     let (time, behind) = after.unzip();
     let statement = match filter {
         Filter { customer: Some(_), .. } => {
-            "SELECT a.* FROM identity.link_candidate c
+            "SELECT a.* FROM identity.link_attempt_customer c
              CROSS JOIN LATERAL (
                  SELECT * FROM identity.link_attempt
                  WHERE tenant_id = $1 AND link_attempt_id = c.link_attempt_id LIMIT 1) a
