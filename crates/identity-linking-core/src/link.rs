@@ -22,7 +22,7 @@ pub use nonce::Nonce;
 pub use policy::{LeastAssurance, LinkPolicy};
 pub use rate::{Counted, RateScope};
 pub use tab::{LineTab, NOT_LINKED, Plan, PlanGate, line_tab};
-pub use takeover::{TAKEOVER_OPEN_FOR, TakeoverState, taken_over};
+pub use takeover::{TAKEOVER_OPEN_FOR, TakeoverState, taken_over, told_apart};
 pub use wish::Wishes;
 
 use kernel::{CustomerId, FriendId, ProviderId, Timestamp};
@@ -44,6 +44,14 @@ words! {
         Takeover = "TAKEOVER",
         /// The customer absorbed a provisional one that was linked (D-9), or that was undone.
         Merge = "MERGE",
+    }
+}
+
+impl LinkOrigin {
+    /// Whether it says who the LINE user is, so that what is held of the same user needs no review any more. A record made for the
+    /// user does not.
+    pub fn answers_what_is_held(self) -> bool {
+        self != Self::Created
     }
 }
 

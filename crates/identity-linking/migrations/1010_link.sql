@@ -75,7 +75,7 @@ CREATE TABLE identity.link_attempt (
     limited boolean NOT NULL DEFAULT false, -- too many when it came: it is refused whatever LINE says
     submit_time timestamptz NOT NULL,
     confirm_until timestamptz NOT NULL,
-    heard boolean NOT NULL DEFAULT false, -- LINE's word came
+    told_time timestamptz, -- when LINE told who it was, by LINE's clock; null: no word came
     decide_time timestamptz,
     outcome text,
     reason text,
@@ -114,6 +114,7 @@ CREATE TABLE identity.link_attempt_customer (
     customer_id uuid NOT NULL,
     submit_time timestamptz NOT NULL,
     link_attempt_id uuid NOT NULL,
+    decide_time timestamptz NOT NULL, -- first
     CONSTRAINT link_attempt_customer_pkey PRIMARY KEY (tenant_id, customer_id, submit_time, link_attempt_id),
     CONSTRAINT link_attempt_customer_attempt FOREIGN KEY (tenant_id, link_attempt_id) REFERENCES identity.link_attempt,
     CONSTRAINT link_attempt_customer_customer FOREIGN KEY (tenant_id, customer_id) REFERENCES identity.customer
@@ -150,6 +151,7 @@ CREATE TABLE identity.takeover_request (
     asking_friend_id uuid NOT NULL,
     assurance text NOT NULL CHECK (assurance IN ('NAME', 'NAME_AND_MOBILE', 'PROVEN')),
     state text NOT NULL CHECK (state IN ('OPEN', 'CONFIRMED', 'APPROVED', 'DECLINED', 'EXPIRED', 'OBSOLETE')),
+    ask_time timestamptz NOT NULL, -- when it was last asked for, by LINE's clock where LINE confirmed it
     create_time timestamptz NOT NULL,
     expire_time timestamptz NOT NULL,
     settle_time timestamptz,

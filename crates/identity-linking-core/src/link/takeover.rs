@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 
+use super::LinkEndCause;
 use crate::matching::Assurance;
 use crate::word::words;
 
@@ -32,9 +33,27 @@ pub fn taken_over(claim: Assurance, before: Assurance, by: TakeoverState) -> Ass
     if by == TakeoverState::Approved { Assurance::Proven } else { claim.max(before) }
 }
 
+/// Whether somebody who knows said that a LINE user is not a customer: staff, who ended the last link between the two, or the LINE
+/// user linked to the customer, or staff, who declined the last request of the one who asks. `last_end`: how the last link between
+/// the two ended; none: there was none, or it is active. `last_request`: where the last request stands; none: there was none.
+pub fn told_apart(last_end: Option<LinkEndCause>, last_request: Option<TakeoverState>) -> bool {
+    last_end == Some(LinkEndCause::Staff) || last_request == Some(TakeoverState::Declined)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn staff_and_whoever_declines_tell_two_apart() {
+        for end in LinkEndCause::ALL {
+            assert_eq!(told_apart(Some(*end), None), *end == LinkEndCause::Staff, "{end:?}");
+        }
+        for state in TakeoverState::ALL {
+            assert_eq!(told_apart(None, Some(*state)), *state == TakeoverState::Declined, "{state:?}");
+        }
+        assert!(!told_apart(None, None));
+    }
 
     #[test]
     fn a_link_that_is_taken_over_is_as_sure_as_the_surer_side_and_staff_make_it_certain() {

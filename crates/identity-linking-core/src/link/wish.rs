@@ -9,7 +9,7 @@ const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(5);
 /// When a LINE user last confirmed a link in LINE's dialog, and last ended one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wishes {
-    /// The last confirmation; none: never.
+    /// The last confirmation that a link began with; none: never.
     pub confirmed: Option<Timestamp>,
     /// The last end; none: never.
     pub unlinked: Option<Timestamp>,

@@ -53,6 +53,9 @@ pub struct Candidate {
     pub has_mobile: bool,
     /// Linked to another LINE user than the one who asks.
     pub has_other_line_user: bool,
+    /// Known not to be the LINE user who asks, as far as anybody said ([`told_apart`](crate::link::told_apart)).
+    #[serde(default)]
+    pub told_apart: bool,
 }
 
 /// A case: what was compared and found, by ID. It holds nothing that was typed.
@@ -109,6 +112,7 @@ impl Case {
                 one.name = one.name.min(again.name);
                 one.has_mobile |= again.has_mobile;
                 one.has_other_line_user |= again.has_other_line_user;
+                one.told_apart |= again.told_apart;
             }
             same
         });

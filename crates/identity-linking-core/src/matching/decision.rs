@@ -135,6 +135,8 @@ pub enum Action {
     },
     /// Put it into the review queue.
     Hold,
+    /// The same: who matches was told apart from the LINE user before, and only staff can say that it was wrong.
+    HoldToldApart,
     /// Ask the LINE user whom the customer is linked to, and staff, whether the asking one takes over (L-03).
     OpenTakeover {
         /// The customer.
@@ -164,6 +166,13 @@ pub struct Decision {
     pub action: Action,
     /// What is to be filed for staff, each pair once, the nearest first.
     pub suspicions: Vec<Suspicion>,
+}
+
+impl Outcome {
+    /// Whether a link begins with it.
+    pub fn begins_link(self) -> bool {
+        matches!(self, Self::Linked | Self::CreatedNew)
+    }
 }
 
 impl Refusal {
@@ -198,7 +207,7 @@ impl Action {
             Self::Link { customer, .. }
             | Self::LinkOwnRecord { customer, .. }
             | Self::Absorb { survivor: customer, .. } => Some(customer),
-            Self::Nothing | Self::Create { .. } | Self::Hold | Self::OpenTakeover { .. } => None,
+            Self::Nothing | Self::Create { .. } | Self::Hold | Self::HoldToldApart | Self::OpenTakeover { .. } => None,
         }
     }
 }

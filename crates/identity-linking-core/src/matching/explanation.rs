@@ -108,6 +108,9 @@ mod japanese {
             }
             Reason::CustomerHasOtherLineUser => "該当する顧客が別のLINEユーザーと連携済みの".to_owned(),
             Reason::LineUserHasOtherCustomer => "このLINEユーザーが別の顧客と連携済みの".to_owned(),
+            Reason::PolicyHold if decision.action == Action::HoldToldApart => {
+                "一致する顧客とこのLINEユーザーは別人であると以前に判断されている".to_owned()
+            }
             Reason::PolicyHold => "一致する顧客がなく、その場合は保留する設定になっている".to_owned(),
             Reason::NotConfirmedByLine => "本人による送信であることをLINEで確認できなかった".to_owned(),
             Reason::TokenExpired => "フォームの有効期限が切れていた".to_owned(),
@@ -186,6 +189,9 @@ mod english {
             }
             Reason::CustomerHasOtherLineUser => "the customer is linked to another LINE user".to_owned(),
             Reason::LineUserHasOtherCustomer => "the LINE user is linked to another customer".to_owned(),
+            Reason::PolicyHold if decision.action == Action::HoldToldApart => {
+                "the customer that matches and the LINE user were told apart before".to_owned()
+            }
             Reason::PolicyHold => "no customer matches and the settings say to hold such attempts".to_owned(),
             Reason::NotConfirmedByLine => "LINE did not confirm who submitted the form".to_owned(),
             Reason::TokenExpired => "the form had expired".to_owned(),

@@ -21,6 +21,11 @@ words! {
 }
 
 impl LinkMethod {
+    /// Whether the name belongs to its key.
+    pub fn compares_name(self) -> bool {
+        self != Self::FirstMessage
+    }
+
     /// Whether the mobile number belongs to its key.
     pub fn compares_mobile(self) -> bool {
         matches!(self, Self::LinkForm | Self::BookingPage | Self::LandingPage)

@@ -24,7 +24,8 @@ enum Others {
 /// 1. The LINE user is linked to a customer: an inquiry changes nothing (D-9). With another method the link stays, too, unless
 ///    that customer is provisional, is not on the whole key, and exactly one other is: that one absorbs it (D-9).
 /// 2. Linked to nobody, several on the whole key: held, never guessed (D-5).
-/// 3. Linked to nobody, one on the whole key: linked, unless it is linked to another LINE user (D-6).
+/// 3. Linked to nobody, one on the whole key: linked, unless it is linked to another LINE user (D-6). Where somebody who knows told
+///    the two apart before, it is held, and no take-over is asked for again: no form undoes what a person said.
 /// 4. Linked to nobody, none on the whole key: the tenant's policy creates a customer or holds (D-1).
 pub fn decide(case: &Case) -> Decision {
     if case.is_tried_too_often() {
@@ -98,7 +99,11 @@ fn decide_unlinked(case: &Case) -> Decision {
 fn join(case: &Case, one: &Candidate, absorbed: Option<CustomerId>) -> Decision {
     let (survivor, assurance) = (one.customer, case.method().assurance());
     let decision = match absorbed {
+        _ if one.has_other_line_user && one.told_apart => {
+            Decision::bare(Outcome::Refused, Reason::CustomerHasOtherLineUser, Action::Nothing)
+        }
         _ if one.has_other_line_user => taken(survivor),
+        _ if one.told_apart => Decision::bare(Outcome::Held, Reason::PolicyHold, Action::HoldToldApart),
         None => Decision::bare(Outcome::Linked, Reason::None, Action::Link { customer: survivor, assurance }),
         Some(absorbed) => {
             Decision::bare(Outcome::Linked, Reason::None, Action::Absorb { survivor, absorbed, assurance })

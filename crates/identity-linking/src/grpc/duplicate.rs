@@ -91,14 +91,15 @@ async fn dismiss(
     let said = fields.take("note", note(&request.note));
     let (id, said) = fields.all(|| Some((id?, said?)))?;
     let mut tx = registry.tenant_of(&caller).await?;
-    let mut found = duplicate::lock(&mut tx, id).await?.ok_or_else(|| refuse::not_found("DUPLICATE_SUSPICION"))?;
+    let absent = || refuse::not_found("DUPLICATE_SUSPICION");
+    let (one, other) = duplicate::find(&mut tx, id).await?.ok_or_else(absent)?.pair;
+    candidate::lock(&mut tx, &[one, other]).await?;
+    let mut found = duplicate::lock(&mut tx, id).await?.ok_or_else(absent)?;
     if found.dismiss_time.is_none() {
         found.dismiss_time = Some(registry.now());
         found.note = Some(said);
         duplicate::dismiss(&mut tx, &found).await?;
         // Whoever staff know to be two people is nobody's to absorb.
-        let (one, other) = found.pair;
-        candidate::lock(&mut tx, &[one, other]).await?;
         for customer in [one, other] {
             ledger::touch(&mut tx, &Actor::of(&caller), registry.now(), customer).await?;
         }

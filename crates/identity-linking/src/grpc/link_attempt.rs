@@ -124,6 +124,7 @@ fn candidate(candidate: &Candidate) -> WireCandidate {
         name: likeness(candidate.name).into(),
         has_mobile: candidate.has_mobile,
         has_other_line_user: candidate.has_other_line_user,
+        told_apart: candidate.told_apart,
     }
 }
 

@@ -3,7 +3,6 @@
 use chassis::audit::Actor;
 use chassis::auth::Caller;
 use chassis::grpc::refuse;
-use chassis::postgres::TenantTx;
 use contracts::identity::v1::takeover_service_server::TakeoverService;
 use contracts::identity::v1::{
     ApproveTakeoverRequestRequest, ApproveTakeoverRequestResponse, DeclineTakeoverRequestRequest,
@@ -129,14 +128,12 @@ async fn list(
     Ok(ListTakeoverRequestsResponse { takeover_requests: rows.iter().map(tell).collect(), next_page_token })
 }
 
-/// A request that is open, locked.
-async fn open(tx: &mut TenantTx, id: TakeoverRequestId, given_etag: &str) -> Result<StoredTakeover, Refusal> {
-    let found = takeover::lock(tx, id).await?.ok_or_else(|| refuse::not_found("TAKEOVER_REQUEST"))?;
-    etag::check(given_etag, found.version)?;
-    if found.state != TakeoverState::Open {
+fn check_open(request: &StoredTakeover, given_etag: &str) -> Result<(), Refusal> {
+    etag::check(given_etag, request.version)?;
+    if request.state != TakeoverState::Open {
         return Err(refuse::precondition("TAKEOVER_SETTLED", "the request is settled").into());
     }
-    Ok(found)
+    Ok(())
 }
 
 async fn settle(
@@ -151,13 +148,14 @@ async fn settle(
     let (id, said) = fields.all(|| Some((id?, said?)))?;
     let now = registry.now();
     let mut tx = registry.tenant_of(caller).await?;
-    let request = open(&mut tx, id, given_etag).await?;
+    let sides = linking::lock(&mut tx, id).await?.ok_or_else(|| refuse::not_found("TAKEOVER_REQUEST"))?;
+    check_open(&sides.request, given_etag)?;
     let settlement = (to, caller.staff().map(|staff| staff.id), Some(said));
     let actor = Actor::of(caller);
     let settled = if to == TakeoverState::Approved {
-        linking::hand_over(&mut tx, &actor, now, request, settlement, now).await?
+        linking::hand_over(&mut tx, &actor, now, sides, settlement, now).await?
     } else {
-        linking::settle(&mut tx, &actor, now, request, settlement).await?
+        linking::settle(&mut tx, &actor, now, sides.request, settlement).await?
     };
     tx.commit().await?;
     Ok(settled)

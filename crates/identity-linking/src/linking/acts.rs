@@ -10,7 +10,7 @@ use line_types::id::UserId;
 
 use super::answer::{self, To};
 use super::confirmation::{self, Word};
-use super::{Desk, first_message, form_token, ledger, takeover};
+use super::{Desk, decision, first_message, form_token, ledger, takeover};
 use crate::change::ChangeError;
 use crate::postgres::link::StoredLink;
 use crate::postgres::{account, friend, link};
@@ -27,7 +27,8 @@ pub(crate) struct Done<'a> {
     pub(crate) occur_time: Timestamp,
     /// A further message of the user leads to nothing.
     pub(crate) settled: bool,
-    /// What LINE users told is kept, and nothing is said or made: the event is told again to rebuild what was lost.
+    /// What LINE users told is kept, and nobody is told anything in the chat, nor registered by a message: the event is told again to
+    /// rebuild what was lost.
     pub(crate) effects_off: bool,
     pub(crate) act: &'a Act,
 }
@@ -35,8 +36,8 @@ pub(crate) struct Done<'a> {
 /// Does what follows from what a LINE user did.
 pub(crate) async fn take(desk: &Desk, tx: &mut TenantTx, done: Done<'_>) -> Result<(), ChangeError> {
     let now = desk.registry.now();
-    let Done { account, occur_time, .. } = done;
-    let word = |nonce, confirmation| Word { account, nonce, confirmation, told_time: occur_time };
+    let Done { account, occur_time, effects_off, .. } = done;
+    let word = |nonce, confirmation| Word { account, nonce, confirmation, told_time: occur_time, effects_off };
     match done.act {
         Act::Failed(nonce) => {
             confirmation::take(tx, now, word(nonce, Confirmation::Failed)).await?;
@@ -64,7 +65,7 @@ pub(crate) async fn unnamed(
     act: &Act,
 ) -> Result<(), ChangeError> {
     let Act::Failed(nonce) = act else { return Ok(()) };
-    let word = Word { account, nonce, confirmation: Confirmation::Failed, told_time };
+    let word = Word { account, nonce, confirmation: Confirmation::Failed, told_time, effects_off: true };
     confirmation::take(tx, desk.registry.now(), word).await?;
     Ok(())
 }
@@ -97,14 +98,14 @@ async fn tapped(
 /// Ends the link that there was when the LINE user said so, by LINE's clock, unless it was confirmed again since.
 async fn unlink(tx: &mut TenantTx, now: Timestamp, done: Done<'_>, user: &UserId) -> Result<(), ChangeError> {
     let id = friend::id_of(done.provider, user);
-    let user = friend::lock(tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
-    let wishes = user.wishes.with_unlink(done.occur_time);
-    friend::keep_wishes(tx, id, wishes).await?;
-    let is_meant = |link: &StoredLink| wishes.mean(link.stored.create_time, done.occur_time);
-    if let Some(link) = link::of_friend(tx, id).await?.filter(is_meant) {
-        ledger::end(tx, &BY_LINE_USER, now, link, (done.occur_time, LinkEndCause::LineUser, None)).await?;
-    }
-    Ok(())
+    let mut user = friend::lock(tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
+    user.wishes = user.wishes.with_unlink(done.occur_time);
+    friend::keep_wishes(tx, id, user.wishes).await?;
+    let is_meant = |link: &StoredLink| user.wishes.mean(link.stored.create_time, done.occur_time);
+    let Some(link) = link::of_friend(tx, id).await?.filter(is_meant) else { return Ok(()) };
+    let from = link.stored.value.customer;
+    ledger::end(tx, &BY_LINE_USER, now, link, (done.occur_time, LinkEndCause::LineUser, None)).await?;
+    decision::again_after(tx, &BY_LINE_USER, now, &user, (done.occur_time, from), done.effects_off).await
 }
 
 /// Answers with a card that opens a form.

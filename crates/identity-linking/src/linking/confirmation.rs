@@ -25,6 +25,8 @@ pub(crate) struct Word<'a> {
     pub(crate) nonce: &'a Nonce,
     pub(crate) confirmation: Confirmation,
     pub(crate) told_time: Timestamp,
+    /// It is told again to rebuild what was lost: nobody is told anything in the chat.
+    pub(crate) effects_off: bool,
 }
 
 /// Decides the attempt that LINE's word is about; whether there is one. A word about no attempt of ours is somebody else's, and
@@ -35,7 +37,7 @@ pub(crate) async fn take(tx: &mut TenantTx, now: Timestamp, word: Word<'_>) -> R
         return Ok(false);
     };
     let verdict = judge(&pending(&attempt), word.account, word.confirmation, word.told_time);
-    attempt.heard = true;
+    attempt.told_time = Some(word.told_time);
     match verdict {
         Verdict::Known => {}
         Verdict::Refuse(refusal) => {
@@ -49,9 +51,12 @@ pub(crate) async fn take(tx: &mut TenantTx, now: Timestamp, word: Word<'_>) -> R
             failpoint::reached("identity.link.confirmed");
             tell_inquiry(tx, now, attempt.inquiry, InquiryState::Confirmed).await?;
             let user = friend::lock(tx, attempt.friend).await?.ok_or(sqlx::Error::RowNotFound)?;
-            friend::keep_wishes(tx, user.id, user.wishes.with_confirmation(word.told_time)).await?;
-            let matter = Matter { attempt, user: &user, since: word.told_time };
-            decision::by_matching(tx, &BY_RULE, now, matter).await?;
+            let matter = Matter { attempt, user: &user, since: word.told_time, effects_off: word.effects_off };
+            let decided = decision::by_matching(tx, &BY_RULE, now, matter).await?.decided;
+            // A confirmation that led to no link does not stand against an end of the link there is.
+            if decided.is_some_and(|decided| decided.outcome.begins_link()) {
+                friend::keep_wishes(tx, user.id, user.wishes.with_confirmation(word.told_time)).await?;
+            }
         }
     }
     Ok(true)
@@ -60,7 +65,11 @@ pub(crate) async fn take(tx: &mut TenantTx, now: Timestamp, word: Word<'_>) -> R
 fn pending(attempt: &StoredAttempt) -> Pending {
     let decided = attempt.decided.map(|decided| {
         // What the sweep gave up has this reason, and LINE's word never came.
-        if decided.reason == Reason::NotConfirmedByLine && !attempt.heard { Decided::Unheard } else { Decided::ByLine }
+        if decided.reason == Reason::NotConfirmedByLine && attempt.told_time.is_none() {
+            Decided::Unheard
+        } else {
+            Decided::ByLine
+        }
     });
     Pending { account: attempt.account, friend: attempt.friend, submit_time: attempt.submit_time, decided }
 }

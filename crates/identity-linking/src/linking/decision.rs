@@ -37,6 +37,8 @@ pub(crate) struct Matter<'a> {
     pub(crate) user: &'a StoredLineUser,
     /// Since when a link counts: when LINE confirmed it, by LINE's clock.
     pub(crate) since: Timestamp,
+    /// Nobody is told anything in the chat: what led here is told again to rebuild what was lost.
+    pub(crate) effects_off: bool,
 }
 
 /// Decides an attempt whose LINE user LINE has confirmed, as it comes: not for an account that is not connected (F-04), and not
@@ -62,7 +64,25 @@ pub(crate) async fn by_matching(
     by_case(tx, actor, now, matter, case).await
 }
 
-/// Decides an attempt again, for staff: nobody counts how often they look.
+/// Decides a LINE user's attempts again that were decided while a link stood in the way, which had ended by then as is known now: their
+/// confirmations are later by LINE's clock than `unlinked`, and came here first. The user is locked.
+pub(crate) async fn again_after(
+    tx: &mut TenantTx,
+    actor: &Actor,
+    now: Timestamp,
+    user: &StoredLineUser,
+    (unlinked, from): (Timestamp, CustomerId),
+    effects_off: bool,
+) -> Result<(), ChangeError> {
+    for attempt in link_attempt::told_after(tx, user.id, unlinked).await? {
+        let stood_in_the_way = attempt.facts.as_ref().and_then(Case::linked).is_some_and(|link| link.customer == from);
+        let (Some(since), true) = (attempt.told_time, stood_in_the_way && attempt.review.is_none()) else { continue };
+        again(tx, actor, now, Matter { attempt, user, since, effects_off }).await?;
+    }
+    Ok(())
+}
+
+/// Decides an attempt again: nobody counts how often it is looked at.
 pub(crate) async fn again(
     tx: &mut TenantTx,
     actor: &Actor,
@@ -119,7 +139,8 @@ pub(crate) async fn by_refusal(
 async fn look(tx: &mut TenantTx, attempt: &StoredAttempt, user: &StoredLineUser) -> Result<Case, ChangeError> {
     let policy = link_policy::find(tx).await?.value;
     let mobile = attempt.mobile.clone().filter(|_| attempt.method.compares_mobile());
-    let typed = attempt.name.as_ref().map(|name| Typed { name: NameKeys::of(name), mobile });
+    let compared = attempt.name.as_ref().filter(|_| attempt.method.compares_name());
+    let typed = compared.map(|name| Typed { name: NameKeys::of(name), mobile });
     let near = match &typed {
         Some(typed) => {
             candidate::lock_keys(tx, typed).await?;
@@ -181,7 +202,7 @@ async fn settle(
     case: Case,
     decision: &Decision,
 ) -> Result<StoredAttempt, ChangeError> {
-    let Matter { mut attempt, user, since } = matter;
+    let Matter { mut attempt, user, since, effects_off } = matter;
     let begin = |customer, assurance, origin| Begin {
         customer,
         user,
@@ -193,7 +214,9 @@ async fn settle(
     };
     let linked = case.linked().map(|linked| linked.customer);
     let customer = match decision.action {
-        Action::Nothing | Action::Hold => linked.filter(|_| decision.outcome == Outcome::AlreadyLinked),
+        Action::Nothing | Action::Hold | Action::HoldToldApart => {
+            linked.filter(|_| decision.outcome == Outcome::AlreadyLinked)
+        }
         Action::Link { customer, assurance } => {
             ledger::begin(tx, actor, now, begin(customer, assurance, LinkOrigin::Match)).await?;
             Some(customer)
@@ -213,7 +236,7 @@ async fn settle(
             Some(survivor)
         }
         Action::OpenTakeover { customer } => {
-            attempt.takeover = Some(takeover::open(tx, now, &attempt, customer, user).await?);
+            attempt.takeover = Some(takeover::open(tx, now, &attempt, customer, (user, since), effects_off).await?);
             None
         }
     };
@@ -286,15 +309,15 @@ async fn record(
 ) -> Result<StoredAttempt, ChangeError> {
     let looked_at = case.iter().flat_map(Case::candidates).map(|one| one.customer);
     let candidates: BTreeSet<CustomerId> = looked_at.chain(attempt.customer).chain(attempt.own_customer).collect();
-    let again = attempt.decided.is_some();
+    let before = attempt.decided.map(|decided| decided.time);
     attempt.version += 1;
     attempt.decided = Some(DecidedAs { time: now, outcome: decision.outcome, reason: decision.reason });
     attempt.facts = case;
     link_attempt::update(tx, &attempt).await?;
-    if again {
+    if before.is_some() {
         attempt_customer::forget(tx, attempt.id).await?;
     }
-    attempt_customer::note(tx, &attempt, candidates).await?;
+    attempt_customer::note(tx, &attempt, candidates, before.unwrap_or(now)).await?;
     let (outcome, reason) = (decision.outcome.as_str(), decision.reason.as_str());
     let labels = [("method", attempt.method.as_str()), ("outcome", outcome), ("reason", reason)];
     metrics::counter!("tsunagi_identity_link_attempts_total", &labels).increment(1);

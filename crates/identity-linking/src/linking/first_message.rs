@@ -80,7 +80,7 @@ pub(crate) async fn register(tx: &mut TenantTx, now: Timestamp, user: &StoredLin
     let Some((account, message_time)) = first_message::take_registration(tx, user.id).await? else { return Ok(()) };
     let attempt = attempt(now, account, user);
     link_attempt::insert(tx, &attempt, Traces::default()).await?;
-    decision::by_matching(tx, &BY_RULE, now, Matter { attempt, user, since: message_time }).await?;
+    decision::by_matching(tx, &BY_RULE, now, Matter { attempt, user, since: message_time, effects_off: false }).await?;
     Ok(())
 }
 
@@ -100,7 +100,7 @@ fn attempt(now: Timestamp, account: AccountId, user: &StoredLineUser) -> StoredA
         submit_time: now,
         confirm_until: now,
         limited: false,
-        heard: true,
+        told_time: None,
         decided: None,
         facts: None,
         customer: None,

@@ -12,7 +12,7 @@ use crate::change::{self, ChangeError, Subject};
 use crate::postgres::customer::StoredCustomer;
 use crate::postgres::friend::StoredLineUser;
 use crate::postgres::link::{self, StoredLink};
-use crate::postgres::{Stored, customer, friend, takeover};
+use crate::postgres::{Stored, customer, friend, link_attempt, takeover};
 use crate::replica;
 
 /// A link that is to begin.
@@ -47,6 +47,9 @@ pub(crate) async fn begin(
     let stored = Stored { id: LinkId::new(now), version: 1, create_time: begin.since, value };
     let kept = StoredLink { stored, attempt: begin.attempt };
     link::insert(tx, &kept).await?;
+    if kept.stored.value.origin.answers_what_is_held() {
+        link_attempt::settle_held(tx, begin.user.id, begin.attempt, now).await?;
+    }
     metrics::counter!("tsunagi_identity_links_begun_total", "origin" => begin.origin.as_str()).increment(1);
     tell(tx, actor, "link.begin", now, &kept.stored, begin.user).await?;
     Ok(kept)

@@ -47,8 +47,17 @@ pub(crate) async fn begin_or_absorb(
             Ok(())
         }
         Way::Absorb(absorbed) => absorb(tx, actor, now, absorbed, begin).await,
-        Way::Already | Way::Bound => Ok(()),
+        Way::Already => confirm(tx, actor, now, begin).await,
+        Way::Bound => Ok(()),
     }
+}
+
+/// Has whoever chose the customer that the LINE user is linked to already vouch for that link.
+async fn confirm(tx: &mut TenantTx, actor: &Actor, now: Timestamp, begin: Begin<'_>) -> Result<(), ChangeError> {
+    let Some(note) = begin.note else { return Ok(()) };
+    let link = link::of_friend(tx, begin.user.id).await?.ok_or(sqlx::Error::RowNotFound)?;
+    ledger::confirm(tx, actor, now, link, note).await?;
+    Ok(())
 }
 
 /// Has the customer of `begin` absorb a provisional one: the link moves, and nothing is copied, so that nothing is overwritten
@@ -93,6 +102,8 @@ pub(crate) async fn undo(
     let now_linked = current.as_ref().map(|link| link.stored.id);
     let how = rules::undo(kept.undo_time.is_some(), kept.new_link, now_linked).ok_or(UndoError::NotUndoable)?;
     point(tx, actor, now, kept.absorbed, None).await?;
+    // Whoever gives it back knows that it is another: no form has it absorbed again.
+    ledger::touch(tx, actor, now, kept.absorbed).await?;
     if let (Undo::MoveBack, Some(current)) = (how, current) {
         ledger::end(tx, actor, now, current, (now, LinkEndCause::Merge, Some(note.clone()))).await?;
         let begin = Begin {

@@ -91,7 +91,7 @@ pub(crate) async fn reconsider(
     if account::state(tx, attempt.account, false).await? != Some(AccountState::Connected) {
         return Err(ReviewError::AccountNotConnected);
     }
-    Ok(decision::again(tx, actor, now, Matter { attempt, user: &user, since: now }).await?)
+    Ok(decision::again(tx, actor, now, Matter { attempt, user: &user, since: now, effects_off: false }).await?)
 }
 
 /// Settles a held attempt.
@@ -142,7 +142,7 @@ pub(crate) async fn resolve(
     let looked_at = attempt.facts.iter().flat_map(Case::candidates).map(|one| one.customer);
     let about: BTreeSet<CustomerId> = looked_at.chain(attempt.customer).chain(attempt.own_customer).collect();
     attempt_customer::forget(tx, id).await?;
-    attempt_customer::note(tx, &attempt, about).await?;
+    attempt_customer::note(tx, &attempt, about, decided.time).await?;
     let subject = Subject { kind: "link_attempt", id: id.uuid(), version: attempt.version };
     let detail = json!({ "outcome": outcome.as_str(), "reason": reason.as_str(), "customer": attempt.customer });
     change::note(tx, actor, "link_attempt.resolve", subject, detail).await?;
@@ -155,6 +155,8 @@ async fn held(
     id: LinkAttemptId,
     is_current: impl FnOnce(i64) -> bool,
 ) -> Result<(StoredAttempt, StoredLineUser), ReviewError> {
+    let friend = link_attempt::find(tx, id).await?.ok_or(ReviewError::NoAttempt)?.friend;
+    let user = friend::lock(tx, friend).await?.ok_or(sqlx::Error::RowNotFound)?;
     let attempt = link_attempt::lock(tx, id).await?.ok_or(ReviewError::NoAttempt)?;
     if !is_current(attempt.version) {
         return Err(ReviewError::Changed);
@@ -163,7 +165,6 @@ async fn held(
     if !is_held {
         return Err(ReviewError::NotHeld);
     }
-    let user = friend::lock(tx, attempt.friend).await?.ok_or(sqlx::Error::RowNotFound)?;
     Ok((attempt, user))
 }
 

@@ -84,7 +84,7 @@ pub(crate) async fn refuse(
     refusal: Refusal,
 ) -> Result<StoredAttempt, ChangeError> {
     let decided = DecidedAs { time: now, outcome: Outcome::Refused, reason: refusal.reason() };
-    let attempt = StoredAttempt { decided: Some(decided), heard: true, ..attempt(now, issued, &claim) };
+    let attempt = StoredAttempt { decided: Some(decided), ..attempt(now, issued, &claim) };
     link_attempt::insert(tx, &attempt, Traces { nonce: None, address: claim.address.as_ref() }).await?;
     let labels = [("method", attempt.method.as_str()), ("outcome", "REFUSED"), ("reason", refusal.as_str())];
     metrics::counter!("tsunagi_identity_link_attempts_total", &labels).increment(1);
@@ -138,7 +138,7 @@ fn attempt(now: Timestamp, issued: &IssuedFormToken, claim: &Claim) -> StoredAtt
         submit_time: now,
         confirm_until: now + CONFIRMED_WITHIN,
         limited: false,
-        heard: false,
+        told_time: None,
         decided: None,
         facts: None,
         customer: None,

@@ -1,6 +1,7 @@
 //! How many attempts there were: the attempts themselves are counted, as far as matters.
 
 use chassis::postgres::TenantTx;
+use chrono::TimeDelta;
 use identity_linking_core::link::{Counted, RateScope};
 use kernel::{AccountId, CustomerId, FriendId, Timestamp};
 
@@ -53,6 +54,9 @@ pub(crate) async fn from_address(
     Ok(counted(RateScope::Address, number))
 }
 
+/// How late LINE's word may come and be counted still: by the time of submission the index finds them.
+const LATEST_WORD: TimeDelta = TimeDelta::days(1);
+
 /// The most attempts that any of some customers was looked at by.
 pub(crate) async fn at_customers(
     tx: &mut TenantTx,
@@ -64,12 +68,13 @@ pub(crate) async fn at_customers(
          CROSS JOIN LATERAL (
              SELECT count(*) AS number FROM (
                  SELECT FROM identity.link_attempt_customer
-                 WHERE tenant_id = $1 AND customer_id = c.id AND submit_time > $3 LIMIT $4) a) n",
+                 WHERE tenant_id = $1 AND customer_id = c.id AND submit_time > $5 AND decide_time > $3 LIMIT $4) a) n",
     )
     .bind(tx.tenant().uuid())
     .bind(customers.iter().map(|customer| customer.uuid()).collect::<Vec<_>>())
     .bind(now - RateScope::Customer.window())
     .bind(i64::from(RateScope::Customer.limit()))
+    .bind(now - RateScope::Customer.window() - LATEST_WORD)
     .fetch_one(&mut **tx)
     .await?;
     Ok(counted(RateScope::Customer, number))

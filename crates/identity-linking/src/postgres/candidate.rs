@@ -1,7 +1,8 @@
 //! Customers that are like what was typed. Every look-up is by one key and bounded, so that it costs the same among ten thousand
-//! customers and among ten million.
+//! customers and among ten million; but for the customers of one number, who are all looked at: one overlooked would be a guess.
 
 use chassis::postgres::TenantTx;
+use identity_linking_core::link::{LinkEndCause, TakeoverState, told_apart};
 use identity_linking_core::matching::{Candidate, MAX_CANDIDATES};
 use identity_linking_core::{MobileNumber, NameKey, NameKeys};
 use kernel::{CustomerId, FriendId, ProviderId};
@@ -89,7 +90,8 @@ pub(crate) async fn lock(tx: &mut TenantTx, customers: &[CustomerId]) -> Result<
     Ok(())
 }
 
-/// How customers are like what was typed, and whether each is linked to another LINE user of the provider than `friend`.
+/// How customers are like what was typed, whether each is linked to another LINE user of the provider than `friend`, and whether
+/// the two were told apart.
 pub(crate) async fn compare(
     tx: &mut TenantTx,
     customers: &[CustomerId],
@@ -99,6 +101,12 @@ pub(crate) async fn compare(
 ) -> Result<Vec<Candidate>, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT c.customer_id, c.name_key, c.reading_key, c.variant_key, l.friend_id,
+             (SELECT end_cause FROM identity.link
+              WHERE tenant_id = $1 AND customer_id = c.customer_id AND friend_id = $5
+              ORDER BY create_time DESC, link_id DESC LIMIT 1) AS last_end,
+             (SELECT state FROM identity.takeover_request
+              WHERE tenant_id = $1 AND customer_id = c.customer_id AND asking_friend_id = $5
+              ORDER BY create_time DESC, takeover_request_id DESC LIMIT 1) AS last_request,
              EXISTS (SELECT FROM identity.customer_phone p
                      WHERE p.tenant_id = $1 AND p.customer_id = c.customer_id AND p.number = $4 AND p.e164) AS has_mobile
          FROM unnest($2::uuid[]) AS i (id)
@@ -113,6 +121,7 @@ pub(crate) async fn compare(
     .bind(customers.iter().map(|customer| customer.uuid()).collect::<Vec<_>>())
     .bind(provider.uuid())
     .bind(typed.mobile.as_ref().map(MobileNumber::as_str))
+    .bind(friend.uuid())
     .fetch_all(&mut **tx)
     .await?;
     rows.iter().map(|row| candidate(row, typed, friend)).collect()
@@ -131,5 +140,9 @@ fn candidate(row: &PgRow, typed: &Typed, friend: FriendId) -> Result<Candidate, 
         name: typed.name.likeness(&record),
         has_mobile: row::get(row, "has_mobile")?,
         has_other_line_user: linked.is_some_and(|linked| linked != friend),
+        told_apart: told_apart(
+            row::optional_word(row, "last_end", LinkEndCause::named)?,
+            row::optional_word(row, "last_request", TakeoverState::named)?,
+        ),
     })
 }

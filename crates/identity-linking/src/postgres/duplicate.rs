@@ -72,6 +72,17 @@ pub(crate) async fn lock(tx: &mut TenantTx, id: DuplicateSuspicionId) -> Result<
     row.as_ref().map(stored).transpose()
 }
 
+/// A suspicion.
+pub(crate) async fn find(tx: &mut TenantTx, id: DuplicateSuspicionId) -> Result<Option<StoredSuspicion>, sqlx::Error> {
+    let row =
+        sqlx::query("SELECT * FROM identity.duplicate_suspicion WHERE tenant_id = $1 AND duplicate_suspicion_id = $2")
+            .bind(tx.tenant().uuid())
+            .bind(id.uuid())
+            .fetch_optional(&mut **tx)
+            .await?;
+    row.as_ref().map(stored).transpose()
+}
+
 /// Notes that staff dismissed a suspicion.
 pub(crate) async fn dismiss(tx: &mut TenantTx, suspicion: &StoredSuspicion) -> Result<(), sqlx::Error> {
     sqlx::query(

@@ -1,6 +1,7 @@
 //! Attempts to link a LINE user to a customer.
 
 use chassis::postgres::{Database, TenantTx};
+use chrono::TimeDelta;
 use identity_linking_core::link::{Nonce, Note};
 use identity_linking_core::matching::{Case, LinkMethod, Outcome, Reason};
 use identity_linking_core::{Line, MobileNumber, NamePart, PersonName, Reading};
@@ -14,6 +15,9 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::row::{self, Position};
+
+/// Most attempts of a LINE user that are decided again at once; an hour takes ten (`RateScope::LineUser`).
+const MOST_TOLD_AFTER: i64 = 32;
 
 /// An attempt as it is kept.
 #[derive(Clone, Debug)]
@@ -33,8 +37,8 @@ pub(crate) struct StoredAttempt {
     pub(crate) confirm_until: Timestamp,
     /// Too many came before it: it is refused whatever LINE says.
     pub(crate) limited: bool,
-    /// LINE's word came.
-    pub(crate) heard: bool,
+    /// When LINE told who it was, by LINE's clock; none: no word came, or none was waited for.
+    pub(crate) told_time: Option<Timestamp>,
     pub(crate) decided: Option<DecidedAs>,
     /// What the rules looked at; none where nothing was compared.
     pub(crate) facts: Option<Case>,
@@ -107,7 +111,7 @@ fn stored(row: &PgRow) -> Result<StoredAttempt, sqlx::Error> {
         submit_time: row::get(row, "submit_time")?,
         confirm_until: row::get(row, "confirm_until")?,
         limited: row::get(row, "limited")?,
-        heard: row::get(row, "heard")?,
+        told_time: row::get(row, "told_time")?,
         decided,
         // Facts of other rules than these are not decided again.
         facts: row::get::<Option<Json<Value>>>(row, "facts")?
@@ -132,7 +136,7 @@ pub(crate) async fn insert(tx: &mut TenantTx, attempt: &StoredAttempt, traces: T
     sqlx::query(
         "INSERT INTO identity.link_attempt (tenant_id, link_attempt_id, version, method, account_id, friend_id, family_name,
              given_name, family_reading, given_reading, mobile_number, nonce_hash, address_hash, limited, submit_time,
-             confirm_until, heard, decide_time, outcome, reason, own_customer_id, activity_id, inquiry_id)
+             confirm_until, told_time, decide_time, outcome, reason, own_customer_id, activity_id, inquiry_id)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)",
     )
     .bind(tx.tenant().uuid())
@@ -151,7 +155,7 @@ pub(crate) async fn insert(tx: &mut TenantTx, attempt: &StoredAttempt, traces: T
     .bind(attempt.limited)
     .bind(attempt.submit_time)
     .bind(attempt.confirm_until)
-    .bind(attempt.heard)
+    .bind(attempt.told_time)
     .bind(attempt.decided.map(|decided| decided.time))
     .bind(attempt.decided.map(|decided| decided.outcome.as_str()))
     .bind(attempt.decided.map(|decided| decided.reason.as_str()))
@@ -167,14 +171,14 @@ pub(crate) async fn insert(tx: &mut TenantTx, attempt: &StoredAttempt, traces: T
 pub(crate) async fn update(tx: &mut TenantTx, attempt: &StoredAttempt) -> Result<(), sqlx::Error> {
     let review = attempt.review.as_ref();
     sqlx::query(
-        "UPDATE identity.link_attempt SET version = $3, heard = $4, decide_time = $5, outcome = $6, reason = $7, facts = $8,
+        "UPDATE identity.link_attempt SET version = $3, told_time = $4, decide_time = $5, outcome = $6, reason = $7, facts = $8,
              customer_id = $9, takeover_request_id = $10, review_time = $11, review_staff_id = $12, review_note = $13
          WHERE tenant_id = $1 AND link_attempt_id = $2",
     )
     .bind(tx.tenant().uuid())
     .bind(attempt.id.uuid())
     .bind(attempt.version)
-    .bind(attempt.heard)
+    .bind(attempt.told_time)
     .bind(attempt.decided.map(|decided| decided.time))
     .bind(attempt.decided.map(|decided| decided.outcome.as_str()))
     .bind(attempt.decided.map(|decided| decided.reason.as_str()))
@@ -184,6 +188,27 @@ pub(crate) async fn update(tx: &mut TenantTx, attempt: &StoredAttempt) -> Result
     .bind(review.map(|review| review.time))
     .bind(review.and_then(|review| review.staff).map(StaffId::uuid))
     .bind(review.and_then(|review| review.note.as_ref()).map(Line::as_str))
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Takes a LINE user's held attempts, but for one, out of the review queue: who the user is was found otherwise. The user is locked.
+pub(crate) async fn settle_held(
+    tx: &mut TenantTx,
+    friend: FriendId,
+    but: Option<LinkAttemptId>,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE identity.link_attempt SET version = version + 1, review_time = $4
+         WHERE tenant_id = $1 AND friend_id = $2 AND link_attempt_id IS DISTINCT FROM $3
+             AND outcome = 'HELD' AND review_time IS NULL",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(friend.uuid())
+    .bind(but.map(LinkAttemptId::uuid))
+    .bind(now)
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -294,6 +319,28 @@ pub(crate) async fn list(
         .bind(size)
         .fetch_all(&mut **tx)
         .await?;
+    rows.iter().map(stored).collect()
+}
+
+/// A LINE user's attempts that LINE told of after `time`, in the order of LINE's clock. LINE tells within the hour of a submission, so
+/// that the index by it finds them.
+pub(crate) async fn told_after(
+    tx: &mut TenantTx,
+    friend: FriendId,
+    time: Timestamp,
+) -> Result<Vec<StoredAttempt>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT * FROM identity.link_attempt
+         WHERE tenant_id = $1 AND friend_id = $2 AND submit_time > $3 AND told_time > $4
+         ORDER BY told_time, link_attempt_id LIMIT $5",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(friend.uuid())
+    .bind(time - TimeDelta::hours(1))
+    .bind(time)
+    .bind(MOST_TOLD_AFTER)
+    .fetch_all(&mut **tx)
+    .await?;
     rows.iter().map(stored).collect()
 }
 

@@ -61,6 +61,16 @@ pub(super) fn word<T>(row: &PgRow, column: &str, named: fn(&str) -> Option<T>) -
     named(text).ok_or_else(|| damaged(column, UnknownWord))
 }
 
+/// What a column's word names, which may be null.
+pub(super) fn optional_word<T>(
+    row: &PgRow,
+    column: &str,
+    named: fn(&str) -> Option<T>,
+) -> Result<Option<T>, sqlx::Error> {
+    let text: Option<&str> = get(row, column)?;
+    text.map(|text| named(text).ok_or_else(|| damaged(column, UnknownWord))).transpose()
+}
+
 /// A column that holds what this version cannot read.
 pub(super) fn damaged(column: &str, error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
     sqlx::Error::ColumnDecode { index: column.to_owned(), source: Box::new(error) }

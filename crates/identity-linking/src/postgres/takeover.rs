@@ -15,7 +15,7 @@ use super::row::{self, Position};
 pub(crate) struct StoredTakeover {
     pub(crate) id: TakeoverRequestId,
     pub(crate) version: i64,
-    /// The attempt that opened it.
+    /// The attempt that last asked for it.
     pub(crate) attempt: LinkAttemptId,
     pub(crate) customer: CustomerId,
     /// The link as it was when it was opened.
@@ -27,6 +27,8 @@ pub(crate) struct StoredTakeover {
     /// What the asking LINE user's claim is worth.
     pub(crate) assurance: Assurance,
     pub(crate) state: TakeoverState,
+    /// When it was last asked for, by LINE's clock where LINE confirmed it.
+    pub(crate) ask_time: Timestamp,
     pub(crate) create_time: Timestamp,
     pub(crate) expire_time: Timestamp,
     pub(crate) settle_time: Option<Timestamp>,
@@ -45,6 +47,7 @@ fn stored(row: &PgRow) -> Result<StoredTakeover, sqlx::Error> {
         asking: row::id(row, "asking_friend_id")?,
         assurance: row::word(row, "assurance", Assurance::named)?,
         state: row::word(row, "state", TakeoverState::named)?,
+        ask_time: row::get(row, "ask_time")?,
         create_time: row::get(row, "create_time")?,
         expire_time: row::get(row, "expire_time")?,
         settle_time: row::get(row, "settle_time")?,
@@ -53,15 +56,12 @@ fn stored(row: &PgRow) -> Result<StoredTakeover, sqlx::Error> {
     })
 }
 
-/// Opens a request, unless the same LINE user's is open for the customer already; the one that is open then.
-pub(crate) async fn open(
-    tx: &mut TenantTx,
-    request: &StoredTakeover,
-) -> Result<(TakeoverRequestId, bool), sqlx::Error> {
-    let inserted = sqlx::query(
+/// Adds a request; the LINE user who asks has none open for the customer.
+pub(crate) async fn insert(tx: &mut TenantTx, request: &StoredTakeover) -> Result<(), sqlx::Error> {
+    sqlx::query(
         "INSERT INTO identity.takeover_request (tenant_id, takeover_request_id, version, link_attempt_id, customer_id, link_id,
-             linked_friend_id, asking_friend_id, assurance, state, create_time, expire_time)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING",
+             linked_friend_id, asking_friend_id, assurance, state, ask_time, create_time, expire_time)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     )
     .bind(tx.tenant().uuid())
     .bind(request.id.uuid())
@@ -73,23 +73,47 @@ pub(crate) async fn open(
     .bind(request.asking.uuid())
     .bind(request.assurance.as_str())
     .bind(request.state.as_str())
+    .bind(request.ask_time)
     .bind(request.create_time)
     .bind(request.expire_time)
     .execute(&mut **tx)
     .await?;
-    if inserted.rows_affected() == 1 {
-        return Ok((request.id, true));
-    }
-    let id: Uuid = sqlx::query_scalar(
-        "SELECT takeover_request_id FROM identity.takeover_request
-         WHERE tenant_id = $1 AND customer_id = $2 AND asking_friend_id = $3 AND state = 'OPEN'",
+    Ok(())
+}
+
+/// The open request of a LINE user for a customer, locked until the transaction ends.
+pub(crate) async fn lock_open(
+    tx: &mut TenantTx,
+    customer: CustomerId,
+    asking: FriendId,
+) -> Result<Option<StoredTakeover>, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT * FROM identity.takeover_request
+         WHERE tenant_id = $1 AND customer_id = $2 AND asking_friend_id = $3 AND state = 'OPEN' FOR NO KEY UPDATE",
     )
     .bind(tx.tenant().uuid())
-    .bind(request.customer.uuid())
-    .bind(request.asking.uuid())
-    .fetch_one(&mut **tx)
+    .bind(customer.uuid())
+    .bind(asking.uuid())
+    .fetch_optional(&mut **tx)
     .await?;
-    Ok((id.into(), false))
+    row.as_ref().map(stored).transpose()
+}
+
+/// Keeps that an open request was asked for again.
+pub(crate) async fn ask_again(tx: &mut TenantTx, request: &StoredTakeover) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE identity.takeover_request SET version = $3, link_attempt_id = $4, assurance = $5, ask_time = $6
+         WHERE tenant_id = $1 AND takeover_request_id = $2",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(request.id.uuid())
+    .bind(request.version)
+    .bind(request.attempt.uuid())
+    .bind(request.assurance.as_str())
+    .bind(request.ask_time)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// Settles the open requests for a link that ends.

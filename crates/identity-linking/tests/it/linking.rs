@@ -16,6 +16,7 @@ mod stage;
 mod submit;
 mod tab;
 mod takeover;
+mod told_apart;
 mod unlink;
 
 use kernel::TenantId;

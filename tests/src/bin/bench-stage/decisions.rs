@@ -91,9 +91,9 @@ impl Decisions {
              INSERT INTO identity.line_user (tenant_id, friend_id, version, provider_id, line_user_id, create_time)
              SELECT '{tenant}', friend, 1, '{provider}', line_user, now() FROM bench_decision WHERE number BETWEEN {from} AND {to};
              INSERT INTO identity.link_attempt (tenant_id, link_attempt_id, version, method, account_id, friend_id, family_name,
-                 given_name, mobile_number, submit_time, confirm_until, heard, decide_time, outcome, reason)
+                 given_name, mobile_number, submit_time, confirm_until, told_time, decide_time, outcome, reason)
              SELECT '{tenant}', attempt, 2, 'LINK_FORM', '{account}', friend, c.family_name, c.given_name, mobile, now(), now(),
-                 true, now(), 'HELD', 'POLICY_HOLD'
+                 now(), now(), 'HELD', 'POLICY_HOLD'
              FROM bench_decision d JOIN identity.customer c ON c.tenant_id = '{tenant}' AND c.customer_id = d.customer
              WHERE d.number BETWEEN {from} AND {to};
              INSERT INTO identity.link_policy VALUES ('{tenant}', 1, 'HOLD', 'IGNORE', 'NAME', 'NAME', 'NAME')

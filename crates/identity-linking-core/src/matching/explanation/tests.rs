@@ -46,6 +46,10 @@ fn what_is_done_beyond_a_link_is_told() {
         let (plain, more) = (words(outcome, Action::Nothing), words(outcome, action));
         assert!(plain.ja != more.ja && plain.en != more.en, "{}", outcome.as_str());
     }
+    let held =
+        |action| explain(LinkMethod::LinkForm, &Decision::bare(Outcome::Held, Reason::PolicyHold, action), &alike(1));
+    let (by_policy, told_apart) = (held(Action::Hold), held(Action::HoldToldApart));
+    assert!(by_policy.ja != told_apart.ja && by_policy.en != told_apart.en);
 }
 
 #[test]
@@ -55,6 +59,7 @@ fn a_decision_reads_like_this() {
         name,
         has_mobile,
         has_other_line_user: false,
+        told_apart: false,
     };
     let ones =
         [candidate(1, Likeness::Same, true), candidate(2, Likeness::Same, true), candidate(3, Likeness::Variant, true)];

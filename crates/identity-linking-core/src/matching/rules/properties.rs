@@ -18,12 +18,14 @@ fn any_customer() -> impl Strategy<Value = CustomerId> {
 }
 
 fn any_candidate() -> impl Strategy<Value = Candidate> {
-    (any_customer(), select(Likeness::ALL), any::<bool>(), prop::bool::weighted(0.2)).prop_map(
-        |(customer, name, has_mobile, has_other_line_user)| Candidate {
+    let rarely = || prop::bool::weighted(0.2);
+    (any_customer(), select(Likeness::ALL), any::<bool>(), rarely(), rarely()).prop_map(
+        |(customer, name, has_mobile, has_other_line_user, told_apart)| Candidate {
             customer,
             name,
             has_mobile,
             has_other_line_user,
+            told_apart,
         },
     )
 }
@@ -68,6 +70,7 @@ fn any_family_parts() -> impl Strategy<Value = Parts> {
             name: typed.likeness(keys),
             has_mobile: phone != 0 && phone == *has,
             has_other_line_user: *has_other_line_user,
+            told_apart: false,
         };
         (1..).zip(&records).map(of).collect()
     });
@@ -117,8 +120,20 @@ proptest! {
                     prop_assert!(linked.provisional && absorbed == linked.customer && survivor != absorbed);
                     prop_assert!(case.method() != LinkMethod::InquiryForm);
                 }
-                action => prop_assert!(matches!(action, Action::Nothing | Action::OpenTakeover { .. }), "{action:?}"),
+                Action::Nothing | Action::OpenTakeover { .. } | Action::HoldToldApart => {}
+                action => prop_assert!(false, "{action:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn no_form_joins_whom_somebody_told_apart(parts in any_case_parts()) {
+        let case = case_of(parts);
+        let apart = |customer| case.candidates().iter().any(|one| one.customer == customer && one.told_apart);
+        match decide(&case).action {
+            Action::Link { customer, .. } | Action::Absorb { survivor: customer, .. } => prop_assert!(!apart(customer)),
+            Action::OpenTakeover { customer } => prop_assert!(!apart(customer)),
+            _ => {}
         }
     }
 
@@ -135,7 +150,7 @@ proptest! {
             Outcome::CreatedNew => {
                 prop_assert!(has_reason && matches!(action, Action::Create { .. } | Action::LinkOwnRecord { .. }), "{action:?}");
             }
-            Outcome::Held => prop_assert!(has_reason && action == Action::Hold),
+            Outcome::Held => prop_assert!(has_reason && matches!(action, Action::Hold | Action::HoldToldApart)),
             Outcome::Refused => {
                 prop_assert!(has_reason && matches!(action, Action::Nothing | Action::OpenTakeover { .. }), "{action:?}");
             }

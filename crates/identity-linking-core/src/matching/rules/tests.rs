@@ -15,7 +15,7 @@ fn id(n: u128) -> CustomerId {
 }
 
 /// A candidate, in short: `=` the same name, `r` the reading, `v` a variant, `x` another; `+` with the mobile number, `-`
-/// without; `!` another LINE user has it.
+/// without; `!` another LINE user has it; `#` told apart.
 fn candidate((customer, signs): (u128, &str)) -> Candidate {
     let name = match signs.as_bytes()[0] {
         b'=' => Likeness::Same,
@@ -24,7 +24,7 @@ fn candidate((customer, signs): (u128, &str)) -> Candidate {
         _ => Likeness::Other,
     };
     let (has_mobile, has_other_line_user) = (signs.contains('+'), signs.contains('!'));
-    Candidate { customer: id(customer), name, has_mobile, has_other_line_user }
+    Candidate { customer: id(customer), name, has_mobile, has_other_line_user, told_apart: signs.contains('#') }
 }
 
 /// How the LINE user stands: `-` linked to nobody, `P` to a provisional customer, `C` to another; `o` with a record made at
@@ -47,6 +47,7 @@ fn told(decision: &Decision) -> String {
     let action = match decision.action {
         Action::Nothing => "nothing".to_owned(),
         Action::Hold => "hold".to_owned(),
+        Action::HoldToldApart => "hold apart".to_owned(),
         Action::Create { assurance } => format!("create {}", assurance.as_str()),
         Action::Link { customer, assurance } => format!("link {} {}", name(customer), assurance.as_str()),
         Action::LinkOwnRecord { customer, assurance } => format!("own {} {}", name(customer), assurance.as_str()),
@@ -102,6 +103,16 @@ const TABLE: &[Row] = &[
     (LandingPage, Create, "-o", &[(A, "=+")], "LINKED / NONE: link A NAME_AND_MOBILE, 1"),
     (LinkForm, Create, "-", &[(A, "=+!")], "REFUSED / CUSTOMER_HAS_OTHER_LINE_USER: takeover A, 0"),
     (InquiryForm, Hold, "-", &[(A, "=!")], "REFUSED / CUSTOMER_HAS_OTHER_LINE_USER: takeover A, 0"),
+    // The one that matches was told apart from the LINE user before.
+    (InquiryForm, Create, "-", &[(A, "=#")], "HELD / POLICY_HOLD: hold apart, 0"),
+    (LinkForm, Create, "-", &[(A, "=+#"), (B, "=-")], "HELD / POLICY_HOLD: hold apart, 0"),
+    (LinkForm, Create, "P", &[(A, "=+#")], "HELD / POLICY_HOLD: hold apart, 0"),
+    (LinkForm, Create, "-", &[(A, "=+!#")], "REFUSED / CUSTOMER_HAS_OTHER_LINE_USER: nothing, 0"),
+    (LinkForm, Create, "P", &[(A, "=+!#")], "REFUSED / CUSTOMER_HAS_OTHER_LINE_USER: nothing, 0"),
+    (LinkForm, Create, "C", &[(A, "=+#")], "REFUSED / LINE_USER_HAS_OTHER_CUSTOMER: nothing, 0"),
+    (LinkForm, Create, "-", &[(A, "=+#"), (B, "=+")], "HELD / AMBIGUOUS_NAME_AND_MOBILE: hold, 1"),
+    (LinkForm, Create, "-", &[(A, "=-#")], "CREATED_NEW / PHONE_MISMATCH: create PROVEN, 1"),
+    (LinkForm, Create, "C", &[(LINKED, "=+#")], "ALREADY_LINKED / NONE: nothing, 0"),
     // Linked to nobody, none matches: the policy says (4, D-1).
     (LinkForm, Create, "-", &[], "CREATED_NEW / NO_MATCH: create PROVEN, 0"),
     (LinkForm, Create, "-", &[(A, "=-"), (B, "x+")], "CREATED_NEW / PHONE_MISMATCH: create PROVEN, 2"),

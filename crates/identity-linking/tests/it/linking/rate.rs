@@ -12,9 +12,9 @@ async fn copies(stage: &Stage, number: i64, friend: &str, address: bool) {
     let statement = format!(
         "INSERT INTO identity.link_attempt (tenant_id, link_attempt_id, version, method, account_id, friend_id, nonce_hash,
              address_hash,
-             submit_time, confirm_until, heard, decide_time, outcome, reason)
+             submit_time, confirm_until, told_time, decide_time, outcome, reason)
          SELECT tenant_id, gen_random_uuid(), 2, method, account_id, {friend},
-             sha256(gen_random_uuid()::text::bytea), {address}, now(), now(), true, now(), 'REFUSED',
+             sha256(gen_random_uuid()::text::bytea), {address}, now(), now(), now(), now(), 'REFUSED',
              'NOT_CONFIRMED_BY_LINE'
          FROM generate_series(1, $1), LATERAL (SELECT * FROM identity.link_attempt ORDER BY submit_time DESC LIMIT 1) a"
     );
@@ -51,8 +51,8 @@ async fn a_customer_whom_thirty_attempts_looked_at_within_an_hour_is_linked_by_n
     copies(&stage, 29, "friend_id", false).await;
     stage
         .alter(
-            "INSERT INTO identity.link_attempt_customer (tenant_id, customer_id, link_attempt_id, submit_time)
-             SELECT c.tenant_id, c.customer_id, a.link_attempt_id, now()
+            "INSERT INTO identity.link_attempt_customer (tenant_id, customer_id, link_attempt_id, submit_time, decide_time)
+             SELECT c.tenant_id, c.customer_id, a.link_attempt_id, now(), now()
              FROM identity.link_attempt a JOIN identity.customer c ON c.tenant_id = a.tenant_id
              WHERE NOT c.provisional AND a.reason = 'NOT_CONFIRMED_BY_LINE'",
         )
@@ -62,7 +62,7 @@ async fn a_customer_whom_thirty_attempts_looked_at_within_an_hour_is_linked_by_n
     let said = limited.explanation.unwrap();
     assert!(said.en.to_lowercase().contains("too many"), "the reason is explained, not what would have been: {said:?}");
     assert_eq!(stage.active().await, 1, "the provisional customer's alone");
-    stage.alter("UPDATE identity.link_attempt_customer SET submit_time = submit_time - interval '61 minutes'").await;
+    stage.alter("UPDATE identity.link_attempt_customer SET decide_time = decide_time - interval '61 minutes'").await;
     let later = stage.link(&person(2), HANAKO, MOBILE).await;
     assert_eq!(decision(&later), (LinkOutcome::Linked, LinkReason::None));
     stage.replay().await;

@@ -114,7 +114,11 @@ async fn staff_cannot_settle_against_links_that_stand() {
     stage.alter("UPDATE identity.customer SET merged_into = customer_id WHERE family_name = '鈴木'").await;
     assert_eq!(reason(resolve(&stage, &held, to(&free)).await), precondition("CUSTOMER_ABSORBED"));
     stage.alter("UPDATE identity.customer SET merged_into = NULL WHERE family_name = '鈴木'").await;
-    stage.link(&person(2), ("鈴木", "一郎"), MOBILE).await;
+    stage.policy(LinkPolicy { on_no_match: OnNoMatch::Create.into(), ..LinkPolicy::default() }).await;
+    let own = stage.link(&person(2), ("田中", "五郎"), OTHER_MOBILE).await.customer_id;
+    let birthday = Customer { birth_date: "1990-04-01".to_owned(), etag: String::new(), ..stage.record(&own).await };
+    let touch = UpdateCustomerRequest { customer: Some(birthday), update_mask: None };
+    stage.at().customers().update_customer(touch).await.unwrap();
     let third = stage.customer(("高橋", "三郎"), MOBILE).await;
     for resolution in [to(&third), Resolution::CreateCustomer(true)] {
         assert_eq!(reason(resolve(&stage, &held, resolution).await), precondition("LINE_USER_HAS_OTHER_CUSTOMER"));
@@ -124,4 +128,38 @@ async fn staff_cannot_settle_against_links_that_stand() {
     assert_eq!(fields(refused), ["link_attempt_id", "note", "resolution"]);
     assert_eq!((stage.active().await, queue(&stage).await.len()), (2, 1), "it still waits");
     stage.replay().await;
+}
+
+#[tokio::test]
+async fn what_is_held_leaves_the_queue_when_its_user_is_linked_otherwise() {
+    let stage = Stage::open("review_moot").await;
+    let customer = stage.customer(HANAKO, MOBILE).await;
+    stage.customer(HANAKO, OTHER_MOBILE).await;
+    let nonce = stage.inquire(&person(1), HANAKO).await;
+    let held = stage.confirm(&person(1), &nonce).await;
+    assert_eq!(decision(&held), (LinkOutcome::Held, LinkReason::AmbiguousName));
+    let nonce = stage.inquire(&person(2), HANAKO).await;
+    let waits = stage.confirm(&person(2), &nonce).await;
+    stage.link(&person(1), HANAKO, MOBILE).await;
+    assert_eq!(queue(&stage).await, [waits.link_attempt_id]);
+    let get = GetLinkAttemptRequest { link_attempt_id: held.link_attempt_id };
+    let settled = stage.at().attempts().get_link_attempt(get).await.unwrap().into_inner().link_attempt.unwrap();
+    assert_eq!(
+        (decision(&settled), &*settled.review.unwrap().note),
+        ((LinkOutcome::Held, LinkReason::AmbiguousName), "")
+    );
+    assert_eq!(stage.linked(&person(1)).await, [(customer, Assurance::NameAndMobile)]);
+}
+
+#[tokio::test]
+async fn whom_staff_say_it_is_makes_a_link_there_is_certain() {
+    let stage = Stage::open("review_sure").await;
+    let customer = stage.customer(HANAKO, MOBILE).await;
+    stage.hold().await;
+    let held = stage.link(&person(1), ("山口", "花子"), OTHER_MOBILE).await;
+    assert_eq!(decision(&held), HELD);
+    super::linked(&stage.house, stage.tenant, &customer).await;
+    assert_eq!(stage.linked(&person(1)).await, [(customer.clone(), Assurance::Name)]);
+    resolve(&stage, &held, Resolution::CustomerId(customer.clone())).await.unwrap();
+    assert_eq!(stage.linked(&person(1)).await, [(customer, Assurance::Proven)]);
 }

@@ -80,8 +80,8 @@ async fn who_declines_keeps_the_link() {
     assert_eq!(request(&stage, &id).await.state(), TakeoverState::Declined);
     assert_eq!(reason(approve(&stage, &id).await), (Code::FailedPrecondition, "TAKEOVER_SETTLED".to_owned()));
     assert_eq!(holder(&stage, &customer).await, [old]);
-    // Whoever asks again opens another one, which staff may decline, too.
-    let again = stage.link(&person(2), HANAKO, MOBILE).await.takeover_request_id;
+    // Another one opens another request, which staff may decline, too.
+    let again = stage.link(&person(3), HANAKO, MOBILE).await.takeover_request_id;
     assert_ne!(again, id);
     let note = "本人でない".to_owned();
     let decline = DeclineTakeoverRequestRequest { takeover_request_id: again, note, etag: String::new() };
@@ -113,6 +113,54 @@ async fn a_request_is_obsolete_where_the_links_are_others_by_then() {
     assert!(holder(&stage, &customer).await.is_empty(), "who was linked before has nothing to give away");
     let linked = stage.link(&person(2), HANAKO, MOBILE).await;
     assert_eq!(decision(&linked), (LinkOutcome::Linked, LinkReason::None));
+}
+
+#[tokio::test]
+async fn whoever_asks_again_asks_with_the_surer_claim_and_wants_it_though_he_once_did_not() {
+    let stage = Stage::open("takeover_again").await;
+    let customer = stage.customer(HANAKO, MOBILE).await;
+    stage.link(&person(1), HANAKO, MOBILE).await;
+    let by_name = stage.inquire(&person(2), HANAKO).await;
+    let first = stage.confirm(&person(2), &by_name).await;
+    let opened = request(&stage, &first.takeover_request_id).await;
+    assert_eq!((opened.state(), &opened.link_attempt_id), (TakeoverState::Open, &first.link_attempt_id));
+    stage.send(&[stage.tapped(&person(2), stage.moment(), "unlink:yes")]).await;
+    let second = stage.link(&person(2), HANAKO, MOBILE).await;
+    assert_eq!(second.takeover_request_id, first.takeover_request_id);
+    let again = request(&stage, &first.takeover_request_id).await;
+    assert_eq!(again.link_attempt_id, second.link_attempt_id);
+    assert_ne!(again.etag, opened.etag);
+    answer(&stage, 1, &again.takeover_request_id, "yes").await;
+    assert_eq!(holder(&stage, &customer).await, [stage.friend(&person(2)).await]);
+    assert_eq!(stage.linked(&person(2)).await[0].1, contracts::events::v1::Assurance::NameAndMobile);
+    stage.replay().await;
+}
+
+#[tokio::test]
+async fn whoever_unlinked_after_asking_by_lines_clock_is_given_nothing_though_it_was_heard_late() {
+    let stage = Stage::open("takeover_unwanted").await;
+    let customer = stage.customer(HANAKO, MOBILE).await;
+    stage.link(&person(1), HANAKO, MOBILE).await;
+    let nonce = stage.ask(&person(2), HANAKO, MOBILE).await;
+    let (asked, unlinked) = (stage.moment(), stage.moment());
+    stage.send(&[stage.tapped(&person(2), unlinked, "unlink:yes")]).await;
+    stage.send(&[stage.confirmed(&person(2), asked, &nonce)]).await;
+    let id = stage.attempt_of(&person(2)).await.takeover_request_id;
+    assert_eq!(approve(&stage, &id).await.unwrap().state(), TakeoverState::Obsolete);
+    assert_eq!(holder(&stage, &customer).await, [stage.friend(&person(1)).await]);
+}
+
+#[tokio::test]
+async fn what_is_told_again_to_rebuild_opens_a_request_and_asks_nobody() {
+    let stage = Stage::open("takeover_rebuild").await;
+    stage.customer(HANAKO, MOBILE).await;
+    stage.link(&person(1), HANAKO, MOBILE).await;
+    let before = stage.answers(&person(1)).await.len();
+    let nonce = stage.ask(&person(2), HANAKO, MOBILE).await;
+    stage.send_as(stage.account, &[stage.confirmed(&person(2), stage.moment(), &nonce)], true).await;
+    let id = stage.attempt_of(&person(2)).await.takeover_request_id;
+    assert_eq!(request(&stage, &id).await.state(), TakeoverState::Open);
+    assert_eq!(stage.answers(&person(1)).await.len(), before);
 }
 
 #[tokio::test]

@@ -54,6 +54,29 @@ async fn an_unlinking_holds_though_it_is_heard_before_the_confirmation_it_follow
 }
 
 #[tokio::test]
+async fn what_a_link_stood_in_the_way_of_is_decided_again_when_its_end_is_heard_late() {
+    let stage = Stage::open("unlink_late").await;
+    let who = person(1);
+    stage.customer(HANAKO, MOBILE).await;
+    let other = stage.customer(("鈴木", "一郎"), MOBILE).await;
+    stage.link(&who, HANAKO, MOBILE).await;
+    let nonce = stage.ask(&who, ("鈴木", "一郎"), MOBILE).await;
+    let (unlinked, confirmed) = (stage.moment(), stage.moment());
+    stage.send(&[stage.confirmed(&who, confirmed, &nonce)]).await;
+    let refused = stage.attempt_of(&who).await;
+    assert_eq!(decision(&refused), (LinkOutcome::Refused, LinkReason::LineUserHasOtherCustomer));
+    stage.send(&[stage.tapped(&who, unlinked, "unlink:yes")]).await;
+    assert_eq!(decision(&stage.attempt_of(&who).await), (LinkOutcome::Linked, LinkReason::None));
+    let links = stage.links_of(&who).await;
+    let history: Vec<_> = links.iter().map(|link| (&link.customer_id, link.end_cause())).collect();
+    assert_eq!(
+        (history.len(), history[0], history[1].1),
+        (2, (&other, LinkEndCause::Unspecified), LinkEndCause::LineUser)
+    );
+    stage.replay().await;
+}
+
+#[tokio::test]
 async fn staff_end_a_link_in_one_step_with_a_reason_and_once() {
     let stage = Stage::open("unlink_staff").await;
     let who = person(1);

@@ -35,11 +35,11 @@ pub(super) async fn furnish(house: &House, tenant: TenantId, account: &str, frie
         .unwrap();
     let rows = [
         "INSERT INTO identity.link_attempt (tenant_id, link_attempt_id, version, method, account_id, friend_id, family_name,
-             submit_time, confirm_until, heard, decide_time, outcome, reason)
-         VALUES ($1, $2, 2, 'LINK_FORM', $3, $4, '山田', now(), now(), true, now(), 'HELD', 'POLICY_HOLD')",
+             submit_time, confirm_until, told_time, decide_time, outcome, reason)
+         VALUES ($1, $2, 2, 'LINK_FORM', $3, $4, '山田', now(), now(), now(), now(), 'HELD', 'POLICY_HOLD')",
         "INSERT INTO identity.takeover_request (tenant_id, takeover_request_id, version, link_attempt_id, customer_id, link_id,
-             linked_friend_id, asking_friend_id, assurance, state, create_time, expire_time)
-         SELECT $1, $5, 1, $2, $6, $7, $4, $4, 'NAME', 'OPEN', now(), now() + interval '1 day' WHERE $3::uuid IS NOT NULL",
+             linked_friend_id, asking_friend_id, assurance, state, ask_time, create_time, expire_time)
+         SELECT $1, $5, 1, $2, $6, $7, $4, $4, 'NAME', 'OPEN', now(), now(), now() + interval '1 day' WHERE $3::uuid IS NOT NULL",
         "INSERT INTO identity.duplicate_suspicion (tenant_id, duplicate_suspicion_id, customer_id, other_customer_id, signs,
              link_attempt_id, create_time)
          SELECT $1, $8, least($6, $9::uuid), greatest($6, $9::uuid), '{SAME_NAME}', $2, now()
