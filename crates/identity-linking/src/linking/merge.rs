@@ -99,8 +99,8 @@ pub(crate) async fn undo(
     // Looked at again under the lock: somebody else may have been first.
     let mut kept = merge::find(tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
     let current = link::of_friend(tx, user.id).await?;
-    let now_linked = current.as_ref().map(|link| link.stored.id);
-    let how = rules::undo(kept.undo_time.is_some(), kept.new_link, now_linked).ok_or(UndoError::NotUndoable)?;
+    let linked_to = current.as_ref().map(|link| link.stored.value.customer);
+    let how = rules::undo(kept.undo_time.is_some(), kept.survivor, linked_to).ok_or(UndoError::NotUndoable)?;
     point(tx, actor, now, kept.absorbed, None).await?;
     // Whoever gives it back knows that it is another: no form has it absorbed again.
     ledger::touch(tx, actor, now, kept.absorbed).await?;

@@ -55,6 +55,38 @@ async fn the_right_number_after_a_wrong_one_absorbs_the_provisional_customer_and
 }
 
 #[tokio::test]
+async fn merges_that_followed_each_other_are_taken_back_latest_first_and_after_an_honest_unlinking() {
+    let stage = Stage::open("provisional_chain").await;
+    let who = person(1);
+    let first = stage.link(&who, ("鈴木", "一郎"), OTHER_MOBILE).await.customer_id;
+    // The second is provisional, too: another LINE user's first message made it, and he unlinked.
+    let second = stage.link(&person(2), HANAKO, OTHER_MOBILE).await.customer_id;
+    stage.send(&[stage.tapped(&person(2), stage.moment(), "unlink:yes")]).await;
+    stage.link(&who, HANAKO, OTHER_MOBILE).await;
+    let third = stage.customer(("佐藤", "二郎"), MOBILE).await;
+    stage.link(&who, ("佐藤", "二郎"), MOBILE).await;
+    assert_eq!(stage.linked(&who).await[0].0, third);
+    stage.send(&[stage.tapped(&who, stage.moment(), "unlink:yes")]).await;
+    stage.link(&who, ("佐藤", "二郎"), MOBILE).await;
+    let merge_of = async |absorbed: &str| {
+        let list = ListMergesRequest { customer_id: absorbed.to_owned(), ..ListMergesRequest::default() };
+        let merges = stage.at().merges().list_merges(list).await.unwrap().into_inner().merges;
+        merges.into_iter().find(|merge| merge.absorbed_id == absorbed).unwrap().merge_id
+    };
+    let undo = async |absorbed: &str| {
+        let undo = UndoMergeRequest { merge_id: merge_of(absorbed).await, note: "別人".to_owned() };
+        stage.at().merges().undo_merge(undo).await
+    };
+    assert_eq!(reason(undo(&first).await), (Code::FailedPrecondition, "MERGE_NOT_UNDOABLE".to_owned()));
+    for back in [&second, &first] {
+        undo(back).await.unwrap();
+        assert_eq!(&stage.linked(&who).await[0].0, back);
+        assert_eq!(stage.record(back).await.merged_into, "");
+    }
+    stage.replay().await;
+}
+
+#[tokio::test]
 async fn a_customer_that_staff_touched_is_absorbed_no_more() {
     let stage = Stage::open("provisional_touched").await;
     let who = person(1);
