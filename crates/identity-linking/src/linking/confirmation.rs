@@ -29,8 +29,8 @@ pub(crate) struct Word<'a> {
     pub(crate) effects_off: bool,
 }
 
-/// Decides the attempt that LINE's word is about; whether there is one. A word about no attempt of ours is somebody else's, and
-/// changes nothing.
+/// Decides the attempt that LINE's word is about; whether it told anything new. A word about no attempt of ours is somebody else's,
+/// and changes nothing.
 pub(crate) async fn take(tx: &mut TenantTx, now: Timestamp, word: Word<'_>) -> Result<bool, ChangeError> {
     let Some(mut attempt) = link_attempt::lock_by_nonce(tx, word.nonce).await? else {
         metrics::counter!("tsunagi_identity_unknown_nonces_total").increment(1);
@@ -59,7 +59,7 @@ pub(crate) async fn take(tx: &mut TenantTx, now: Timestamp, word: Word<'_>) -> R
             }
         }
     }
-    Ok(true)
+    Ok(verdict != Verdict::Known)
 }
 
 fn pending(attempt: &StoredAttempt) -> Pending {

@@ -3,16 +3,17 @@
 use chassis::audit::Actor;
 use chassis::postgres::TenantTx;
 use contracts::events::v1::identity_event::Body;
-use identity_linking_core::link::{Link, LinkEndCause, LinkOrigin, Note};
+use identity_linking_core::link::{Link, LinkEndCause, LinkOrigin, Note, TakeoverState};
 use identity_linking_core::matching::Assurance;
 use kernel::{CustomerId, LinkAttemptId, LinkId, Timestamp};
 use serde_json::json;
 
+use super::takeover;
 use crate::change::{self, ChangeError, Subject};
 use crate::postgres::customer::StoredCustomer;
 use crate::postgres::friend::StoredLineUser;
 use crate::postgres::link::{self, StoredLink};
-use crate::postgres::{Stored, customer, friend, link_attempt, takeover};
+use crate::postgres::{Stored, customer, friend, link_attempt, takeover as takeovers};
 use crate::replica;
 
 /// A link that is to begin.
@@ -64,7 +65,9 @@ pub(crate) async fn end(
     (time, cause, note): (Timestamp, LinkEndCause, Option<Note>),
 ) -> Result<Stored<LinkId, Link>, ChangeError> {
     // Whoever asked to take this very link over asks for nothing any more.
-    takeover::obsolete(tx, of.stored.id, now).await?;
+    for request in takeovers::lock_open_for(tx, of.stored.id).await? {
+        takeover::settle(tx, actor, now, request, (TakeoverState::Obsolete, None, None)).await?;
+    }
     let value = of.stored.value.clone().ended(time, cause, note);
     keep(tx, actor, "link.end", now, of.stored.changed(value)).await
 }

@@ -70,11 +70,12 @@ pub(crate) async fn open(
         staff: None,
         note: None,
     };
+    let is_asked = takeover::has_open(tx, customer).await?;
     takeover::insert(tx, &request).await?;
     metrics::counter!("tsunagi_identity_takeovers_opened_total").increment(1);
-    // The LINE user linked now is asked where he can be reached; staff can settle it anyway.
+    // The LINE user linked now is asked where he can be reached, one question at a time, however many ask; staff can settle it anyway.
     let reachable = friendship::reachable_by(tx, request.linked, attempt.account).await?;
-    if let Some(account) = reachable.filter(|_| !effects_off) {
+    if let Some(account) = reachable.filter(|_| !effects_off && !is_asked) {
         let asked = friend::find(tx, request.linked).await?.ok_or(sqlx::Error::RowNotFound)?;
         let to = To { account, user: &asked.line_user_id };
         answer::unasked(tx, now, to, request.id.uuid(), &Answer::AskToTakeOver(request.id)).await?;
@@ -142,21 +143,23 @@ pub(crate) async fn hand_over(
         return settle(tx, actor, now, request, (TakeoverState::Obsolete, staff, note)).await;
     };
     let assurance = taken_over(request.assurance, current.stored.value.assurance, state);
+    // First, so that the end of the link finds the others alone.
+    let settled = settle(tx, actor, now, request, (state, staff, note.clone())).await?;
     ledger::end(tx, actor, now, current, (since, LinkEndCause::Takeover, note.clone())).await?;
     let begin = Begin {
-        customer: request.customer,
+        customer: settled.customer,
         user: &asking,
         assurance,
         origin: LinkOrigin::Takeover,
-        attempt: Some(request.attempt),
-        note: note.clone(),
+        attempt: Some(settled.attempt),
+        note,
         since,
     };
     merge::begin_or_absorb(tx, actor, now, way, begin).await?;
     if state == TakeoverState::Approved {
-        ledger::touch(tx, actor, now, request.customer).await?;
+        ledger::touch(tx, actor, now, settled.customer).await?;
     }
-    settle(tx, actor, now, request, (state, staff, note)).await
+    Ok(settled)
 }
 
 /// Keeps what became of a request.

@@ -99,6 +99,18 @@ pub(crate) async fn lock_open(
     row.as_ref().map(stored).transpose()
 }
 
+/// Whether any request for a customer is open.
+pub(crate) async fn has_open(tx: &mut TenantTx, customer: CustomerId) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM identity.takeover_request
+             WHERE tenant_id = $1 AND customer_id = $2 AND state = 'OPEN')",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(customer.uuid())
+    .fetch_one(&mut **tx)
+    .await
+}
+
 /// Keeps that an open request was asked for again.
 pub(crate) async fn ask_again(tx: &mut TenantTx, request: &StoredTakeover) -> Result<(), sqlx::Error> {
     sqlx::query(
@@ -116,18 +128,17 @@ pub(crate) async fn ask_again(tx: &mut TenantTx, request: &StoredTakeover) -> Re
     Ok(())
 }
 
-/// Settles the open requests for a link that ends.
-pub(crate) async fn obsolete(tx: &mut TenantTx, link: LinkId, now: Timestamp) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "UPDATE identity.takeover_request SET version = version + 1, state = 'OBSOLETE', settle_time = $3
-         WHERE tenant_id = $1 AND link_id = $2 AND state = 'OPEN'",
+/// The open requests for a link, locked until the transaction ends.
+pub(crate) async fn lock_open_for(tx: &mut TenantTx, link: LinkId) -> Result<Vec<StoredTakeover>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT * FROM identity.takeover_request WHERE tenant_id = $1 AND link_id = $2 AND state = 'OPEN'
+         ORDER BY takeover_request_id FOR NO KEY UPDATE",
     )
     .bind(tx.tenant().uuid())
     .bind(link.uuid())
-    .bind(now)
-    .execute(&mut **tx)
+    .fetch_all(&mut **tx)
     .await?;
-    Ok(())
+    rows.iter().map(stored).collect()
 }
 
 /// Keeps what became of a request.

@@ -52,6 +52,10 @@ async fn the_user_linked_until_now_is_asked_and_he_alone_can_confirm() {
     stage.link(&person(2), HANAKO, MOBILE).await;
     assert_eq!(stage.count("identity.takeover_request").await, 1);
     assert_eq!(stage.answers(&person(1)).await.pop().unwrap(), question);
+    // Nor by a second one who asks, whom staff see.
+    let third = stage.link(&person(4), HANAKO, MOBILE).await;
+    assert_ne!(third.takeover_request_id, id);
+    assert_eq!(stage.answers(&person(1)).await.pop().unwrap(), question);
 
     for other in [2, 3] {
         answer(&stage, other, &id, "yes").await;
@@ -66,6 +70,13 @@ async fn the_user_linked_until_now_is_asked_and_he_alone_can_confirm() {
 
     let list = ListLinksRequest { customer_id: customer, ..ListLinksRequest::default() };
     let links = stage.at().links().list_links(list).await.unwrap().into_inner().links;
+    assert_eq!(request(&stage, &third.takeover_request_id).await.state(), TakeoverState::Obsolete);
+    let settled = stage.house.audit(stage.tenant).await;
+    assert_eq!(
+        settled.iter().filter(|action| *action == "takeover.settle").count(),
+        2,
+        "who is not heard is told of, too"
+    );
     let history: Vec<_> = links.iter().map(|link| (link.origin(), link.end_cause())).collect();
     let expected = [(LinkOrigin::Takeover, LinkEndCause::Unspecified), (LinkOrigin::Match, LinkEndCause::Takeover)];
     assert_eq!(history, expected);
