@@ -18,7 +18,7 @@ use url::Url;
 use crate::config::Settings;
 
 /// What these crates say below `info` or `warn` may hold what passes through them: bodies, statements, headers.
-const CAPPED: [&str; 9] = [
+const CAPPED: [&str; 10] = [
     "h2=info",
     "hyper=info",
     "hyper_util=info",
@@ -28,6 +28,7 @@ const CAPPED: [&str; 9] = [
     "sqlx=warn",
     "async_nats=info",
     "reqwest=info",
+    "rlibphonenumber=info",
 ];
 
 /// Seconds, from half a millisecond to half a minute.
