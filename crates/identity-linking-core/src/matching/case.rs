@@ -123,7 +123,7 @@ impl Case {
         Self { method, on_no_match, linked, own_record, candidates, tried_too_often: false }
     }
 
-    /// The case when too many attempts were made at a customer on its whole key: nothing is linked then, right or not.
+    /// The case when too many attempts were made at a customer on its whole key: it is linked by none more, right or not.
     #[must_use]
     pub fn tried_too_often(self) -> Self {
         Self { tried_too_often: true, ..self }

@@ -201,6 +201,11 @@ impl Decision {
 }
 
 impl Action {
+    /// Whether it would give the LINE user a customer that was there before, or ask for it.
+    pub fn reaches_for_a_customer(self) -> bool {
+        matches!(self, Self::Link { .. } | Self::Absorb { .. } | Self::OpenTakeover { .. })
+    }
+
     /// The customer the LINE user is linked to by it, where that customer is there already.
     pub fn linked_customer(self) -> Option<CustomerId> {
         match self {

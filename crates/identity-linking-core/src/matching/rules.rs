@@ -3,7 +3,7 @@
 use kernel::CustomerId;
 
 use super::{Action, Assurance, Candidate, Case, Decision, Linked, Outcome, Reason, Suspicion};
-use super::{DuplicateSign, LinkMethod, OnNoMatch, Refusal};
+use super::{DuplicateSign, LinkMethod, OnNoMatch};
 use crate::Likeness;
 
 #[cfg(test)]
@@ -20,21 +20,24 @@ enum Others {
 
 /// Decides a case. Total: every case has a decision, and equal cases have equal ones.
 ///
-/// 0. Too many attempts at a customer on the whole key: refused, right or not.
 /// 1. The LINE user is linked to a customer: an inquiry changes nothing (D-9). With another method the link stays, too, unless
 ///    that customer is provisional, is not on the whole key, and exactly one other is: that one absorbs it (D-9).
 /// 2. Linked to nobody, several on the whole key: held, never guessed (D-5).
 /// 3. Linked to nobody, one on the whole key: linked, unless it is linked to another LINE user (D-6). Where somebody who knows told
 ///    the two apart before, it is held, and no take-over is asked for again: no form undoes what a person said.
 /// 4. Linked to nobody, none on the whole key: the tenant's policy creates a customer or holds (D-1).
+///
+/// Where there were too many attempts at a customer on the whole key, what would be linked or taken over is held instead, right or
+/// not: whoever guesses learns nothing, and whom the guesses were aimed at is not turned away, for staff can say who it is.
 pub fn decide(case: &Case) -> Decision {
-    if case.is_tried_too_often() {
-        return Decision::refused(Refusal::RateLimited);
-    }
-    match case.linked() {
+    let decision = match case.linked() {
         Some(linked) => decide_linked(case, linked),
         None => decide_unlinked(case),
+    };
+    if case.is_tried_too_often() && decision.action.reaches_for_a_customer() {
+        return Decision { outcome: Outcome::Held, reason: Reason::RateLimited, action: Action::Hold, ..decision };
     }
+    decision
 }
 
 /// Rule 1.

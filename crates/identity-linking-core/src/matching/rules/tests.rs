@@ -149,6 +149,20 @@ fn the_rules_are_these() {
 }
 
 #[test]
+fn whom_too_many_attempts_were_aimed_at_is_held_for_staff() {
+    let of = |line_user: &str, ones: &[(u128, &str)]| {
+        let (linked, own) = standing(line_user);
+        let case = Case::new(LinkForm, Create, linked, own, ones.iter().copied().map(candidate));
+        told(&decide(&case.tried_too_often()))
+    };
+    for (line_user, signs) in [("-", "=+"), ("P", "=+"), ("-", "=+!"), ("-", "r+")] {
+        assert_eq!(of(line_user, &[(A, signs)]), "HELD / RATE_LIMITED: hold, 0", "{line_user} {signs}");
+    }
+    assert_eq!(of("C", &[(LINKED, "=+")]), "ALREADY_LINKED / NONE: nothing, 0");
+    assert_eq!(of("-", &[(A, "=+"), (B, "=+")]), "HELD / AMBIGUOUS_NAME_AND_MOBILE: hold, 1");
+}
+
+#[test]
 fn who_is_linked_to_the_record_made_at_submission_matches_it() {
     let linked = Some(Linked { customer: id(OWN), provisional: false });
     let own = Some(OwnRecord { customer: id(OWN), has_other_line_user: false });

@@ -44,10 +44,10 @@ async fn a_user_who_tried_ten_times_within_an_hour_is_refused_whatever_line_says
 }
 
 #[tokio::test]
-async fn a_customer_whom_thirty_attempts_looked_at_within_an_hour_is_linked_by_none_more() {
+async fn a_customer_whom_thirty_attempts_looked_at_within_an_hour_is_held_for_staff() {
     let stage = Stage::open("rate_customer").await;
     stage.customer(HANAKO, MOBILE).await;
-    stage.link(&person(1), HANAKO, "080-0000-0000").await;
+    stage.link(&person(1), HANAKO, "080-1111-2222").await;
     copies(&stage, 29, "friend_id", false).await;
     stage
         .alter(
@@ -58,7 +58,8 @@ async fn a_customer_whom_thirty_attempts_looked_at_within_an_hour_is_linked_by_n
         )
         .await;
     let limited = stage.link(&person(2), HANAKO, MOBILE).await;
-    assert_eq!((decision(&limited), &*limited.customer_id), (LIMITED, ""));
+    let held = (LinkOutcome::Held, LinkReason::RateLimited);
+    assert_eq!((decision(&limited), &*limited.customer_id), (held, ""), "for staff, who may know better");
     let said = limited.explanation.unwrap();
     assert!(said.en.to_lowercase().contains("too many"), "the reason is explained, not what would have been: {said:?}");
     assert_eq!(stage.active().await, 1, "the provisional customer's alone");
