@@ -36,15 +36,15 @@ impl MobileNumber {
     /// Reads a mobile number that may be left out.
     ///
     /// # Errors
-    /// When it cannot be read as a number, or the numbering plan says that it is a landline.
+    /// When it cannot be read as a number, or the numbering plan says that nobody carries it: a landline, a free or a paging number.
     pub fn optional(typed: &str, region: CallingRegion) -> Result<Option<Self>, Unfit> {
         if typed.trim().is_empty() {
             return Ok(None);
         }
         let phone = Phone::parse(typed, None, region)?;
-        match (phone.e164(), phone.kind()) {
-            (Some(_), Some(crate::PhoneKind::Landline)) | (None, _) => Err(Unfit("is not a mobile number")),
-            (Some(e164), _) => Ok(Some(Self(e164.to_owned()))),
+        match phone.e164() {
+            Some(e164) if phone.is_carried() => Ok(Some(Self(e164.to_owned()))),
+            _ => Err(Unfit("is not a mobile number")),
         }
     }
 
@@ -116,8 +116,11 @@ mod tests {
         let tokyo = CallingRegion::of_zone(chrono_tz::Tz::Asia__Tokyo);
         assert_eq!(MobileNumber::optional("090-1234-5678", tokyo).unwrap().unwrap().as_str(), "+819012345678");
         assert_eq!(MobileNumber::optional(" ", tokyo), Ok(None));
-        assert!(MobileNumber::optional("03-1234-5678", tokyo).is_err());
-        assert!(MobileNumber::optional("内線 123", tokyo).is_err());
+        assert!(MobileNumber::optional("050-1234-5678", tokyo).is_ok(), "it rings wherever its owner is");
+        for wrong in ["03-1234-5678", "0120-444-444", "0570-000-123", "内線 123", "090-1234-LOVE", "090-1234-ＬＯＶＥ"]
+        {
+            assert!(MobileNumber::optional(wrong, tokyo).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 
 use kernel::{AccountId, FriendId};
 
+use crate::text::is_invisible;
 use crate::word::words;
 use crate::{Line, Unfit};
 
@@ -49,7 +50,7 @@ impl InquiryText {
     pub fn parse(text: &str) -> Result<Self, Unfit> {
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         let text = text.trim();
-        if text.is_empty() {
+        if text.chars().all(|c| c.is_whitespace() || is_invisible(c)) {
             return Err(Unfit("is required"));
         }
         if text.chars().nth(LONGEST_INQUIRY).is_some() {

@@ -67,7 +67,9 @@ impl Phone {
         if typed.chars().any(char::is_control) || typed.chars().filter(|c| c.is_numeric()).count() < MIN_DIGITS {
             return Err(Unfit("is not a phone number"));
         }
-        let read = PHONE_NUMBER_UTIL.parse(typed, region.0).ok().filter(rlibphonenumber::PhoneNumber::is_valid);
+        let spelt = typed.chars().skip_while(|c| !c.is_numeric()).any(is_latin);
+        let read = PHONE_NUMBER_UTIL.parse(typed, region.0).ok();
+        let read = read.filter(|read| !spelt && read.is_valid());
         Ok(match read {
             None => Self { number: typed.to_owned(), is_e164: false, kind: stated },
             Some(read) => Self {
@@ -97,10 +99,24 @@ impl Phone {
         self.is_e164.then_some(self.number.as_str())
     }
 
+    /// Whether somebody may carry it with them: mobile phones, numbers that the plan tells nothing of, and IP phones (050 in Japan), which
+    /// ring wherever one is; not what stands in a room, and no free, paid, shared or paging number.
+    pub(crate) fn is_carried(&self) -> bool {
+        use PhoneNumberType::{FixedLineOrMobile, Mobile, PersonalNumber, Unknown, VoIP};
+        let read = self.e164().and_then(|e164| PHONE_NUMBER_UTIL.parse(e164, None).ok());
+        let of_plan = read.map(|read| read.get_type());
+        matches!(of_plan, Some(Mobile | FixedLineOrMobile | PersonalNumber | Unknown | VoIP))
+    }
+
     /// What it is; none where neither the number nor anybody tells.
     pub fn kind(&self) -> Option<PhoneKind> {
         self.kind
     }
+}
+
+/// Letters that keypads have; a word among the digits is no number that somebody has.
+fn is_latin(c: char) -> bool {
+    c.is_ascii_alphabetic() || matches!(c, 'Ａ'..='Ｚ' | 'ａ'..='ｚ')
 }
 
 impl PhoneKind {

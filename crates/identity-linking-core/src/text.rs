@@ -18,7 +18,7 @@ impl<const MAX: usize> Line<MAX> {
         Self::optional(text)?.ok_or(Unfit("is required"))
     }
 
-    /// Reads a line that may be left out; white space alone counts as nothing.
+    /// Reads a line that may be left out; what shows nothing counts as nothing: white space, and characters without a shape.
     ///
     /// # Errors
     /// When it is too long, or holds a control character or a line break.
@@ -30,7 +30,8 @@ impl<const MAX: usize> Line<MAX> {
         if text.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
             return Err(Unfit("holds a control character or a line break"));
         }
-        Ok((!text.is_empty()).then(|| Self(text.to_owned())))
+        let shows = text.chars().any(|c| !c.is_whitespace() && !is_invisible(c));
+        Ok(shows.then(|| Self(text.to_owned())))
     }
 
     /// The text.
@@ -45,6 +46,30 @@ impl<const MAX: usize> fmt::Debug for Line<MAX> {
     }
 }
 
+/// Characters that show nothing: the default ignorable ones (Unicode, DerivedCoreProperties), variation selectors among them.
+pub(crate) fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{00AD}'
+            | '\u{034F}'
+            | '\u{061C}'
+            | '\u{115F}'..='\u{1160}'
+            | '\u{17B4}'..='\u{17B5}'
+            | '\u{180B}'..='\u{180F}'
+            | '\u{200B}'..='\u{200F}'
+            | '\u{202A}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}'
+            | '\u{3164}'
+            | '\u{FE00}'..='\u{FE0F}'
+            | '\u{FEFF}'
+            | '\u{FFA0}'
+            | '\u{FFF0}'..='\u{FFF8}'
+            | '\u{1BCA0}'..='\u{1BCA3}'
+            | '\u{1D173}'..='\u{1D17A}'
+            | '\u{E0000}'..='\u{E0FFF}'
+    )
+}
+
 /// The ID of something in the caller's own system: 1 to 200 characters, compared exactly.
 pub type ExternalReference = Line<200>;
 
@@ -57,7 +82,9 @@ mod tests {
     fn a_line_is_trimmed_bounded_and_one_line() {
         assert_eq!(Line::<3>::parse(" \u{3000}山田 ").unwrap().as_str(), "山田");
         assert_eq!(Line::<3>::parse("\u{3000}"), Err(Unfit("is required")));
-        assert_eq!(Line::<3>::optional("  "), Ok(None));
+        for nothing in ["  ", "\u{200B}", "\u{3164}", "\u{2067} \u{2069}", "\u{E0041}"] {
+            assert_eq!(Line::<3>::optional(nothing), Ok(None), "{nothing:?}");
+        }
         assert_eq!(Line::<3>::parse("山田太郎"), Err(Unfit("is too long")));
         assert!(Line::<9>::parse("a\nb").is_err() && Line::<9>::parse("a\u{2028}b").is_err());
         assert_eq!(format!("{:?}", Line::<9>::parse("山田").unwrap()), "Line(..)");
