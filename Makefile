@@ -24,7 +24,7 @@ demo: ## build, start everything with a stand-in for LINE, play the main job end
 	$(build)
 	$(with_servers) --mode durable -- $(TSUNAGI_BIN_DIR)/tsunagi demo
 
-run: ## the same, left running, with the addresses to try; Ctrl-C stops it
+run: ## build, start everything, leave it running, print what to try; Ctrl-C stops it
 	$(build)
 	$(with_servers) --mode durable -- $(TSUNAGI_BIN_DIR)/tsunagi run
 

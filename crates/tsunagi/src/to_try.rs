@@ -64,7 +64,7 @@ fn a_link(platform: &Local, shop: &Shop) -> String {
   act '{{"act":"postback","data":"tsunagi:inquiry"}}'
   user=$(curl -s {line}/control/accounts/{account}/people/$person | python3 -c 'import json,sys; print(json.load(sys.stdin)["user_id"])')
   card() {{ curl -s "{line}/control/books/sent?account={account}&chat=$user" | grep -o 'http[^"]*/f/[^"]*' | tail -n 1; }}
-  until card > /dev/null; do sleep 0.2; done
+  until [ -n "$(card)" ]; do sleep 0.2; done
   echo "Log the browser in as the customer: {line}/control/people/$person/log-in"
   echo "Then open the card's form, fill in 山田 花子, and confirm with LINE: $(card)"
 
