@@ -12,6 +12,7 @@ use axum::response::Response;
 use axum::routing::get;
 use chassis::http::{Cut, drain, gather};
 use http::{HeaderMap, Method, StatusCode, header};
+use tokio::time::timeout;
 use tracing::Instrument as _;
 
 use super::client::client;
@@ -32,6 +33,10 @@ const LONGEST_TOKEN: usize = 200;
 const LARGEST_BODY: usize = 32 * 1_024;
 /// How long a submission may take to arrive.
 const READ_WITHIN: Duration = Duration::from_secs(10);
+/// How long a form may take to be looked up: nobody waits for a database that hangs.
+const OPENED_WITHIN: Duration = Duration::from_secs(5);
+/// How long a submission may take: LINE is asked for a token on its way.
+const SUBMITTED_WITHIN: Duration = Duration::from_secs(20);
 /// How long the rest of a refused one is read, so that the browser reads the answer instead of a reset.
 const DRAINED_WITHIN: Duration = Duration::from_millis(500);
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -51,11 +56,12 @@ pub(super) trait Forms: Send + Sync + 'static {
 
 impl Forms for Arc<Desk> {
     async fn open(&self, token: &str, client: IpAddr) -> Result<Option<Opened>, NotNow> {
-        form::open(self, token, client).await
+        timeout(OPENED_WITHIN, form::open(self, token, client)).await.unwrap_or(Err(NotNow::Away))
     }
 
+    // What was taken in spite of the answer is found again when the same is sent again.
     async fn submit(&self, token: &str, entry: Entry, client: IpAddr) -> Submitted {
-        form::submit(self, token, entry, client).await
+        timeout(SUBMITTED_WITHIN, form::submit(self, token, entry, client)).await.unwrap_or(Submitted::Away)
     }
 }
 

@@ -53,6 +53,19 @@ async fn figures_tell_neither_tokens_nor_what_was_typed() {
 }
 
 #[tokio::test]
+async fn a_database_that_hangs_keeps_nobody_waiting() {
+    let house = House::open("pages_hang").await;
+    let tenant = house.tenant().await;
+    let mut hanging = house.admin().await.begin().await.unwrap();
+    sqlx::query("LOCK TABLE identity.form_token, identity.link_attempt").execute(&mut *hanging).await.unwrap();
+    let page = house.pages_url().join(&format!("/f/{}.{}", tenant.uuid(), &TOKEN[37..])).unwrap();
+    let answer = tokio::time::timeout(SOON, reqwest::get(page.clone())).await.expect("an answer").unwrap();
+    assert_eq!(answer.status().as_u16(), 503);
+    hanging.rollback().await.unwrap();
+    assert_eq!(reqwest::get(page).await.unwrap().status().as_u16(), 404);
+}
+
+#[tokio::test]
 async fn a_submission_too_large_or_too_slow_is_cut_off_with_an_answer() {
     let house = House::open("pages_cut_off").await;
     let page = house.pages_url();
