@@ -64,6 +64,11 @@ pub enum AccountState {
 }
 
 impl OfficialAccount {
+    /// The organization that its friends belong to: its owner, else the default one (F-53, F-69).
+    pub fn organization_of_friends(&self) -> Option<OrganizationId> {
+        self.owner_organization.or(self.default_organization)
+    }
+
     /// The account, switched off. What was never connected stays registered.
     #[must_use]
     pub fn paused(self) -> Self {

@@ -2,7 +2,8 @@
 
 use kernel::OrganizationId;
 
-use crate::{Address, BirthDate, ExternalReference, PersonName, Phone, Unfit};
+use crate::account::OfficialAccount;
+use crate::{Address, BirthDate, ExternalReference, MobileNumber, PersonName, Phone, PhoneKind, Unfit};
 
 /// Most phones of one customer.
 pub const MAX_PHONES: usize = 10;
@@ -28,7 +29,43 @@ pub struct Customer {
     pub provisional: bool,
 }
 
+/// What a customer is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MadeFor {
+    /// An attempt to link, or a first message, that matched nobody (D-1, D-2).
+    Attempt,
+    /// An activity that came with what was typed, with the organization that it names.
+    Activity(Option<OrganizationId>),
+    /// Staff who said that the person is new.
+    Staff,
+}
+
 impl Customer {
+    /// The customer that is made of what somebody typed, by way of an account where one is known. It is provisional where neither
+    /// staff nor an activity stand behind it (D-9). Responsible is the organization that the activity names, else the one that
+    /// the account's friends belong to.
+    pub fn made(
+        name: PersonName,
+        mobile: Option<&MobileNumber>,
+        made_for: MadeFor,
+        account: Option<&OfficialAccount>,
+    ) -> Self {
+        let named = match made_for {
+            MadeFor::Activity(organization) => organization,
+            MadeFor::Attempt | MadeFor::Staff => None,
+        };
+        let phone = |number: &MobileNumber| Phone::kept(number.as_str().to_owned(), true, Some(PhoneKind::Mobile));
+        Self {
+            name,
+            phones: mobile.map(phone).into_iter().collect(),
+            addresses: Vec::new(),
+            birth_date: None,
+            organization: named.or(account.and_then(OfficialAccount::organization_of_friends)),
+            external_reference: None,
+            provisional: made_for == MadeFor::Attempt,
+        }
+    }
+
     /// The customer after staff or an activity touched it: not provisional any more (D-9).
     #[must_use]
     pub fn touched(self) -> Self {
@@ -70,6 +107,46 @@ mod tests {
         assert_eq!(check_phones(&[phone("090-1234-5678"), phone("+819012345678")]), Err(Unfit("hold a number twice")));
         let many: Vec<Phone> = (0..11).map(|n| phone(&format!("090-1234-56{n:02}"))).collect();
         assert_eq!(check_phones(&many), Err(Unfit("are more than 10")));
+    }
+
+    #[test]
+    fn a_customer_is_made_as_whoever_stands_behind_it_says() {
+        use crate::account::AccountState;
+        use uuid::Uuid;
+
+        let [named, owner, default] = [1, 2, 3].map(|n| OrganizationId::from(Uuid::from_u128(n)));
+        let account = |owner_organization, default_organization| OfficialAccount {
+            provider: Uuid::nil().into(),
+            channel_id: line_types::id::ChannelId::parse("1234567890").unwrap(),
+            display_name: None,
+            basic_id: None,
+            bot: None,
+            state: AccountState::Connected,
+            owner_organization,
+            default_organization,
+            chat_mode: None,
+            connect_time: None,
+        };
+        let (both, shared, bare) =
+            (account(Some(owner), Some(default)), account(None, Some(default)), account(None, None));
+        let table = [
+            (MadeFor::Attempt, Some(&both), Some(owner), true),
+            (MadeFor::Attempt, Some(&shared), Some(default), true),
+            (MadeFor::Attempt, Some(&bare), None, true),
+            (MadeFor::Staff, Some(&both), Some(owner), false),
+            (MadeFor::Activity(Some(named)), Some(&both), Some(named), false),
+            (MadeFor::Activity(None), Some(&shared), Some(default), false),
+            (MadeFor::Activity(Some(named)), None, Some(named), false),
+            (MadeFor::Activity(None), None, None, false),
+        ];
+        let name = PersonName::new(NamePart::optional("山田").unwrap(), None, None, None).unwrap();
+        let mobile = MobileNumber::kept("+819012345678".to_owned());
+        for (made_for, account, organization, provisional) in table {
+            let made = Customer::made(name.clone(), Some(&mobile), made_for, account);
+            assert_eq!((made.organization, made.provisional), (organization, provisional), "{made_for:?}");
+            assert_eq!((made.phones[0].e164(), made.name), (Some(mobile.as_str()), name.clone()));
+            assert!(Customer::made(name.clone(), None, made_for, account).phones.is_empty());
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ mod unfit;
 mod word;
 
 pub use address::{Address, AddressKind};
-pub use customer::{Customer, MAX_ADDRESSES, MAX_PHONES, check_addresses, check_phones};
+pub use customer::{Customer, MAX_ADDRESSES, MAX_PHONES, MadeFor, check_addresses, check_phones};
 pub use friend::{Age, FriendAttributes, Gender, MobileNumber};
 pub use grant::{GrantRefusal, Granter};
 pub use name_key::{Likeness, MAX_NAME_KEY, NameKey, NameKeys};

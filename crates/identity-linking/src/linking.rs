@@ -13,6 +13,7 @@ pub(crate) mod first_message;
 pub(crate) mod form;
 pub(crate) mod form_token;
 pub(crate) mod ledger;
+pub(crate) mod made;
 pub(crate) mod merge;
 pub(crate) mod review;
 pub(crate) mod submission;

@@ -5,28 +5,23 @@ use std::collections::BTreeSet;
 use chassis::audit::Actor;
 use chassis::failpoint;
 use chassis::postgres::TenantTx;
-use contracts::events::v1::identity_event::Body;
 use identity_linking_core::account::AccountState;
 use identity_linking_core::link::{LinkEndCause, LinkOrigin};
 use identity_linking_core::matching::{
     Action, Candidate, Case, Decision, Linked, Outcome, OwnRecord, Refusal, Suspicion, decide,
 };
-use identity_linking_core::{Customer, NameKeys, Phone, PhoneKind};
+use identity_linking_core::{MadeFor, NameKeys};
 use kernel::{CustomerId, DuplicateSuspicionId, Timestamp};
 use serde_json::json;
 
 use super::ledger::{self, Begin};
-use super::{merge, takeover};
+use super::{made, merge, takeover};
 use crate::change::{self, ChangeError, Subject};
 use crate::postgres::candidate::{self, Typed};
-use crate::postgres::customer::StoredCustomer;
 use crate::postgres::duplicate::StoredSuspicion;
 use crate::postgres::friend::StoredLineUser;
 use crate::postgres::link_attempt::{DecidedAs, StoredAttempt};
-use crate::postgres::{
-    Stored, account, attempt_count, attempt_customer, customer, duplicate, link, link_attempt, link_policy,
-};
-use crate::replica;
+use crate::postgres::{account, attempt_count, attempt_customer, customer, duplicate, link, link_attempt, link_policy};
 
 /// What is decided about, and since when a link counts.
 #[derive(Debug)]
@@ -226,7 +221,7 @@ async fn settle(
             Some(customer)
         }
         Action::Create { assurance } => {
-            let customer = create(tx, actor, now, &attempt, true).await?;
+            let customer = create(tx, actor, now, &attempt, MadeFor::Attempt).await?;
             ledger::begin(tx, actor, now, begin(customer, assurance, LinkOrigin::Created)).await?;
             Some(customer)
         }
@@ -247,33 +242,17 @@ async fn settle(
     record(tx, actor, now, attempt, decision, Some(case)).await
 }
 
-/// Makes a customer of what was typed, provisional unless staff said so, with the organization that the account's friends belong to.
+/// Makes a customer of what was typed. An attempt with nothing typed, which was erased, makes none.
 pub(crate) async fn create(
     tx: &mut TenantTx,
     actor: &Actor,
     now: Timestamp,
     attempt: &StoredAttempt,
-    provisional: bool,
+    made_for: MadeFor,
 ) -> Result<CustomerId, ChangeError> {
-    let name = attempt.name.clone().ok_or(sqlx::Error::RowNotFound)?;
-    let account = account::find(tx, attempt.account).await?.ok_or(sqlx::Error::RowNotFound)?.stored.value;
-    let mobile = |number: &str| Phone::kept(number.to_owned(), true, Some(PhoneKind::Mobile));
-    let value = Customer {
-        name,
-        phones: attempt.mobile.iter().map(|number| mobile(number.as_str())).collect(),
-        addresses: Vec::new(),
-        birth_date: None,
-        organization: account.owner_organization.or(account.default_organization),
-        external_reference: None,
-        provisional,
-    };
-    let stored = Stored { id: CustomerId::new(now), version: 1, create_time: now, value };
-    let kept = StoredCustomer { stored, update_time: now, merged_into: None };
-    customer::insert(tx, &kept).await?;
-    let subject = Subject { kind: "customer", id: kept.stored.id.uuid(), version: 1 };
-    let body = Body::Customer(replica::customer(&kept));
-    change::record(tx, actor, "customer.create", subject, now, body).await?;
-    Ok(kept.stored.id)
+    let name = attempt.name.as_ref().ok_or(sqlx::Error::RowNotFound)?;
+    let typed = made::Typed { name, mobile: attempt.mobile.as_ref() };
+    made::make(tx, actor, now, typed, made_for, Some(attempt.account)).await
 }
 
 async fn suspect(

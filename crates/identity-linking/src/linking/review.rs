@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chassis::audit::Actor;
 use chassis::postgres::TenantTx;
+use identity_linking_core::MadeFor;
 use identity_linking_core::account::AccountState;
 use identity_linking_core::link::{LinkOrigin, Note};
 use identity_linking_core::matching::{Assurance, Case, Outcome, Reason, Way, way_to};
@@ -109,7 +110,7 @@ pub(crate) async fn resolve(
     let chosen = match resolution {
         Resolution::Nothing => None,
         Resolution::New if attempt.own_customer.is_none() => {
-            Some((decision::create(tx, actor, now, &attempt, false).await?, LinkOrigin::Created))
+            Some((decision::create(tx, actor, now, &attempt, MadeFor::Staff).await?, LinkOrigin::Created))
         }
         Resolution::New => attempt.own_customer.map(|own| (own, LinkOrigin::Created)),
         Resolution::Customer(customer) => Some((customer, LinkOrigin::Staff)),

@@ -7,32 +7,28 @@ use chassis::audit::Actor;
 use chassis::auth::Caller;
 use chassis::grpc::refuse;
 use chassis::postgres::TenantTx;
-use contracts::events::v1::identity_event::Body;
 use contracts::identity::v1::{
     Activity as WireActivity, LinkAttempt as WireAttempt, SubmitLinkAttemptRequest, SubmitLinkAttemptResponse,
 };
 use identity_linking_core::activity::Activity;
 use identity_linking_core::link::{FormToken, IssuedFormToken, Nonce};
 use identity_linking_core::matching::{Case, LinkMethod, OnNoMatch, Refusal as Refused};
-use identity_linking_core::{Customer, MobileNumber, NameKeys, PersonName, Phone, PhoneKind, Tenant};
+use identity_linking_core::{MadeFor, MobileNumber, NameKeys, PersonName, Tenant};
 use kernel::{CustomerId, FriendId, ProviderId, TenantId, Timestamp};
 use tonic::{Request, Status};
 use uuid::Uuid;
 
 use super::{page_method, tell};
-use crate::change::{self, Subject};
 use crate::grpc::fields::Fields;
 use crate::grpc::refusal::Refusal;
 use crate::grpc::{activity, person, repeat};
-use crate::linking::Desk;
 use crate::linking::submission::{self, Claim};
+use crate::linking::{Desk, made};
 use crate::postgres::activity::{self as activities, StoredActivity, find_by_reference};
 use crate::postgres::candidate::{self, Typed};
-use crate::postgres::customer::StoredCustomer;
 use crate::postgres::friend::StoredLineUser;
 use crate::postgres::link_attempt::StoredAttempt;
-use crate::postgres::{Stored, customer, form_token, friend, link_attempt, tenant};
-use crate::replica;
+use crate::postgres::{form_token, friend, link_attempt, tenant};
 
 /// What a caller is told to wait when LINE is away.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -289,31 +285,7 @@ async fn owner(
     if let Some(one) = case.sole_match() {
         return Ok((one, None));
     }
-    let made = make(tx, actor, now, submission, told).await?;
+    let typed = made::Typed { name: &submission.name, mobile: Some(&submission.mobile) };
+    let made = made::make(tx, actor, now, typed, MadeFor::Activity(told.organization), None).await?;
     Ok((made, Some(made)))
-}
-
-/// Makes a customer of what was typed. An activity comes with it, so it is not provisional (D-9).
-async fn make(
-    tx: &mut TenantTx,
-    actor: &Actor,
-    now: Timestamp,
-    submission: &Submission,
-    told: &Activity,
-) -> Result<CustomerId, Refusal> {
-    let value = Customer {
-        name: submission.name.clone(),
-        phones: vec![Phone::kept(submission.mobile.as_str().to_owned(), true, Some(PhoneKind::Mobile))],
-        addresses: Vec::new(),
-        birth_date: None,
-        organization: told.organization,
-        external_reference: None,
-        provisional: false,
-    };
-    let stored = Stored { id: CustomerId::new(now), version: 1, create_time: now, value };
-    let kept = StoredCustomer { stored, update_time: now, merged_into: None };
-    customer::insert(tx, &kept).await?;
-    let subject = Subject { kind: "customer", id: kept.stored.id.uuid(), version: 1 };
-    change::record(tx, actor, "customer.create", subject, now, Body::Customer(replica::customer(&kept))).await?;
-    Ok(kept.stored.id)
 }
