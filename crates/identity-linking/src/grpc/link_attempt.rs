@@ -1,5 +1,6 @@
 //! `LinkAttemptService`: reading, reviewing and inviting here; what internal services submit in its own module.
 
+mod record;
 mod submit;
 
 use std::sync::Arc;

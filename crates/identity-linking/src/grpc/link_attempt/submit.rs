@@ -12,20 +12,19 @@ use contracts::identity::v1::{
 };
 use identity_linking_core::activity::Activity;
 use identity_linking_core::link::{FormToken, IssuedFormToken, Nonce};
-use identity_linking_core::matching::{Case, LinkMethod, OnNoMatch, Refusal as Refused};
-use identity_linking_core::{MadeFor, MobileNumber, NameKeys, PersonName, Tenant};
-use kernel::{CustomerId, FriendId, ProviderId, TenantId, Timestamp};
+use identity_linking_core::matching::{LinkMethod, Refusal as Refused};
+use identity_linking_core::{MobileNumber, PersonName, Tenant};
+use kernel::{TenantId, Timestamp};
 use tonic::{Request, Status};
-use uuid::Uuid;
 
+use super::record::record;
 use super::{page_method, tell};
 use crate::grpc::fields::Fields;
 use crate::grpc::refusal::Refusal;
 use crate::grpc::{activity, person, repeat};
+use crate::linking::Desk;
 use crate::linking::submission::{self, Claim};
-use crate::linking::{Desk, made};
-use crate::postgres::activity::{self as activities, StoredActivity, find_by_reference};
-use crate::postgres::candidate::{self, Typed};
+use crate::postgres::activity as activities;
 use crate::postgres::friend::StoredLineUser;
 use crate::postgres::link_attempt::StoredAttempt;
 use crate::postgres::{form_token, friend, link_attempt, tenant};
@@ -35,13 +34,13 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 const SUBMIT: &str = "/tsunagi.identity.v1.LinkAttemptService/SubmitLinkAttempt";
 
 /// What was submitted, read.
-struct Submission {
-    method: LinkMethod,
-    token: Option<FormToken>,
-    name: PersonName,
-    mobile: MobileNumber,
-    activity: Option<Activity>,
-    address: Option<IpAddr>,
+pub(super) struct Submission {
+    pub(super) method: LinkMethod,
+    pub(super) token: Option<FormToken>,
+    pub(super) name: PersonName,
+    pub(super) mobile: MobileNumber,
+    pub(super) activity: Option<Activity>,
+    pub(super) address: Option<IpAddr>,
 }
 
 fn read(request: &SubmitLinkAttemptRequest, tenant: &Tenant) -> Result<Submission, Status> {
@@ -120,14 +119,17 @@ pub(super) async fn submit(
     let mut tx = desk.registry.tenant_of(&caller).await?;
     if matches!(line, Line::Away) {
         // What the person did stands; the form token stays good, and the same booking is found again.
-        record(&mut tx, &actor, now, &submission).await?;
+        let issued = hold(&mut tx, &submission).await?;
+        record(&mut tx, &actor, now, &submission, issued.map(|issued| issued.account)).await?;
         tx.commit().await?;
         return Err(refuse::unavailable("LINE_UNAVAILABLE", RETRY_AFTER).into());
     }
     if let Some(before) = repeat::answered(&mut tx, SUBMIT, &request.request_id, &request).await? {
         return again(desk, tx, before).await;
     }
-    let (activity, own_customer) = record(&mut tx, &actor, now, &submission).await?;
+    let issued = hold(&mut tx, &submission).await?;
+    let by_way_of = issued.map(|issued| issued.account);
+    let (activity, own_customer) = record(&mut tx, &actor, now, &submission, by_way_of).await?;
     let claim = Claim {
         name: submission.name.clone(),
         mobile: Some(submission.mobile.clone()),
@@ -137,7 +139,7 @@ pub(super) async fn submit(
         own_customer,
     };
     let (attempt, redirect_uri) = match &submission.token {
-        Some(token) => place(desk, &mut tx, now, (token, submission.method), claim, line).await?,
+        Some(token) => place(desk, &mut tx, now, (token, issued), claim, line).await?,
         None => (None, String::new()),
     };
     // What is kept names things and holds nothing of them, nor where the browser was sent.
@@ -168,18 +170,27 @@ async fn ask(desk: &Desk, tenant: TenantId, issued: &IssuedFormToken, user: &Sto
     }
 }
 
+/// The form token, locked with its LINE user, as it stands now: somebody else may have submitted with it. Another tenant's is as
+/// unknown as one that never was.
+async fn hold(tx: &mut TenantTx, submission: &Submission) -> Result<Option<IssuedFormToken>, Refusal> {
+    let Some(token) = submission.token.as_ref().filter(|token| token.tenant() == tx.tenant()) else { return Ok(None) };
+    let issued = form_token::lock(tx, token).await?.filter(|issued| issued.method == submission.method);
+    if let Some(issued) = issued {
+        friend::lock(tx, issued.friend).await?.ok_or(sqlx::Error::RowNotFound)?;
+    }
+    Ok(issued)
+}
+
 /// Keeps the attempt; where to send the browser, where LINE is to confirm it.
 async fn place(
     desk: &Desk,
     tx: &mut TenantTx,
     now: Timestamp,
-    (token, method): (&FormToken, LinkMethod),
+    (token, issued): (&FormToken, Option<IssuedFormToken>),
     claim: Claim,
     line: Line,
 ) -> Result<(Option<StoredAttempt>, String), Refusal> {
-    // Locked, as it stands now: somebody else may have submitted with it.
-    let issued = form_token::lock(tx, token).await?.filter(|issued| issued.method == method);
-    let Some(issued) = issued.filter(|_| token.tenant() == tx.tenant()) else {
+    let Some(issued) = issued else {
         // Nothing is told of a token that is unknown, or another form's, or another tenant's.
         metrics::counter!("tsunagi_identity_unknown_form_tokens_total").increment(1);
         return Ok((None, String::new()));
@@ -245,47 +256,4 @@ async fn known(
         return Ok(None);
     }
     Ok(form_token::find(tx, token).await?.filter(|issued| issued.method == method))
-}
-
-/// Records the activity on the one customer who matches, or on a new one; the new one is told.
-async fn record(
-    tx: &mut TenantTx,
-    actor: &Actor,
-    now: Timestamp,
-    submission: &Submission,
-) -> Result<(Option<StoredActivity>, Option<CustomerId>), Refusal> {
-    let Some(told) = &submission.activity else { return Ok((None, None)) };
-    let known = find_by_reference(tx, told.kind, &told.external_reference).await?;
-    // The same booking again stays with whom it is.
-    let (customer, own) = if let Some(known) = known {
-        (known.value.customer, None)
-    } else {
-        owner(tx, actor, now, submission, told).await?
-    };
-    let told = Activity { customer, ..told.clone() };
-    let kept = activity::keep(tx, actor, told, "", now).await?;
-    Ok((Some(kept), own))
-}
-
-/// The one customer who matches; else a new one, which is told.
-async fn owner(
-    tx: &mut TenantTx,
-    actor: &Actor,
-    now: Timestamp,
-    submission: &Submission,
-    told: &Activity,
-) -> Result<(CustomerId, Option<CustomerId>), Refusal> {
-    let typed = Typed { name: NameKeys::of(&submission.name), mobile: Some(submission.mobile.clone()) };
-    candidate::lock_keys(tx, &typed).await?;
-    let near = candidate::near(tx, &typed).await?;
-    // Nobody of LINE is looked at here: who booked is one thing, and whose LINE it is another.
-    let (nobody, nowhere) = (FriendId::from(Uuid::nil()), ProviderId::from(Uuid::nil()));
-    let candidates = candidate::compare(tx, &near, &typed, nowhere, nobody).await?;
-    let case = Case::new(submission.method, OnNoMatch::Create, None, None, candidates);
-    if let Some(one) = case.sole_match() {
-        return Ok((one, None));
-    }
-    let typed = made::Typed { name: &submission.name, mobile: Some(&submission.mobile) };
-    let made = made::make(tx, actor, now, typed, MadeFor::Activity(told.organization), None).await?;
-    Ok((made, Some(made)))
 }

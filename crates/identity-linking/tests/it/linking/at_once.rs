@@ -132,3 +132,49 @@ async fn of_two_users_who_match_nobody_under_one_name_at_once_each_has_his_own_r
     host.stop();
     host.wait().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn submissions_and_confirmations_of_the_same_people_never_wait_for_each_other_in_a_circle() {
+    let mut stage = Stage::open("at_once_circle").await;
+    // Two of a name and a number, so that they meet in all that is locked.
+    let users: Vec<(String, String)> = (1..=8).map(|who| (person(who), format!("花子{}", who % 4))).collect();
+    let follows: Vec<_> = users.iter().map(|(who, _)| stage.event("follow", who, stage.moment(), "")).collect();
+    stage.send(&follows).await;
+    let (host, _replica) = stage.house.beside().await;
+    let mut nonces: Vec<(&String, Nonce)> = Vec::new();
+    for round in 0..8 {
+        let mut tokens = Vec::new();
+        for (who, given) in &users {
+            tokens.push((who, given, stage.token(who).await));
+        }
+        let submit = tokens.iter().map(async |(who, given, token)| {
+            let booking = booking(token, ("山田", given), MOBILE, &format!("{who}/{round}"));
+            (*who, nonce_in(&stage.submit(booking).await.unwrap().redirect_uri))
+        });
+        let words: Vec<_> = nonces.iter().map(|(who, nonce)| stage.confirmed(who, stage.moment(), nonce)).collect();
+        let (submitted, ()) = tokio::join!(join_all(submit), stage.send(&words));
+        nonces = submitted;
+    }
+    let words: Vec<_> = nonces.iter().map(|(who, nonce)| stage.confirmed(who, stage.moment(), nonce)).collect();
+    stage.send(&words).await;
+    let outcomes = outcomes(&stage).await;
+    assert_eq!(of(&outcomes, "CREATED_NEW") + of(&outcomes, "LINKED"), 4, "{outcomes:?}");
+    assert_eq!((stage.active().await, stage.count("identity.customer").await), (4, 4));
+    assert_eq!(stage.count("identity.activity").await, 64);
+    host.stop();
+    host.wait().await.unwrap();
+    stage.house.stop().await;
+    // Connections tell what they counted when they end at the latest.
+    let admin = stage.house.admin().await;
+    let others =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'
+         AND usename <> current_user";
+    Stage::until(|| async {
+        let open: i64 = sqlx::query_scalar(others).fetch_one(&admin).await.unwrap();
+        if open == 0 { Ok(()) } else { Err(format!("{open} connections")) }
+    })
+    .await;
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    let deadlocks: i64 = sqlx::query_scalar(deadlocks).fetch_one(&admin).await.unwrap();
+    assert_eq!(deadlocks, 0);
+}
