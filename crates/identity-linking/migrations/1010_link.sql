@@ -122,6 +122,20 @@ CREATE TABLE identity.link_attempt_customer (
 CREATE INDEX link_attempt_customer_of_attempt ON identity.link_attempt_customer (tenant_id, link_attempt_id);
 SELECT identity.isolate('identity.link_attempt_customer', 'SELECT, INSERT, DELETE');
 
+-- Activities that came with a submission of an internal service: on whom each was laid then, and by whom.
+CREATE TABLE identity.submitted_activity (
+    tenant_id uuid NOT NULL,
+    activity_id uuid NOT NULL,
+    customer_id uuid NOT NULL,
+    friend_id uuid, -- with whose form token it came, where that was good
+    own boolean NOT NULL, -- the customer is an own record of that LINE user
+    CONSTRAINT submitted_activity_pkey PRIMARY KEY (tenant_id, activity_id),
+    CONSTRAINT submitted_activity_activity FOREIGN KEY (tenant_id, activity_id) REFERENCES identity.activity,
+    CONSTRAINT submitted_activity_customer FOREIGN KEY (tenant_id, customer_id) REFERENCES identity.customer,
+    CONSTRAINT submitted_activity_friend FOREIGN KEY (tenant_id, friend_id) REFERENCES identity.line_user
+);
+SELECT identity.isolate('identity.submitted_activity', 'SELECT, INSERT, UPDATE');
+
 -- What was written in inquiry forms.
 CREATE TABLE identity.inquiry (
     tenant_id uuid NOT NULL,

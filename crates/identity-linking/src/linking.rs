@@ -1,8 +1,9 @@
 //! Linking LINE users to customers: what LINE users, staff and internal services do about links, one module per way. What follows
 //! from what is decided in `identity-linking-core`; here it is looked up, kept and told, each in one transaction.
 //!
-//! Whoever locks, locks in this order: the form token, the attempt that waits for LINE's word, the LINE users by their IDs, the keys
-//! of names and numbers, the customers by their IDs, then what is about them: held attempts, take-over requests, suspicions, links.
+//! Whoever locks, locks in this order: the form token, the attempt that waits for LINE's word, the LINE users by their IDs, the
+//! reference of a submitted activity, the keys of names and numbers, the customers by their IDs, then what is about them: held
+//! attempts, take-over requests, suspicions, links.
 
 pub(crate) mod acts;
 pub(crate) mod address;

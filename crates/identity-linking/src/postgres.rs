@@ -28,6 +28,7 @@ pub(crate) mod provider;
 mod refused;
 mod row;
 pub(crate) mod staff;
+pub(crate) mod submitted_activity;
 pub(crate) mod takeover;
 pub(crate) mod tenant;
 pub(crate) mod webhook_key;

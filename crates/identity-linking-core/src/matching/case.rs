@@ -159,13 +159,6 @@ impl Case {
         &self.candidates
     }
 
-    /// The one customer on the whole key; none where there is none, or several.
-    pub fn sole_match(&self) -> Option<CustomerId> {
-        let mut on_whole_key = self.on_whole_key();
-        let first = on_whole_key.next()?;
-        on_whole_key.next().is_none().then_some(first.customer)
-    }
-
     /// The candidates on the method's whole key.
     pub fn on_whole_key(&self) -> impl Iterator<Item = &Candidate> {
         self.candidates.iter().filter(|one| self.method.is_whole_key(one.name, one.has_mobile))

@@ -92,6 +92,17 @@ pub(crate) async fn find(tx: &mut TenantTx, id: ActivityId) -> Result<Option<Sto
     row.as_ref().map(stored).transpose()
 }
 
+/// Waits for whoever submits an activity of the same kind and reference. Held until the transaction ends.
+pub(crate) async fn lock_reference(
+    tx: &mut TenantTx,
+    kind: ActivityKind,
+    reference: &ExternalReference,
+) -> Result<(), sqlx::Error> {
+    let key = format!("{}/activity/{}/{}", tx.tenant(), kind.as_str(), reference.as_str());
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))").bind(key).execute(&mut **tx).await?;
+    Ok(())
+}
+
 /// An activity, by kind and reference.
 pub(crate) async fn find_by_reference(
     tx: &mut TenantTx,

@@ -1,6 +1,7 @@
 //! Linking LINE users to customers, from the tap in the chat to the link and its end, one idea per module.
 
 mod at_once;
+mod booked;
 mod card;
 mod figures;
 mod first_message;

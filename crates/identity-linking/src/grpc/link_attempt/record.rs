@@ -3,7 +3,7 @@
 use chassis::audit::Actor;
 use chassis::postgres::TenantTx;
 use identity_linking_core::activity::Activity;
-use identity_linking_core::matching::{Case, OnNoMatch};
+use identity_linking_core::matching::{Owner, Submitted, owner_again};
 use identity_linking_core::{MadeFor, NameKeys};
 use kernel::{AccountId, CustomerId, FriendId, ProviderId, Timestamp};
 use uuid::Uuid;
@@ -12,50 +12,81 @@ use super::submit::Submission;
 use crate::grpc::activity;
 use crate::grpc::refusal::Refusal;
 use crate::linking::made;
-use crate::postgres::activity::{StoredActivity, find_by_reference};
+use crate::postgres::activity::{StoredActivity, find_by_reference, lock_reference};
 use crate::postgres::candidate::{self, Typed};
+use crate::postgres::{link, submitted_activity};
 
-/// Records the activity on the one customer who matches, or on a new one; the new one is told. The form token's LINE user is locked.
+/// Who tells of an activity.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Teller {
+    /// The account of the form token.
+    pub(super) account: Option<AccountId>,
+    /// The form token's LINE user, locked, where the token is good.
+    pub(super) friend: Option<FriendId>,
+}
+
+/// Records the activity on whom it belongs to, and tells it; the own record it is on, where it is on one.
 pub(super) async fn record(
     tx: &mut TenantTx,
     actor: &Actor,
     now: Timestamp,
     submission: &Submission,
-    account: Option<AccountId>,
+    teller: Teller,
 ) -> Result<(Option<StoredActivity>, Option<CustomerId>), Refusal> {
     let Some(told) = &submission.activity else { return Ok((None, None)) };
+    lock_reference(tx, told.kind, &told.external_reference).await?;
+    let typed = Typed { name: NameKeys::of(&submission.name), mobile: Some(submission.mobile.clone()) };
+    candidate::lock_keys(tx, &typed).await?;
     let known = find_by_reference(tx, told.kind, &told.external_reference).await?;
-    // The same booking again stays with whom it is.
-    let (customer, own) = if let Some(known) = known {
-        (known.value.customer, None)
-    } else {
-        owner(tx, actor, now, submission, told, account).await?
+    let before = match &known {
+        Some(known) => submitted_activity::find(tx, known.id).await?,
+        None => None,
+    };
+    let owner = match (&known, before) {
+        (Some(known), None) => Owner::Record(known.value.customer),
+        (_, Some(before)) => {
+            let on_whole_key = on_whole_key(tx, submission, &typed, &[before.customer]).await?;
+            let is_linked = !link::of_customers(tx, &[before.customer]).await?.is_empty();
+            owner_again(before, teller.friend, &on_whole_key, is_linked)
+        }
+        (None, None) => match on_whole_key(tx, submission, &typed, &[]).await?[..] {
+            [one] => Owner::Record(one),
+            _ => Owner::New,
+        },
+    };
+    let (customer, own) = match owner {
+        Owner::Record(customer) => (customer, None),
+        Owner::OwnRecord(customer) => (customer, Some(customer)),
+        Owner::New => {
+            let typed = made::Typed { name: &submission.name, mobile: Some(&submission.mobile) };
+            let made_for = MadeFor::Activity(told.organization);
+            let made = made::make(tx, actor, now, typed, made_for, teller.account).await?;
+            (made, Some(made))
+        }
     };
     let told = Activity { customer, ..told.clone() };
     let kept = activity::keep(tx, actor, told, "", now).await?;
+    if known.is_none() {
+        let came = Submitted { customer, by: teller.friend, own: own.is_some() };
+        submitted_activity::insert(tx, kept.id, came).await?;
+    }
     Ok((Some(kept), own))
 }
 
-/// The one customer who matches; else a new one, which is told.
-async fn owner(
+/// The customers on the whole key of what was typed, among those that are near it and `beside`.
+async fn on_whole_key(
     tx: &mut TenantTx,
-    actor: &Actor,
-    now: Timestamp,
     submission: &Submission,
-    told: &Activity,
-    account: Option<AccountId>,
-) -> Result<(CustomerId, Option<CustomerId>), Refusal> {
-    let typed = Typed { name: NameKeys::of(&submission.name), mobile: Some(submission.mobile.clone()) };
-    candidate::lock_keys(tx, &typed).await?;
-    let near = candidate::near(tx, &typed).await?;
-    // Nobody of LINE is looked at here: who booked is one thing, and whose LINE it is another.
+    typed: &Typed,
+    beside: &[CustomerId],
+) -> Result<Vec<CustomerId>, Refusal> {
+    let mut near = candidate::near(tx, typed).await?;
+    near.extend(beside);
+    near.sort_unstable();
+    near.dedup();
+    // Which LINE users they are linked to does not matter: who booked is one thing, and whose LINE it is another.
     let (nobody, nowhere) = (FriendId::from(Uuid::nil()), ProviderId::from(Uuid::nil()));
-    let candidates = candidate::compare(tx, &near, &typed, nowhere, nobody).await?;
-    let case = Case::new(submission.method, OnNoMatch::Create, None, None, candidates);
-    if let Some(one) = case.sole_match() {
-        return Ok((one, None));
-    }
-    let typed = made::Typed { name: &submission.name, mobile: Some(&submission.mobile) };
-    let made = made::make(tx, actor, now, typed, MadeFor::Activity(told.organization), account).await?;
-    Ok((made, Some(made)))
+    let candidates = candidate::compare(tx, &near, typed, nowhere, nobody).await?;
+    let is_whole = candidates.iter().filter(|one| submission.method.is_whole_key(one.name, one.has_mobile));
+    Ok(is_whole.map(|one| one.customer).collect())
 }

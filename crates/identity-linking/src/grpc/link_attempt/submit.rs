@@ -17,7 +17,7 @@ use identity_linking_core::{MobileNumber, PersonName, Tenant};
 use kernel::{TenantId, Timestamp};
 use tonic::{Request, Status};
 
-use super::record::record;
+use super::record::{Teller, record};
 use super::{page_method, tell};
 use crate::grpc::fields::Fields;
 use crate::grpc::refusal::Refusal;
@@ -120,7 +120,7 @@ pub(super) async fn submit(
     if matches!(line, Line::Away) {
         // What the person did stands; the form token stays good, and the same booking is found again.
         let issued = hold(&mut tx, &submission).await?;
-        record(&mut tx, &actor, now, &submission, issued.map(|issued| issued.account)).await?;
+        record(&mut tx, &actor, now, &submission, teller(issued, now)).await?;
         tx.commit().await?;
         return Err(refuse::unavailable("LINE_UNAVAILABLE", RETRY_AFTER).into());
     }
@@ -128,8 +128,7 @@ pub(super) async fn submit(
         return again(desk, tx, before).await;
     }
     let issued = hold(&mut tx, &submission).await?;
-    let by_way_of = issued.map(|issued| issued.account);
-    let (activity, own_customer) = record(&mut tx, &actor, now, &submission, by_way_of).await?;
+    let (activity, own_customer) = record(&mut tx, &actor, now, &submission, teller(issued, now)).await?;
     let claim = Claim {
         name: submission.name.clone(),
         mobile: Some(submission.mobile.clone()),
@@ -179,6 +178,12 @@ async fn hold(tx: &mut TenantTx, submission: &Submission) -> Result<Option<Issue
         friend::lock(tx, issued.friend).await?.ok_or(sqlx::Error::RowNotFound)?;
     }
     Ok(issued)
+}
+
+/// Who submits. A token that is good for nothing any more says nothing of who holds it.
+fn teller(issued: Option<IssuedFormToken>, now: Timestamp) -> Teller {
+    let good = issued.filter(|issued| issued.state(now).refusal().is_none());
+    Teller { account: issued.map(|issued| issued.account), friend: good.map(|issued| issued.friend) }
 }
 
 /// Keeps the attempt; where to send the browser, where LINE is to confirm it.

@@ -1,0 +1,79 @@
+//! Whose the bookings of internal services are, in whatever order and however often they come (F-07, F-15, F-44).
+
+use contracts::identity::v1::*;
+use futures::future::join_all;
+use tonic::{Code, Status};
+
+use super::shuffle::Dice;
+use super::stage::{MOBILE, Stage, decision, nonce_in, person};
+use super::submit::booking;
+use crate::refused::reason;
+
+/// One call, or two at once, while LINE is away or not.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    calls: usize,
+    away: bool,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_booking_that_comes_again_is_decided_as_if_line_had_never_been_away() {
+    let stage = Stage::open("booked_again").await;
+    let mut dice = Dice(11);
+    let mut made = 0;
+    for number in 1..=12 {
+        let (who, given) = (person(number), format!("花子{number}"));
+        let name = ("山田", &*given);
+        let (mobile, other) = (format!("090-1234-{number:04}"), format!("080-8765-{number:04}"));
+        // Two who match, so that nobody can tell; or one who nearly does.
+        let is_ambiguous = number % 3 == 0;
+        for _ in 0..if is_ambiguous { 2 } else { 1 } {
+            stage.customer(name, if is_ambiguous { &mobile } else { &other }).await;
+        }
+        let token = stage.friends_with(&who).await;
+        let mut steps = vec![Step { calls: 1, away: true }, Step { calls: 2, away: true }];
+        dice.shuffle(&mut steps);
+        steps.truncate(dice.below(3));
+        steps.push(Step { calls: 1 + dice.below(2), away: false });
+        let mut dialogs = Vec::new();
+        for step in &steps {
+            stage.house.messaging.refuse(step.away.then(|| Status::unavailable("LINE is away")));
+            let calls = (0..step.calls).map(|_| stage.submit(booking(&token, name, &mobile, &given)));
+            for called in join_all(calls).await {
+                match called {
+                    Ok(submitted) => dialogs.push(submitted.redirect_uri),
+                    away => assert_eq!(reason(away), (Code::Unavailable, "LINE_UNAVAILABLE".to_owned()), "{steps:?}"),
+                }
+            }
+        }
+        dialogs.retain(|dialog| !dialog.is_empty());
+        assert_eq!(dialogs.len(), 1, "a token is good for one submission: {steps:?}");
+        let own = stage.booking(&given).await.customer_id;
+        stage.send(&[stage.confirmed(&who, stage.moment(), &nonce_in(&dialogs[0]))]).await;
+        let attempts = stage.attempts_of(&who).await;
+        let attempt = attempts.iter().find(|attempt| attempt.reason() != LinkReason::TokenUsed).unwrap();
+        let expected = if is_ambiguous {
+            (LinkOutcome::Held, LinkReason::AmbiguousNameAndMobile)
+        } else {
+            (LinkOutcome::CreatedNew, LinkReason::PhoneMismatch)
+        };
+        assert_eq!(decision(attempt), expected, "{steps:?}");
+        made += 1 + if is_ambiguous { 2 } else { 1 };
+        assert_eq!(stage.count("identity.customer").await, made, "one was made: {steps:?}");
+        let suspected = stage.suspicions().await;
+        let suspected = suspected.iter().filter(|one| one.customer_id == own || one.other_customer_id == own).count();
+        assert_eq!(suspected, if is_ambiguous { 2 } else { 1 }, "{steps:?}");
+    }
+    stage.replay().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bookings_of_one_reference_at_once_make_one_customer_whatever_name_they_come_under() {
+    let stage = Stage::open("booked_reference").await;
+    let names: Vec<String> = (0..12).map(|number| format!("花子{}", number % 4)).collect();
+    let calls = names.iter().map(|given| stage.submit(booking("", ("山田", given), MOBILE, "B-1")));
+    let on: Vec<String> =
+        join_all(calls).await.into_iter().map(|one| one.unwrap().activity.unwrap().customer_id).collect();
+    assert!(on.iter().all(|customer| *customer == on[0]), "{on:?}");
+    assert_eq!((stage.count("identity.customer").await, stage.count("identity.activity").await), (1, 1));
+}
