@@ -19,6 +19,6 @@ pub use choice::{Way, way_to};
 pub use decision::{Action, Assurance, Decision, DuplicateSign, Outcome, Reason, Refusal, Suspicion};
 pub use explanation::{Alike, Explanation, explain};
 pub use method::LinkMethod;
-pub use owner::{Owner, Submitted, owner_again};
+pub use owner::{Owner, Submitted, owner, owner_again};
 pub use policy::{OnFirstMessage, OnNoMatch};
 pub use rules::decide;

@@ -134,6 +134,7 @@ CREATE TABLE identity.submitted_activity (
     CONSTRAINT submitted_activity_customer FOREIGN KEY (tenant_id, customer_id) REFERENCES identity.customer,
     CONSTRAINT submitted_activity_friend FOREIGN KEY (tenant_id, friend_id) REFERENCES identity.line_user
 );
+CREATE INDEX submitted_activity_own ON identity.submitted_activity (tenant_id, friend_id, customer_id) WHERE own;
 SELECT identity.isolate('identity.submitted_activity', 'SELECT, INSERT, UPDATE');
 
 -- What was written in inquiry forms.

@@ -2,10 +2,14 @@
 
 use chassis::postgres::TenantTx;
 use identity_linking_core::matching::Submitted;
-use kernel::{ActivityId, FriendId};
+use kernel::{ActivityId, CustomerId, FriendId};
 use sqlx::postgres::PgRow;
+use uuid::Uuid;
 
 use super::row;
+
+/// Most own records of one LINE user that are looked at.
+const MOST_OWN: i64 = 20;
 
 fn stored(row: &PgRow) -> Result<Submitted, sqlx::Error> {
     Ok(Submitted {
@@ -43,4 +47,21 @@ pub(crate) async fn find(tx: &mut TenantTx, activity: ActivityId) -> Result<Opti
     .fetch_optional(&mut **tx)
     .await?;
     row.as_ref().map(stored).transpose()
+}
+
+/// The own records of a LINE user that nobody is linked to, those made first first.
+pub(crate) async fn own_records(tx: &mut TenantTx, friend: FriendId) -> Result<Vec<CustomerId>, sqlx::Error> {
+    let rows: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT DISTINCT s.customer_id FROM identity.submitted_activity s
+         JOIN identity.activity a ON a.tenant_id = $1 AND a.activity_id = s.activity_id AND a.customer_id = s.customer_id
+         WHERE s.tenant_id = $1 AND s.friend_id = $2 AND s.own AND NOT EXISTS (
+             SELECT FROM identity.link l WHERE l.tenant_id = $1 AND l.customer_id = s.customer_id AND l.end_time IS NULL)
+         ORDER BY s.customer_id LIMIT $3",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(friend.uuid())
+    .bind(MOST_OWN)
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows.into_iter().map(CustomerId::from).collect())
 }

@@ -3,7 +3,7 @@
 use chassis::audit::Actor;
 use chassis::postgres::TenantTx;
 use identity_linking_core::activity::Activity;
-use identity_linking_core::matching::{Owner, Submitted, owner_again};
+use identity_linking_core::matching::{self, Owner, Submitted};
 use identity_linking_core::{MadeFor, NameKeys};
 use kernel::{AccountId, CustomerId, FriendId, ProviderId, Timestamp};
 use uuid::Uuid;
@@ -47,12 +47,14 @@ pub(super) async fn record(
         (_, Some(before)) => {
             let on_whole_key = on_whole_key(tx, submission, &typed, &[before.customer]).await?;
             let is_linked = !link::of_customers(tx, &[before.customer]).await?.is_empty();
-            owner_again(before, teller.friend, &on_whole_key, is_linked)
+            matching::owner_again(before, teller.friend, &on_whole_key, is_linked)
         }
-        (None, None) => match on_whole_key(tx, submission, &typed, &[]).await?[..] {
-            [one] => Owner::Record(one),
-            _ => Owner::New,
-        },
+        (None, None) => {
+            let (linked, own_records) = of_teller(tx, teller.friend).await?;
+            let beside: Vec<CustomerId> = linked.into_iter().chain(own_records.iter().copied()).collect();
+            let on_whole_key = on_whole_key(tx, submission, &typed, &beside).await?;
+            matching::owner(&on_whole_key, linked, &own_records)
+        }
     };
     let (customer, own) = match owner {
         Owner::Record(customer) => (customer, None),
@@ -71,6 +73,16 @@ pub(super) async fn record(
         submitted_activity::insert(tx, kept.id, came).await?;
     }
     Ok((Some(kept), own))
+}
+
+/// Whom the LINE user who submits is linked to, and his own records that nobody is linked to.
+async fn of_teller(
+    tx: &mut TenantTx,
+    friend: Option<FriendId>,
+) -> Result<(Option<CustomerId>, Vec<CustomerId>), sqlx::Error> {
+    let Some(friend) = friend else { return Ok((None, Vec::new())) };
+    let linked = link::of_friend(tx, friend).await?.map(|link| link.stored.value.customer);
+    Ok((linked, submitted_activity::own_records(tx, friend).await?))
 }
 
 /// The customers on the whole key of what was typed, among those that are near it and `beside`.

@@ -1,11 +1,13 @@
 //! Whose the bookings of internal services are, in whatever order and however often they come (F-07, F-15, F-44).
 
+use contracts::events::v1::Assurance;
+use contracts::identity::v1::resolve_link_attempt_request::Resolution;
 use contracts::identity::v1::*;
 use futures::future::join_all;
 use tonic::{Code, Status};
 
 use super::shuffle::Dice;
-use super::stage::{MOBILE, Stage, decision, nonce_in, person};
+use super::stage::{HANAKO, MOBILE, Stage, decision, nonce_in, person};
 use super::submit::booking;
 use crate::refused::reason;
 
@@ -76,4 +78,49 @@ async fn bookings_of_one_reference_at_once_make_one_customer_whatever_name_they_
         join_all(calls).await.into_iter().map(|one| one.unwrap().activity.unwrap().customer_id).collect();
     assert!(on.iter().all(|customer| *customer == on[0]), "{on:?}");
     assert_eq!((stage.count("identity.customer").await, stage.count("identity.activity").await), (1, 1));
+}
+
+#[tokio::test]
+async fn somebody_who_cannot_be_told_from_another_has_one_record_of_his_own_however_often_he_books() {
+    let stage = Stage::open("booked_ambiguous").await;
+    let (parent, stranger) = (person(1), person(2));
+    let two = [stage.customer(HANAKO, MOBILE).await, stage.customer(HANAKO, MOBILE).await];
+    for who in [&parent, &stranger] {
+        stage.friends_with(who).await;
+    }
+    let book = async |who: &str, reference: &str| {
+        let token = stage.token(who).await;
+        let submitted = stage.submit(booking(&token, HANAKO, MOBILE, reference)).await.unwrap();
+        (submitted.activity.unwrap().customer_id, nonce_in(&submitted.redirect_uri))
+    };
+    // Whether LINE says nothing, refuses, or confirms and it is held: he has one own record.
+    let (own, _) = book(&parent, "B-1").await;
+    assert!(!two.contains(&own));
+    let (again, failed) = book(&parent, "B-2").await;
+    stage.send(&[stage.failed(&failed)]).await;
+    let (once_more, nonce) = book(&parent, "B-3").await;
+    assert_eq!([&again, &once_more], [&own, &own]);
+    let held = stage.confirm(&parent, &nonce).await;
+    assert_eq!(decision(&held), (LinkOutcome::Held, LinkReason::AmbiguousNameAndMobile));
+    assert_eq!(stage.count("identity.customer").await, 3);
+    // Somebody else has his own, and whoever comes without a good token has one each time.
+    let (of_stranger, _) = book(&stranger, "B-4").await;
+    assert!(!two.contains(&of_stranger) && of_stranger != own);
+    let unknown = stage.submit(booking("", HANAKO, MOBILE, "B-5")).await.unwrap().activity.unwrap().customer_id;
+    assert_eq!(stage.count("identity.customer").await, 5, "{unknown}");
+    // Staff settle who it is, and what he books from then on is there.
+    let request = ResolveLinkAttemptRequest {
+        link_attempt_id: held.link_attempt_id,
+        note: "来店時に確認".to_owned(),
+        resolution: Some(Resolution::CustomerId(two[0].clone())),
+        ..ResolveLinkAttemptRequest::default()
+    };
+    stage.at().attempts().resolve_link_attempt(request).await.unwrap();
+    let (settled, nonce) = book(&parent, "B-6").await;
+    assert_eq!(settled, two[0]);
+    let attempt = stage.confirm(&parent, &nonce).await;
+    assert_eq!(decision(&attempt), (LinkOutcome::AlreadyLinked, LinkReason::AmbiguousNameAndMobile));
+    assert_eq!(stage.linked(&parent).await, [(two[0].clone(), Assurance::Proven)]);
+    assert_eq!(stage.count("identity.customer").await, 5);
+    stage.replay().await;
 }
