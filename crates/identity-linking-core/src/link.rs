@@ -11,6 +11,7 @@ mod policy;
 mod rate;
 mod tab;
 mod takeover;
+mod telling;
 mod wish;
 
 pub use act::{Act, Tap, act_of, is_too_old_to_answer};
@@ -23,6 +24,7 @@ pub use policy::{LeastAssurance, LinkPolicy};
 pub use rate::{Counted, RateScope};
 pub use tab::{LineTab, NOT_LINKED, Plan, PlanGate, line_tab};
 pub use takeover::{TAKEOVER_OPEN_FOR, TakeoverState, taken_over, told_apart};
+pub use telling::{Telling, teller};
 pub use wish::Wishes;
 
 use kernel::{CustomerId, FriendId, ProviderId, Timestamp};

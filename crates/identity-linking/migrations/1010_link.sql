@@ -129,11 +129,13 @@ CREATE TABLE identity.submitted_activity (
     customer_id uuid NOT NULL,
     friend_id uuid, -- with whose form token it came, where that was good
     own boolean NOT NULL, -- the customer is an own record of that LINE user
+    telling text NOT NULL CHECK (telling IN ('WAITING', 'CONFIRMED', 'REFUTED')), -- whether LINE said that it was that LINE user
     CONSTRAINT submitted_activity_pkey PRIMARY KEY (tenant_id, activity_id),
     CONSTRAINT submitted_activity_activity FOREIGN KEY (tenant_id, activity_id) REFERENCES identity.activity,
     CONSTRAINT submitted_activity_customer FOREIGN KEY (tenant_id, customer_id) REFERENCES identity.customer,
     CONSTRAINT submitted_activity_friend FOREIGN KEY (tenant_id, friend_id) REFERENCES identity.line_user
 );
+CREATE INDEX submitted_activity_of_customer ON identity.submitted_activity (tenant_id, customer_id);
 CREATE INDEX submitted_activity_own ON identity.submitted_activity (tenant_id, friend_id, customer_id) WHERE own;
 SELECT identity.isolate('identity.submitted_activity', 'SELECT, INSERT, UPDATE');
 

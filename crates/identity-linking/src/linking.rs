@@ -20,6 +20,7 @@ pub(crate) mod review;
 pub(crate) mod submission;
 pub(crate) mod sweep;
 pub(crate) mod takeover;
+pub(crate) mod telling;
 
 use std::sync::Arc;
 

@@ -40,6 +40,9 @@ pub struct OwnRecord {
     pub customer: CustomerId,
     /// Linked to another LINE user than the one who asks.
     pub has_other_line_user: bool,
+    /// Something is on it that the LINE user who asks is not known to have told.
+    #[serde(default)]
+    pub told_by_others: bool,
 }
 
 /// A customer that was looked at.

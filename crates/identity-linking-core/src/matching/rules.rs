@@ -117,8 +117,9 @@ fn join(case: &Case, one: &Candidate, absorbed: Option<CustomerId>) -> Decision 
 
 /// A customer of the LINE user's own: the one made at submission, else a new one with a suspicion for every near miss.
 fn create(case: &Case) -> Decision {
-    // What a LINE user made himself is his for certain (D-7).
-    let assurance = Assurance::Proven;
+    // What a LINE user made himself is his for certain (D-7), unless others told something of it, too.
+    let told_by_others = case.own_record().is_some_and(|own| own.told_by_others);
+    let assurance = if told_by_others { case.method().assurance() } else { Assurance::Proven };
     let decision = match case.own_record() {
         Some(own) if own.has_other_line_user => taken(own.customer),
         Some(own) => {

@@ -6,7 +6,7 @@ use chassis::audit::Actor;
 use chassis::failpoint;
 use chassis::postgres::TenantTx;
 use identity_linking_core::account::AccountState;
-use identity_linking_core::link::{LinkEndCause, LinkOrigin};
+use identity_linking_core::link::{LinkEndCause, LinkOrigin, teller};
 use identity_linking_core::matching::{
     Action, Candidate, Case, Decision, Linked, Outcome, OwnRecord, Refusal, Suspicion, decide,
 };
@@ -15,13 +15,15 @@ use kernel::{CustomerId, DuplicateSuspicionId, Timestamp};
 use serde_json::json;
 
 use super::ledger::{self, Begin};
-use super::{made, merge, takeover};
+use super::{made, merge, takeover, telling};
 use crate::change::{self, ChangeError, Subject};
 use crate::postgres::candidate::{self, Typed};
 use crate::postgres::duplicate::StoredSuspicion;
 use crate::postgres::friend::StoredLineUser;
 use crate::postgres::link_attempt::{DecidedAs, StoredAttempt};
-use crate::postgres::{account, attempt_count, attempt_customer, customer, duplicate, link, link_attempt, link_policy};
+use crate::postgres::{
+    account, attempt_count, attempt_customer, customer, duplicate, link, link_attempt, link_policy, submitted_activity,
+};
 
 /// What is decided about, and since when a link counts.
 #[derive(Debug)]
@@ -45,6 +47,7 @@ pub(crate) async fn by_matching(
     matter: Matter<'_>,
 ) -> Result<StoredAttempt, ChangeError> {
     let attempt = &matter.attempt;
+    telling::confirmed(tx, attempt).await?;
     if attempt.limited {
         return by_refusal(tx, actor, now, matter.attempt, Refusal::RateLimited).await;
     }
@@ -126,6 +129,9 @@ pub(crate) async fn by_refusal(
     attempt: StoredAttempt,
     refusal: Refusal,
 ) -> Result<StoredAttempt, ChangeError> {
+    if refusal == Refusal::NotConfirmedByLine {
+        telling::refused(tx, actor, now, &attempt).await?;
+    }
     record(tx, actor, now, attempt, &Decision::refused(refusal), None).await
 }
 
@@ -161,7 +167,9 @@ async fn look(tx: &mut TenantTx, attempt: &StoredAttempt, user: &StoredLineUser)
         Some(own) => {
             let linked = link::of_customer(tx, own, user.provider).await?;
             let other = linked.is_some_and(|link| link.stored.value.friend != user.id);
-            Some(OwnRecord { customer: own, has_other_line_user: other })
+            let told = submitted_activity::tellings(tx, own).await?;
+            let told_by_others = told.into_iter().any(|(friend, telling)| teller(friend, telling) != Some(user.id));
+            Some(OwnRecord { customer: own, has_other_line_user: other, told_by_others })
         }
         None => None,
     };

@@ -5,7 +5,7 @@ use chassis::postgres::TenantTx;
 use contracts::events::v1::identity_event::Body;
 use identity_linking_core::link::{Link, LinkEndCause, LinkOrigin, Note, TakeoverState};
 use identity_linking_core::matching::Assurance;
-use kernel::{CustomerId, LinkAttemptId, LinkId, Timestamp};
+use kernel::{CustomerId, FriendId, LinkAttemptId, LinkId, Timestamp};
 use serde_json::json;
 
 use super::takeover;
@@ -96,6 +96,21 @@ pub(crate) async fn confirm(
     touch(tx, actor, now, of.stored.value.customer).await?;
     let value = of.stored.value.clone().confirmed(note);
     keep(tx, actor, "link.confirm", now, of.stored.changed(value)).await
+}
+
+/// Notes that `teller` told something that came to be on a link's customer's record. The link's LINE user is locked.
+pub(crate) async fn told_by(
+    tx: &mut TenantTx,
+    actor: &Actor,
+    now: Timestamp,
+    of: StoredLink,
+    teller: Option<FriendId>,
+) -> Result<(), ChangeError> {
+    let value = of.stored.value.clone().told_by(teller);
+    if value != of.stored.value {
+        keep(tx, actor, "link.lower", now, of.stored.changed(value)).await?;
+    }
+    Ok(())
 }
 
 async fn keep(

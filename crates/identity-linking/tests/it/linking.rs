@@ -17,6 +17,7 @@ mod stage;
 mod submit;
 mod tab;
 mod takeover;
+mod told;
 mod told_apart;
 mod unlink;
 

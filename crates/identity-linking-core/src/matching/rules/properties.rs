@@ -35,8 +35,10 @@ type Parts = (LinkMethod, OnNoMatch, Option<Linked>, Option<OwnRecord>, Vec<Cand
 
 fn any_parts(candidates: impl Strategy<Value = Vec<Candidate>>) -> impl Strategy<Value = Parts> {
     let linked = (any_customer(), any::<bool>()).prop_map(|(customer, provisional)| Linked { customer, provisional });
-    let own = (any_customer(), any::<bool>())
-        .prop_map(|(customer, has_other_line_user)| OwnRecord { customer, has_other_line_user });
+    let own =
+        (any_customer(), any::<bool>(), any::<bool>()).prop_map(|(customer, has_other_line_user, told_by_others)| {
+            OwnRecord { customer, has_other_line_user, told_by_others }
+        });
     let (linked, own) = (proptest::option::of(linked), proptest::option::weighted(0.3, own));
     (select(LinkMethod::ALL), select(OnNoMatch::ALL), linked, own, candidates)
 }
@@ -134,6 +136,23 @@ proptest! {
             Action::Link { customer, .. } | Action::Absorb { survivor: customer, .. } => prop_assert!(!apart(customer)),
             Action::OpenTakeover { customer } => prop_assert!(!apart(customer)),
             _ => {}
+        }
+    }
+
+    #[test]
+    fn what_others_told_something_of_is_nobodys_for_certain(parts in any_case_parts()) {
+        let case = case_of(parts);
+        let told_by_others = case.own_record().is_some_and(|own| own.told_by_others);
+        match decide(&case).action {
+            Action::LinkOwnRecord { assurance, .. } => {
+                let expected = if told_by_others { case.method().assurance() } else { Assurance::Proven };
+                prop_assert_eq!(assurance, expected);
+            }
+            Action::Create { assurance } => prop_assert_eq!(assurance, Assurance::Proven),
+            Action::Link { assurance, .. } | Action::Absorb { assurance, .. } => {
+                prop_assert_eq!(assurance, case.method().assurance());
+            }
+            Action::Nothing | Action::Hold | Action::HoldToldApart | Action::OpenTakeover { .. } => {}
         }
     }
 

@@ -28,15 +28,18 @@ fn candidate((customer, signs): (u128, &str)) -> Candidate {
 }
 
 /// How the LINE user stands: `-` linked to nobody, `P` to a provisional customer, `C` to another; `o` with a record made at
-/// submission, `O` with one that another LINE user has by now.
+/// submission, `O` with one that another LINE user has by now, `s` with one that a stranger told something of.
 fn standing(text: &str) -> (Option<Linked>, Option<OwnRecord>) {
     let linked = match text.as_bytes()[0] {
         b'P' => Some(true),
         b'C' => Some(false),
         _ => None,
     };
-    let own = |has_other_line_user| OwnRecord { customer: id(OWN), has_other_line_user };
-    let own = if text.contains('O') { Some(own(true)) } else { text.contains('o').then(|| own(false)) };
+    let own = text.contains(['o', 'O', 's']).then(|| OwnRecord {
+        customer: id(OWN),
+        has_other_line_user: text.contains('O'),
+        told_by_others: text.contains('s'),
+    });
     (linked.map(|provisional| Linked { customer: id(LINKED), provisional }), own)
 }
 
@@ -128,6 +131,8 @@ const TABLE: &[Row] = &[
     // With a record made at submission.
     (BookingPage, Create, "-o", &[], "CREATED_NEW / NO_MATCH: own O PROVEN, 0"),
     (BookingPage, Create, "-o", &[(A, "=-")], "CREATED_NEW / PHONE_MISMATCH: own O PROVEN, 1"),
+    (BookingPage, Create, "-s", &[], "CREATED_NEW / NO_MATCH: own O NAME_AND_MOBILE, 0"),
+    (LandingPage, Create, "-s", &[(A, "=-")], "CREATED_NEW / PHONE_MISMATCH: own O NAME_AND_MOBILE, 1"),
     (BookingPage, Create, "-o", &[(OWN, "=+")], "CREATED_NEW / NO_MATCH: own O PROVEN, 0"),
     (BookingPage, Create, "-O", &[(A, "x+")], "REFUSED / CUSTOMER_HAS_OTHER_LINE_USER: takeover O, 1"),
     (BookingPage, Hold, "-o", &[(A, "v-")], "HELD / POLICY_HOLD: hold, 1"),
@@ -165,7 +170,7 @@ fn whom_too_many_attempts_were_aimed_at_is_held_for_staff() {
 #[test]
 fn who_is_linked_to_the_record_made_at_submission_matches_it() {
     let linked = Some(Linked { customer: id(OWN), provisional: false });
-    let own = Some(OwnRecord { customer: id(OWN), has_other_line_user: false });
+    let own = Some(OwnRecord { customer: id(OWN), has_other_line_user: false, told_by_others: false });
     let of = |ones: &[(u128, &str)]| {
         told(&decide(&Case::new(BookingPage, Create, linked, own, ones.iter().copied().map(candidate))))
     };

@@ -1,5 +1,7 @@
 //! The activity of a submission: whose it is.
 
+use std::collections::BTreeSet;
+
 use chassis::audit::Actor;
 use chassis::postgres::TenantTx;
 use identity_linking_core::activity::Activity;
@@ -11,10 +13,11 @@ use uuid::Uuid;
 use super::submit::Submission;
 use crate::grpc::activity;
 use crate::grpc::refusal::Refusal;
-use crate::linking::made;
+use crate::linking::{ledger, made};
 use crate::postgres::activity::{StoredActivity, find_by_reference, lock_reference};
 use crate::postgres::candidate::{self, Typed};
-use crate::postgres::{link, submitted_activity};
+use crate::postgres::link::{self, ShownLink};
+use crate::postgres::submitted_activity;
 
 /// Who tells of an activity.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,15 +28,25 @@ pub(super) struct Teller {
     pub(super) friend: Option<FriendId>,
 }
 
-/// Records the activity on whom it belongs to, and tells it; the own record it is on, where it is on one.
+/// What became of an activity.
+pub(super) enum Recorded {
+    /// It is kept, where there is one; with the own record it is on, where it is on one.
+    Kept(Option<StoredActivity>, Option<CustomerId>),
+    /// Nothing, and nothing may be committed: this LINE user must be locked before.
+    LockFirst(FriendId),
+}
+
+/// Records the activity on whom it belongs to, and tells it. Where it comes to be on the record of another LINE user than the one who
+/// tells it, that one's link is not certain any more; such LINE users are to be among the `locked` ones.
 pub(super) async fn record(
     tx: &mut TenantTx,
     actor: &Actor,
     now: Timestamp,
     submission: &Submission,
     teller: Teller,
-) -> Result<(Option<StoredActivity>, Option<CustomerId>), Refusal> {
-    let Some(told) = &submission.activity else { return Ok((None, None)) };
+    locked: &BTreeSet<FriendId>,
+) -> Result<Recorded, Refusal> {
+    let Some(told) = &submission.activity else { return Ok(Recorded::Kept(None, None)) };
     lock_reference(tx, told.kind, &told.external_reference).await?;
     let typed = Typed { name: NameKeys::of(&submission.name), mobile: Some(submission.mobile.clone()) };
     candidate::lock_keys(tx, &typed).await?;
@@ -45,9 +58,10 @@ pub(super) async fn record(
     let owner = match (&known, before) {
         (Some(known), None) => Owner::Record(known.value.customer),
         (_, Some(before)) => {
-            let on_whole_key = on_whole_key(tx, submission, &typed, &[before.customer]).await?;
-            let is_linked = !link::of_customers(tx, &[before.customer]).await?.is_empty();
-            matching::owner_again(before, teller.friend, &on_whole_key, is_linked)
+            let customer = before.came.customer;
+            let on_whole_key = on_whole_key(tx, submission, &typed, &[customer]).await?;
+            let is_linked = !link::of_customers(tx, &[customer]).await?.is_empty();
+            matching::owner_again(before.came, teller.friend, &on_whole_key, is_linked)
         }
         (None, None) => {
             let (linked, own_records) = of_teller(tx, teller.friend).await?;
@@ -66,13 +80,49 @@ pub(super) async fn record(
             (made, Some(made))
         }
     };
+    if known.is_none()
+        && let Some(friend) = lower(tx, actor, now, customer, teller, locked).await?
+    {
+        return Ok(Recorded::LockFirst(friend));
+    }
     let told = Activity { customer, ..told.clone() };
     let kept = activity::keep(tx, actor, told, "", now).await?;
-    if known.is_none() {
-        let came = Submitted { customer, by: teller.friend, own: own.is_some() };
-        submitted_activity::insert(tx, kept.id, came).await?;
+    match before {
+        None if known.is_none() => {
+            let came = Submitted { customer, by: teller.friend, own: own.is_some() };
+            submitted_activity::insert(tx, kept.id, came).await?;
+        }
+        // His own word again: LINE is to say anew that it is his.
+        Some(before) if before.came.by.is_some() && before.came.by == teller.friend => {
+            submitted_activity::keep_telling(tx, kept.id, before.telling.again()).await?;
+        }
+        _ => {}
     }
-    Ok((Some(kept), own))
+    Ok(Recorded::Kept(Some(kept), own))
+}
+
+/// Lowers the links of a customer, who is locked with it, to what they are worth once `teller` told something of it; a LINE user
+/// whose link is to be lowered and who is not locked.
+async fn lower(
+    tx: &mut TenantTx,
+    actor: &Actor,
+    now: Timestamp,
+    customer: CustomerId,
+    teller: Teller,
+    locked: &BTreeSet<FriendId>,
+) -> Result<Option<FriendId>, Refusal> {
+    candidate::lock(tx, &[customer]).await?;
+    for ShownLink { link, .. } in link::of_customers(tx, &[customer]).await? {
+        let value = &link.stored.value;
+        if value.clone().told_by(teller.friend) == *value {
+            continue;
+        }
+        if !locked.contains(&value.friend) {
+            return Ok(Some(value.friend));
+        }
+        ledger::told_by(tx, actor, now, link, teller.friend).await?;
+    }
+    Ok(None)
 }
 
 /// Whom the LINE user who submits is linked to, and his own records that nobody is linked to.

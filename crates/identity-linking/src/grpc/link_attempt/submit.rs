@@ -1,5 +1,6 @@
 //! What internal services submit from their own pages: bookings and registrations. The activity stands whatever becomes of the link.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -14,16 +15,16 @@ use identity_linking_core::activity::Activity;
 use identity_linking_core::link::{FormToken, IssuedFormToken, Nonce};
 use identity_linking_core::matching::{LinkMethod, Refusal as Refused};
 use identity_linking_core::{MobileNumber, PersonName, Tenant};
-use kernel::{TenantId, Timestamp};
+use kernel::{FriendId, TenantId, Timestamp};
 use tonic::{Request, Status};
 
-use super::record::{Teller, record};
+use super::record::{Recorded, Teller, record};
 use super::{page_method, tell};
 use crate::grpc::fields::Fields;
 use crate::grpc::refusal::Refusal;
 use crate::grpc::{activity, person, repeat};
-use crate::linking::Desk;
 use crate::linking::submission::{self, Claim};
+use crate::linking::{Desk, telling};
 use crate::postgres::activity as activities;
 use crate::postgres::friend::StoredLineUser;
 use crate::postgres::link_attempt::StoredAttempt;
@@ -31,6 +32,8 @@ use crate::postgres::{form_token, friend, link_attempt, tenant};
 
 /// What a caller is told to wait when LINE is away.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// Most LINE users a customer is linked to, as providers go, that a submission is tried again for.
+const MOST_OTHERS: usize = 8;
 const SUBMIT: &str = "/tsunagi.identity.v1.LinkAttemptService/SubmitLinkAttempt";
 
 /// What was submitted, read.
@@ -116,19 +119,31 @@ pub(super) async fn submit(
         _ => Line::NotAsked,
     };
     let actor = Actor::of(&caller);
-    let mut tx = desk.registry.tenant_of(&caller).await?;
-    if matches!(line, Line::Away) {
+    let is_away = matches!(line, Line::Away);
+    let mut others = BTreeSet::new();
+    let (mut tx, issued, activity, own_customer) = loop {
+        let mut tx = desk.registry.tenant_of(&caller).await?;
+        // What failed is not answered, so that whoever comes again is heard.
+        if !is_away && let Some(before) = repeat::answered(&mut tx, SUBMIT, &request.request_id, &request).await? {
+            return again(desk, tx, before).await;
+        }
+        let (issued, locked) = hold(&mut tx, &submission, &others).await?;
+        match record(&mut tx, &actor, now, &submission, teller(issued, now), &locked).await? {
+            Recorded::Kept(activity, own_customer) => break (tx, issued, activity, own_customer),
+            Recorded::LockFirst(_) if others.len() == MOST_OTHERS => {
+                return Err(refuse::aborted("ETAG_MISMATCH").into());
+            }
+            Recorded::LockFirst(other) => {
+                others.insert(other);
+                tx.rollback().await?;
+            }
+        }
+    };
+    if is_away {
         // What the person did stands; the form token stays good, and the same booking is found again.
-        let issued = hold(&mut tx, &submission).await?;
-        record(&mut tx, &actor, now, &submission, teller(issued, now)).await?;
         tx.commit().await?;
         return Err(refuse::unavailable("LINE_UNAVAILABLE", RETRY_AFTER).into());
     }
-    if let Some(before) = repeat::answered(&mut tx, SUBMIT, &request.request_id, &request).await? {
-        return again(desk, tx, before).await;
-    }
-    let issued = hold(&mut tx, &submission).await?;
-    let (activity, own_customer) = record(&mut tx, &actor, now, &submission, teller(issued, now)).await?;
     let claim = Claim {
         name: submission.name.clone(),
         mobile: Some(submission.mobile.clone()),
@@ -138,7 +153,7 @@ pub(super) async fn submit(
         own_customer,
     };
     let (attempt, redirect_uri) = match &submission.token {
-        Some(token) => place(desk, &mut tx, now, (token, issued), claim, line).await?,
+        Some(token) => place(desk, &mut tx, &actor, now, (token, issued), claim, line).await?,
         None => (None, String::new()),
     };
     // What is kept names things and holds nothing of them, nor where the browser was sent.
@@ -169,15 +184,22 @@ async fn ask(desk: &Desk, tenant: TenantId, issued: &IssuedFormToken, user: &Sto
     }
 }
 
-/// The form token, locked with its LINE user, as it stands now: somebody else may have submitted with it. Another tenant's is as
-/// unknown as one that never was.
-async fn hold(tx: &mut TenantTx, submission: &Submission) -> Result<Option<IssuedFormToken>, Refusal> {
-    let Some(token) = submission.token.as_ref().filter(|token| token.tenant() == tx.tenant()) else { return Ok(None) };
-    let issued = form_token::lock(tx, token).await?.filter(|issued| issued.method == submission.method);
-    if let Some(issued) = issued {
-        friend::lock(tx, issued.friend).await?.ok_or(sqlx::Error::RowNotFound)?;
+/// The form token, locked, as it stands now: somebody else may have submitted with it; and the LINE users that are locked: its own
+/// and the others. Another tenant's token is as unknown as one that never was.
+async fn hold(
+    tx: &mut TenantTx,
+    submission: &Submission,
+    others: &BTreeSet<FriendId>,
+) -> Result<(Option<IssuedFormToken>, BTreeSet<FriendId>), Refusal> {
+    let issued = match submission.token.as_ref().filter(|token| token.tenant() == tx.tenant()) {
+        Some(token) => form_token::lock(tx, token).await?.filter(|issued| issued.method == submission.method),
+        None => None,
+    };
+    let locked: BTreeSet<FriendId> = others.iter().copied().chain(issued.map(|issued| issued.friend)).collect();
+    for friend in &locked {
+        friend::lock(tx, *friend).await?.ok_or(sqlx::Error::RowNotFound)?;
     }
-    Ok(issued)
+    Ok((issued, locked))
 }
 
 /// Who submits. A token that is good for nothing any more says nothing of who holds it.
@@ -190,6 +212,7 @@ fn teller(issued: Option<IssuedFormToken>, now: Timestamp) -> Teller {
 async fn place(
     desk: &Desk,
     tx: &mut TenantTx,
+    actor: &Actor,
     now: Timestamp,
     (token, issued): (&FormToken, Option<IssuedFormToken>),
     claim: Claim,
@@ -200,20 +223,20 @@ async fn place(
         metrics::counter!("tsunagi_identity_unknown_form_tokens_total").increment(1);
         return Ok((None, String::new()));
     };
-    let refusal = issued.state(now).refusal().or(match &line {
-        Line::Refuses(refusal) => Some(*refusal),
-        _ => None,
-    });
-    match (refusal, line) {
+    let attempt = match (issued.state(now).refusal(), line) {
         (None, Line::Token(link_token)) => {
             let placed = submission::place(desk, tx, now, (token, &issued), claim, &link_token).await?;
-            Ok((Some(placed.attempt), placed.dialog.to_string()))
+            return Ok((Some(placed.attempt), placed.dialog.to_string()));
         }
-        (refusal, _) => {
-            let refusal = refusal.unwrap_or(Refused::NotConfirmedByLine);
-            Ok((Some(submission::refuse(tx, now, &issued, claim, refusal).await?), String::new()))
+        (Some(refusal), _) => submission::refuse(tx, now, &issued, claim, refusal).await?,
+        (None, line) => {
+            let refusal = if let Line::Refuses(refusal) = line { refusal } else { Refused::NotConfirmedByLine };
+            let attempt = submission::refuse(tx, now, &issued, claim, refusal).await?;
+            telling::refused(tx, actor, now, &attempt).await?;
+            attempt
         }
-    }
+    };
+    Ok((Some(attempt), String::new()))
 }
 
 /// The answer to a request that came before. Where LINE is still to confirm, the browser gets a dialog of its own; the one before
