@@ -97,7 +97,11 @@ CREATE TABLE identity.link_attempt (
 );
 CREATE INDEX link_attempt_latest ON identity.link_attempt (tenant_id, submit_time DESC, link_attempt_id DESC);
 CREATE INDEX link_attempt_of_friend ON identity.link_attempt (tenant_id, friend_id, submit_time DESC, link_attempt_id DESC);
-CREATE INDEX link_attempt_of_account ON identity.link_attempt (tenant_id, account_id, submit_time DESC);
+-- By these the attempts that LINE was to confirm are counted, without a look at their rows.
+CREATE INDEX link_attempt_counted_of_account ON identity.link_attempt (tenant_id, account_id, submit_time DESC)
+    WHERE nonce_hash IS NOT NULL;
+CREATE INDEX link_attempt_counted_of_friend ON identity.link_attempt (tenant_id, friend_id, submit_time DESC)
+    WHERE nonce_hash IS NOT NULL;
 CREATE INDEX link_attempt_from_address ON identity.link_attempt (tenant_id, address_hash, submit_time DESC)
     WHERE address_hash IS NOT NULL;
 CREATE INDEX link_attempt_review ON identity.link_attempt (tenant_id, submit_time DESC, link_attempt_id DESC)
