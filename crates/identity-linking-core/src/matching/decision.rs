@@ -79,7 +79,8 @@ words! {
         Name = "NAME",
         /// Name and mobile number were given as the record has them.
         NameAndMobile = "NAME_AND_MOBILE",
-        /// Known for certain: a record this LINE user made himself, a member login at the company, or staff confirmed it.
+        /// Known for certain: a record this LINE user made himself and nobody else told anything of (see
+        /// [`Link::told_by`](crate::link::Link::told_by)), a member login at the company, or staff confirmed it.
         Proven = "PROVEN",
     }
 }
