@@ -7,14 +7,16 @@ use contracts::messaging::v1::{
 };
 use identity_linking_core::Line;
 use identity_linking_core::account::Bot;
+use identity_linking_core::link::NoLinkToken;
 use kernel::{AccountId, TenantId};
 use line_types::id::{BotUserId, UserId};
 use std::time::Duration;
 use tonic::{Code, Request, Status};
+use tonic_types::StatusExt as _;
 
 use crate::postgres::friend::ShownProfile;
 
-/// How long LINE may take; messaging-outbox gives up before.
+/// How long LINE may take. messaging-outbox may take longer, where it gets a new access token on the way: then nobody answered.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What a caller is told to wait when LINE or messaging-outbox is away.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -88,15 +90,22 @@ impl Gateway {
     /// (<https://developers.line.biz/en/reference/messaging-api/#issue-link-token>).
     ///
     /// # Errors
-    /// Whatever messaging-outbox answers.
+    /// What the rules make of messaging-outbox's answer.
     pub(crate) async fn link_token(
         &self,
         tenant: TenantId,
         account: AccountId,
         user: &UserId,
-    ) -> Result<String, Status> {
+    ) -> Result<String, NoLinkToken> {
         let request = IssueLinkTokenRequest { account_id: account.to_string(), line_user_id: user.as_str().to_owned() };
-        Ok(self.client(tenant).issue_link_token(patient(request)).await?.into_inner().link_token)
+        match self.client(tenant).issue_link_token(patient(request)).await {
+            Ok(issued) => Ok(issued.into_inner().link_token),
+            Err(status) => {
+                let reason = status.get_details_error_info().map(|info| info.reason);
+                tracing::warn!(code = ?status.code(), reason = reason.as_deref(), %account, "no link token of LINE came");
+                Err(NoLinkToken::sort(status.code() == Code::FailedPrecondition, reason.as_deref()))
+            }
+        }
     }
 
     fn client(&self, tenant: TenantId) -> LineGatewayServiceClient<Client> {

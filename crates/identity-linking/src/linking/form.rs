@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chassis::postgres::TenantTx;
 use identity_linking_core::inquiry::{InquiryText, LONGEST_INQUIRY};
-use identity_linking_core::link::{FormToken, FormTokenState, IssuedFormToken, RateScope};
+use identity_linking_core::link::{FormToken, FormTokenState, IssuedFormToken, NoLinkToken, RateScope};
 use identity_linking_core::matching::{LinkMethod, Refusal};
 use identity_linking_core::{CallingRegion, MobileNumber, NamePart, PersonName};
 use url::Url;
@@ -62,7 +62,9 @@ pub(crate) enum Submitted {
     Confirm(Url),
     /// These fields are wrong. The token is not used up.
     Wrong(Vec<(FormField, Wrong)>),
-    /// The token is unknown, expired, used or foreign.
+    /// The inquiry is with the shop, and nothing else comes of it: LINE will not say who wrote it.
+    Taken,
+    /// The token is unknown, expired, used or foreign. Nothing of what was written is kept.
     Gone,
     /// Too many submissions; the next one after this time.
     TooMany(Duration),
@@ -173,22 +175,36 @@ async fn take(desk: &Desk, token: &FormToken, entry: &Entry, client: IpAddr) -> 
     tx.rollback().await?;
     // LINE is asked outside of any transaction. Should the rest fail, its token is left unused.
     let link_token = match submission::link_token(desk, token.tenant(), issued.account, &user.line_user_id).await {
-        Ok(link_token) => link_token,
-        Err(status) if submission::is_away(&status) => return Ok(Submitted::Away),
-        Err(status) => {
-            tracing::info!(code = ?status.code(), account = %issued.account, "LINE issues no link token");
-            let tx = desk.registry.database.tenant(token.tenant()).await?;
-            return gone(tx, desk, &issued, claim, submission::refused_by_line(&status)).await;
-        }
+        Ok(link_token) => Ok(link_token),
+        Err(NoLinkToken::Away) => return Ok(Submitted::Away),
+        Err(NoLinkToken::Refused(refusal)) => Err(refusal),
     };
     let mut tx = desk.registry.database.tenant(token.tenant()).await?;
     let issued = form_token::lock(&mut tx, token).await?.ok_or(sqlx::Error::RowNotFound)?;
     if let Some(refusal) = issued.state(desk.registry.now()).refusal() {
         return gone(tx, desk, &issued, claim, refusal).await;
     }
+    let link_token = match link_token {
+        Ok(link_token) => link_token,
+        Err(refusal) => return refused_by_line(tx, desk, (token, &issued), claim, refusal).await,
+    };
     let placed = submission::place(desk, &mut tx, now, (token, &issued), claim, &link_token).await?;
     tx.commit().await?;
     Ok(Submitted::Confirm(placed.dialog))
+}
+
+/// Keeps a claim that LINE issues no link token for, with the inquiry in it.
+async fn refused_by_line(
+    mut tx: TenantTx,
+    desk: &Desk,
+    (token, issued): (&FormToken, &IssuedFormToken),
+    claim: Claim,
+    refusal: Refusal,
+) -> Result<Submitted, ChangeError> {
+    let Some(text) = &claim.inquiry else { return gone(tx, desk, issued, claim, refusal).await };
+    submission::keep_unconfirmed(&mut tx, desk.registry.now(), (token, issued), &claim, text, refusal).await?;
+    tx.commit().await?;
+    Ok(Submitted::Taken)
 }
 
 /// Keeps why nothing can come of a claim; whoever typed it is told what everybody is told.

@@ -5,12 +5,11 @@ use chassis::failpoint;
 use chassis::postgres::TenantTx;
 use contracts::events::v1::identity_event::Body;
 use identity_linking_core::inquiry::{Inquiry, InquiryState, InquiryText};
-use identity_linking_core::link::{CONFIRMED_WITHIN, FormToken, IssuedFormToken, Nonce};
+use identity_linking_core::link::{CONFIRMED_WITHIN, FormToken, IssuedFormToken, NoLinkToken, Nonce};
 use identity_linking_core::matching::{Outcome, Refusal};
 use identity_linking_core::{Line, MobileNumber, PersonName};
 use kernel::{AccountId, ActivityId, CustomerId, InquiryId, LinkAttemptId, TenantId, Timestamp};
 use line_types::id::UserId;
-use tonic::Code;
 use url::Url;
 
 use super::Desk;
@@ -75,7 +74,8 @@ pub(crate) async fn place(
     Ok(Placed { attempt, dialog: dialog(&desk.line_login_url, link_token, &nonce) })
 }
 
-/// Keeps a claim that came with a token which is good for nothing any more, or whose LINE user LINE issues no link token for.
+/// Keeps a claim that came with a token which is good for nothing any more, or that LINE issues no link token for. What was written
+/// beside it is not kept: whoever holds such a token writes into nobody's conversation.
 pub(crate) async fn refuse(
     tx: &mut TenantTx,
     now: Timestamp,
@@ -83,9 +83,37 @@ pub(crate) async fn refuse(
     claim: Claim,
     refusal: Refusal,
 ) -> Result<StoredAttempt, ChangeError> {
+    keep_refused(tx, now, attempt(now, issued, &claim), claim.address.as_ref(), refusal).await
+}
+
+/// Keeps an inquiry that LINE issues no link token for. The shop gets it whatever becomes of the link (F-11), and LINE will never
+/// say who wrote it. The token is locked and fresh; it is used up, so that it comes once.
+pub(crate) async fn keep_unconfirmed(
+    tx: &mut TenantTx,
+    now: Timestamp,
+    (token, issued): (&FormToken, &IssuedFormToken),
+    claim: &Claim,
+    text: &InquiryText,
+    refusal: Refusal,
+) -> Result<(), ChangeError> {
+    form_token::mark_used(tx, token, now).await?;
+    let user = friend::lock(tx, issued.friend).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let inquiry = Some(keep_inquiry(tx, now, issued, claim, text, &user).await?);
+    let attempt = StoredAttempt { inquiry, ..attempt(now, issued, claim) };
+    keep_refused(tx, now, attempt, claim.address.as_ref(), refusal).await?;
+    Ok(())
+}
+
+async fn keep_refused(
+    tx: &mut TenantTx,
+    now: Timestamp,
+    attempt: StoredAttempt,
+    address: Option<&[u8; 32]>,
+    refusal: Refusal,
+) -> Result<StoredAttempt, ChangeError> {
     let decided = DecidedAs { time: now, outcome: Outcome::Refused, reason: refusal.reason() };
-    let attempt = StoredAttempt { decided: Some(decided), ..attempt(now, issued, &claim) };
-    link_attempt::insert(tx, &attempt, Traces { nonce: None, address: claim.address.as_ref() }).await?;
+    let attempt = StoredAttempt { decided: Some(decided), ..attempt };
+    link_attempt::insert(tx, &attempt, Traces { nonce: None, address }).await?;
     let labels = [("method", attempt.method.as_str()), ("outcome", "REFUSED"), ("reason", refusal.as_str())];
     metrics::counter!("tsunagi_identity_link_attempts_total", &labels).increment(1);
     Ok(attempt)
@@ -105,25 +133,11 @@ pub(crate) async fn link_token(
     tenant: TenantId,
     account: AccountId,
     user: &UserId,
-) -> Result<String, tonic::Status> {
+) -> Result<String, NoLinkToken> {
     failpoint::reached("identity.link.before_line");
     let token = desk.gateway.link_token(tenant, account, user).await;
     failpoint::reached("identity.link.after_line");
     token
-}
-
-/// Why nothing can come of a claim where LINE issues no link token: the account's credential is not taken, or the LINE user is no
-/// friend any more, so that LINE would not confirm it.
-pub(crate) fn refused_by_line(status: &tonic::Status) -> Refusal {
-    match status.code() {
-        Code::FailedPrecondition => Refusal::AccountNotConnected,
-        _ => Refusal::NotConfirmedByLine,
-    }
-}
-
-/// Whether LINE, or the way there, is away: trying again can help.
-pub(crate) fn is_away(status: &tonic::Status) -> bool {
-    matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded)
 }
 
 fn attempt(now: Timestamp, issued: &IssuedFormToken, claim: &Claim) -> StoredAttempt {

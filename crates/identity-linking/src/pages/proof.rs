@@ -12,8 +12,9 @@ use sha2::Sha256;
 const PURPOSE: &str = "identity.form_proof";
 /// Characters of 32 bytes in base64.
 const LENGTH: usize = 43;
-/// How long the browser keeps its value, in seconds: as long as a form token is good.
-const KEPT: u32 = 3_600;
+/// How long the browser keeps its value, in seconds: longer than a form token is good, so that whoever wrote past its end is
+/// given back what he wrote.
+const KEPT: u32 = 24 * 3_600;
 
 /// Makes and checks proofs.
 #[derive(Clone)]
@@ -137,7 +138,7 @@ mod tests {
         let (host, plain) = (cookie(true), cookie(false));
         assert!(
             host.starts_with("__Host-tsunagi-form=")
-                && host.ends_with("; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax; Secure")
+                && host.ends_with("; Path=/; Max-Age=86400; HttpOnly; SameSite=Lax; Secure")
         );
         assert!(plain.starts_with("tsunagi-form=") && plain.ends_with("; HttpOnly; SameSite=Lax"));
     }

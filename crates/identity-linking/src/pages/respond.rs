@@ -79,21 +79,27 @@ pub(super) fn confirm(dialog: &Url) -> Response {
     response
 }
 
+/// The page of a token that is not good, with what was written, so that it is not lost (F-11).
+pub(super) fn gone(language: Language, entry: &Entry) -> Response {
+    page(StatusCode::NOT_FOUND, view::notice(language, Notice::Gone, &entry.text))
+}
+
 /// A page without a form.
 pub(super) fn notice(language: Language, notice: Notice) -> Response {
     let status = match notice {
+        Notice::Taken => StatusCode::OK,
         Notice::Gone => StatusCode::NOT_FOUND,
         Notice::TooMany => StatusCode::TOO_MANY_REQUESTS,
         Notice::Away => StatusCode::SERVICE_UNAVAILABLE,
         Notice::NotOurs => StatusCode::FORBIDDEN,
         Notice::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
     };
-    page(status, view::notice(language, notice))
+    page(status, view::notice(language, notice, ""))
 }
 
 /// A request no page of ours makes, with the status that says why.
 pub(super) fn not_ours(language: Language, status: StatusCode) -> Response {
-    page(status, view::notice(language, Notice::NotOurs))
+    page(status, view::notice(language, Notice::NotOurs, ""))
 }
 
 fn page(status: StatusCode, html: askama::Result<String>) -> Response {

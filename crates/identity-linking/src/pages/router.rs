@@ -172,14 +172,15 @@ async fn submit<F: Forms>(State(show): State<Arc<Show<F>>>, request: Request) ->
     let unnamed = Opened { form: sent.form, account_name: String::new() };
     match submitted {
         Submitted::Confirm(dialog) => respond::confirm(&dialog),
-        Submitted::Gone => respond::notice(asked.language, Notice::Gone),
+        Submitted::Taken => respond::notice(asked.language, Notice::Taken),
+        Submitted::Gone => respond::gone(asked.language, &sent.entry),
         Submitted::Away => respond::form(reader, &unnamed, &sent.entry, Shown::Kept(Kept::Away, None)),
         Submitted::TooMany(wait) => {
             respond::form(reader, &unnamed, &sent.entry, Shown::Kept(Kept::TooMany, Some(wait)))
         }
         Submitted::Wrong(wrong) => match show.forms.open(token, asked.client).await {
             Ok(Some(opened)) => respond::form(reader, &opened, &sent.entry, Shown::Wrong(&wrong)),
-            Ok(None) => respond::notice(asked.language, Notice::Gone),
+            Ok(None) => respond::gone(asked.language, &sent.entry),
             Err(_) => respond::form(reader, &unnamed, &sent.entry, Shown::Wrong(&wrong)),
         },
     }

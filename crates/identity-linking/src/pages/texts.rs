@@ -39,7 +39,11 @@ pub(super) struct Texts {
     /// Above the form where what was typed could not be taken for now.
     away_kept: &'static str,
     too_many_kept: &'static str,
+    /// Over what was written, where it is given back; and what it is given back for.
+    pub(super) returned: &'static str,
+    pub(super) returned_hint: &'static str,
     /// Pages without a form.
+    taken: NoticeTexts,
     gone: NoticeTexts,
     too_many: NoticeTexts,
     away: NoticeTexts,
@@ -82,6 +86,8 @@ pub(super) struct NoticeTexts {
 /// A page without a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Notice {
+    /// The shop has the inquiry; LINE will not say who wrote it.
+    Taken,
     /// Unknown, expired, used, foreign or malformed token: nobody learns which.
     Gone,
     /// Too many requests.
@@ -147,6 +153,7 @@ impl Texts {
 
     pub(super) fn notice(&self, notice: Notice) -> &NoticeTexts {
         match notice {
+            Notice::Taken => &self.taken,
             Notice::Gone => &self.gone,
             Notice::TooMany => &self.too_many,
             Notice::Away => &self.away,

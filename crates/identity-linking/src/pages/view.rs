@@ -51,10 +51,12 @@ enum Look {
 
 #[derive(Template)]
 #[template(path = "notice.html")]
-struct NoticePage {
+struct NoticePage<'a> {
     style: &'static str,
     t: &'static Texts,
     notice: &'static NoticeTexts,
+    /// What was written and is given back; empty: nothing.
+    returned: &'a str,
 }
 
 impl FormPage<'_> {
@@ -105,13 +107,13 @@ pub(super) fn form(language: Language, filled: &Filled<'_>) -> askama::Result<St
     page.render()
 }
 
-/// A page without a form.
+/// A page without a form. Where `returned` is not empty, whoever wrote it can copy it.
 ///
 /// # Errors
 /// As [`form`].
-pub(super) fn notice(language: Language, notice: Notice) -> askama::Result<String> {
+pub(super) fn notice(language: Language, notice: Notice, returned: &str) -> askama::Result<String> {
     let t = Texts::of(language);
-    NoticePage { style: STYLE, t, notice: t.notice(notice) }.render()
+    NoticePage { style: STYLE, t, notice: t.notice(notice), returned }.render()
 }
 
 #[cfg(test)]
@@ -179,10 +181,27 @@ mod tests {
     }
 
     #[test]
+    fn what_was_written_is_given_back_as_text_that_can_be_copied_and_not_sent() {
+        for language in [Language::Japanese, Language::English] {
+            let (page, plain) = (notice(language, Notice::Gone, HOSTILE), notice(language, Notice::Gone, ""));
+            let (page, plain) = (page.unwrap(), plain.unwrap());
+            assert!(!plain.contains("<textarea"));
+            let field = r#"<label for="returned">"#;
+            assert!(page.contains(field) && page.contains(r#"<textarea id="returned" rows="6" readonly"#));
+            assert!(page.contains(Texts::of(language).returned) && page.contains("{{ 7*7 }}"));
+            for (tag, more) in [("<script", 0), ("<img", 0), ("</textarea>", 1), ("</title>", 0), ("<form", 0)] {
+                assert_eq!(page.matches(tag).count(), plain.matches(tag).count() + more, "{tag}");
+            }
+        }
+        assert!(notice(Language::English, Notice::Gone, "\nx").unwrap().contains("\n\nx</textarea>"), "HTML drops the first");
+    }
+
+    #[test]
     fn the_style_holds_nothing_from_elsewhere() {
         assert!(!STYLE.contains("url(") && !STYLE.contains("@import") && !STYLE.contains("</"));
-        for notice_kind in [Notice::Gone, Notice::TooMany, Notice::Away, Notice::NotOurs, Notice::TooLarge] {
-            let page = notice(Language::English, notice_kind).unwrap();
+        let all = [Notice::Taken, Notice::Gone, Notice::TooMany, Notice::Away, Notice::NotOurs, Notice::TooLarge];
+        for notice_kind in all {
+            let page = notice(Language::English, notice_kind, "").unwrap();
             assert!(
                 page.contains("lang=\"en\"") && page.contains(Texts::of(Language::English).notice(notice_kind).heading)
             );

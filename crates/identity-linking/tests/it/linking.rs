@@ -7,6 +7,7 @@ mod figures;
 mod first_message;
 mod link;
 mod no_guess;
+mod no_link_token;
 mod opener;
 mod provisional;
 mod rate;

@@ -256,28 +256,31 @@ fn address(text: &str) -> Result<Url, Status> {
 fn no_token(trouble: TokenTrouble) -> Status {
     match trouble {
         TokenTrouble::Missing => refuse::precondition("ACCOUNT_NOT_CONNECTED", "the account has no channel credential"),
-        TokenTrouble::Unreadable | TokenTrouble::Refused => line_refused(None),
+        TokenTrouble::Unreadable | TokenTrouble::Refused => credential_refused(),
         TokenTrouble::Unavailable => refuse::unavailable("LINE_UNAVAILABLE", RETRY_AFTER),
     }
 }
 
 fn refused(failure: &Failure) -> Status {
     match failure.kind {
-        FailureKind::Refused | FailureKind::Unauthorized | FailureKind::ReplyTokenInvalid => {
-            line_refused(Some(failure))
-        }
+        FailureKind::Unauthorized => credential_refused(),
+        FailureKind::Refused | FailureKind::ReplyTokenInvalid => line_refused(failure),
         _ => refuse::unavailable("LINE_UNAVAILABLE", RETRY_AFTER),
     }
 }
 
+/// `CREDENTIAL_REFUSED`: it is the account's fault, whoever was asked about.
+fn credential_refused() -> Status {
+    refuse::precondition("CREDENTIAL_REFUSED", "LINE does not take the account's channel credential")
+}
+
 /// `LINE_REFUSED`, with LINE's words, status and request ID in the metadata.
-fn line_refused(failure: Option<&Failure>) -> Status {
-    let mut metadata = std::collections::HashMap::new();
-    if let Some(failure) = failure {
-        metadata.insert("line_message".to_owned(), failure.message.clone().unwrap_or_default());
-        metadata.insert("line_request_id".to_owned(), failure.request_id.clone().unwrap_or_default());
-        metadata.insert("http_status".to_owned(), failure.status.map(|status| status.to_string()).unwrap_or_default());
-    }
+fn line_refused(failure: &Failure) -> Status {
+    let metadata = std::collections::HashMap::from([
+        ("line_message".to_owned(), failure.message.clone().unwrap_or_default()),
+        ("line_request_id".to_owned(), failure.request_id.clone().unwrap_or_default()),
+        ("http_status".to_owned(), failure.status.map(|status| status.to_string()).unwrap_or_default()),
+    ]);
     let mut details = ErrorDetails::with_error_info("LINE_REFUSED", refuse::DOMAIN, metadata);
     details.add_precondition_failure_violation("LINE_REFUSED", "", "LINE refused the call");
     Status::with_error_details(Code::FailedPrecondition, "LINE refused the call", details)

@@ -4,6 +4,8 @@ use contracts::messaging::v1 as wire;
 use line_simulator::{Effect, Fault, PersonSpec};
 use sqlx::{Connection as _, PgConnection};
 use testkit::eventually;
+use tonic::Code;
+use tonic_types::StatusExt as _;
 
 use crate::world::{SOON, World};
 
@@ -60,7 +62,9 @@ async fn a_webhook_address_and_a_link_token_are_on_record_before_line_is_asked_a
     assert_eq!(records(&world).await[4..], [row(issue, "asked"), row(issue, "accepted")]);
     assert!(!world.tables_that_say(&line_user_id).await.contains(&"audit".to_owned()));
     let request = wire::IssueLinkTokenRequest { account_id, line_user_id: format!("U{:032x}", 7) };
-    house.gateway(&tenant).issue_link_token(request).await.unwrap_err();
+    let stranger = house.gateway(&tenant).issue_link_token(request).await.unwrap_err();
+    let reason = stranger.get_details_error_info().unwrap().reason;
+    assert_eq!((stranger.code(), &*reason), (Code::FailedPrecondition, "LINE_REFUSED"));
     assert_eq!(records(&world).await[6..], [row(issue, "asked"), row(issue, "refused")]);
     house.close().await;
 }

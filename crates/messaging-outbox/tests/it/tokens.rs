@@ -9,6 +9,8 @@ use line_client::{AssertionKey, Endpoints, LineClient, MAX_TOKEN_LIFETIME};
 use line_simulator::{Effect, Fault};
 use line_types::id::ChannelId;
 use messaging_outbox_core::state::MessageState;
+use tonic::Code;
+use tonic_types::StatusExt as _;
 use url::Url;
 
 use crate::house::House;
@@ -149,6 +151,11 @@ async fn a_revoked_long_lived_token_is_told_of_and_a_new_one_is_used_at_once() {
     let sent = house.send(&tenant, &conversation.conversation_id, "refused", wire::SendPolicy::PushOnly).await;
     let failure = house.until(&tenant, &sent, MessageState::Refused).await.failure.unwrap();
     assert_eq!((failure.kind, failure.http_status), (wire::FailureKind::Unauthorized as i32, 401));
+    // Whoever asks for something else is told that it is the account's fault.
+    let request = wire::GetBotInfoRequest { account_id: tenant.account.to_string() };
+    let refused = house.gateway(&tenant).get_bot_info(request).await.unwrap_err();
+    let reason = refused.get_details_error_info().unwrap().reason;
+    assert_eq!((refused.code(), &*reason), (Code::FailedPrecondition, "CREDENTIAL_REFUSED"));
     tenant.card.access_token = fresh;
     world.connect_account(&tenant, 2, AccountState::Connected).await;
     testkit::eventually(crate::world::SOON, || async {

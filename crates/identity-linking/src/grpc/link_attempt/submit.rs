@@ -12,7 +12,7 @@ use contracts::identity::v1::{
     Activity as WireActivity, LinkAttempt as WireAttempt, SubmitLinkAttemptRequest, SubmitLinkAttemptResponse,
 };
 use identity_linking_core::activity::Activity;
-use identity_linking_core::link::{FormToken, IssuedFormToken, Nonce};
+use identity_linking_core::link::{FormToken, IssuedFormToken, NoLinkToken, Nonce};
 use identity_linking_core::matching::{LinkMethod, Refusal as Refused};
 use identity_linking_core::{MobileNumber, PersonName, Tenant};
 use kernel::{FriendId, TenantId, Timestamp};
@@ -179,8 +179,8 @@ pub(super) async fn submit(
 async fn ask(desk: &Desk, tenant: TenantId, issued: &IssuedFormToken, user: &StoredLineUser) -> Line {
     match submission::link_token(desk, tenant, issued.account, &user.line_user_id).await {
         Ok(token) => Line::Token(token),
-        Err(status) if submission::is_away(&status) => Line::Away,
-        Err(status) => Line::Refuses(submission::refused_by_line(&status)),
+        Err(NoLinkToken::Away) => Line::Away,
+        Err(NoLinkToken::Refused(refusal)) => Line::Refuses(refusal),
     }
 }
 

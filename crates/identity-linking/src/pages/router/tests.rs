@@ -168,8 +168,20 @@ async fn bad_tokens_of_every_kind_give_one_page() {
         let page = stage.get(path).await;
         assert_eq!((page.status, &page.html, &page.headers), (first.status, &first.html, &first.headers), "{path}");
     }
-    let submitted = Stage::new(Submitted::Gone).submit("x", |_| ()).await;
+    let submitted = Stage::new(Submitted::Gone).submit("", |_| ()).await;
     assert_eq!((submitted.status, &submitted.html), (first.status, &first.html), "a submission learns no more");
+}
+
+#[tokio::test]
+async fn what_was_written_comes_back_where_the_token_is_not_good_and_not_where_the_shop_has_it() {
+    // Used or expired, or so by the time that something else was wrong: nothing tells which.
+    let gone = Stage::new(Submitted::Gone).submit("</textarea><b>1\r\n2", |_| ()).await;
+    assert_eq!(gone.status, StatusCode::NOT_FOUND);
+    assert!(gone.html.contains("readonly") && gone.html.contains("&#60;/textarea&#62;&#60;b&#62;1\n2</textarea>"));
+    assert!(!gone.html.contains("<form") && !gone.html.contains("山田"));
+    let taken = Stage::new(Submitted::Taken).submit("1", |_| ()).await;
+    assert_eq!(taken.status, StatusCode::OK);
+    assert!(!taken.html.contains("<textarea") && !taken.html.contains("<form") && taken.html != gone.html);
 }
 
 #[tokio::test]

@@ -54,6 +54,12 @@ pub(super) const TEXTS: Texts = Texts {
     confirming: "The button opens a page of LINE that asks you to confirm. Nothing is linked before you do.",
     away_kept: "We could not take this just now. What you entered is still here: wait a moment and press the button again.",
     too_many_kept: "This was sent too often in a short time. What you entered is still here: wait a while and press the button again.",
+    returned: "What you wrote",
+    returned_hint: "It was not sent. Copy it from here to use it again.",
+    taken: NoticeTexts {
+        heading: "The shop has your message",
+        text: "LINE could not confirm who sent it, so the answer may not reach you in your LINE chat.",
+    },
     gone: NoticeTexts {
         heading: "This page can no longer be used",
         text: "It has expired, or was sent already. Go back to your LINE chat and open it again from the menu.",
