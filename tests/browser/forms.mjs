@@ -105,6 +105,44 @@ async function forwarded() {
   checks.equal("forwarded: who confirmed is told nothing", (await line.sent(other)).length, before + 1);
 }
 
+// An inquiry that cannot be sent any more is given back; one whose writer LINE cannot ask is with the shop.
+async function unsent() {
+  const written = "はじめの行\n<b>次の行</b>";
+  const fields = { family: "山田", given: "花子", text: written };
+  for (const locale of ["ja-JP", "en-US"]) {
+    const name = `given back, ${locale}`;
+    const friend = where.friends[1];
+    const address = await line.card(friend, INQUIRY.data);
+    const phones = [await Phone.open(where, locale, { friend }), await Phone.open(where, locale, { friend, dark: true })];
+    for (const phone of phones) await phone.page.goto(address);
+    await phones[0].fill({ ...fields, text: "別のこと" });
+    checks.that(`${name}: the first is sent`, (await phones[0].submit()).url().startsWith(`${where.line}/dialog/`));
+    await phones[1].fill(fields);
+    checks.equal(`${name}: the second is not`, (await phones[1].submit()).status(), 404);
+    const field = phones[1].page.getByLabel(locale === "ja-JP" ? "お書きになった内容" : "What you wrote");
+    checks.equal(`${name}: as it was written`, await field.inputValue(), written);
+    checks.that(`${name}: to be copied alone`, !(await field.isEditable()));
+    await sound(name, phones[1]);
+    for (const phone of phones) await phone.close();
+  }
+}
+
+async function refused() {
+  for (const [index, locale] of [[0, "en-US"], [1, "ja-JP"]]) {
+    const name = `refused by LINE, ${locale}`;
+    const friend = where.friends[index];
+    const address = await line.card(friend, INQUIRY.data);
+    const phone = await Phone.open(where, locale, { friend });
+    await phone.page.goto(address);
+    await line.block(friend);
+    await phone.fill({ family: "山田", given: "花子", text: INQUIRY.good });
+    checks.equal(`${name}: the shop has it`, (await phone.submit()).status(), 200);
+    checks.that(`${name}: and no dialog opens`, phone.page.url().startsWith(address));
+    await sound(name, phone);
+    await phone.close();
+  }
+}
+
 async function nobodysPhone() {
   for (const [locale, dark] of [["ja-JP", true], ["en-US", false]]) {
     const phone = await Phone.open(where, locale, { dark, width: 360, height: 740 });
@@ -130,7 +168,9 @@ try {
   checks.equal("whoever asks is answered the same", answers[0], answers[1]);
   await forwarded();
   await forgeries();
+  await unsent();
   await uniformPages(checks, where.pages, spent);
+  await refused();
 } catch (problem) {
   checks.that("played to the end", false, problem.stack);
 } finally {

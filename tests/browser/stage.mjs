@@ -39,6 +39,10 @@ export class Line {
     return answer.json();
   }
 
+  #act(friend, act) {
+    return this.#call(`/accounts/${this.channel}/people/${friend.person}/acts`, act);
+  }
+
   // What the account sent to a friend, oldest first.
   async sent(friend) {
     const sends = await this.#call(`/books/sent?account=${this.channel}&chat=${friend.user_id}`);
@@ -57,10 +61,15 @@ export class Line {
     throw new Error(`nothing came in the chat of ${friend.person}`);
   }
 
+  // A friend blocks the account.
+  async block(friend) {
+    await this.#act(friend, { act: "block" });
+  }
+
   // A friend taps the rich menu; gives the address of the card that answers it.
   async card(friend, data) {
     const before = (await this.sent(friend)).length;
-    await this.#call(`/accounts/${this.channel}/people/${friend.person}/acts`, { act: "postback", data });
+    await this.#act(friend, { act: "postback", data });
     const messages = await this.after(friend, before);
     const actions = messages.flatMap((message) => message.template?.actions ?? []);
     const address = actions.find((action) => action.type === "uri")?.uri;

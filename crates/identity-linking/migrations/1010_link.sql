@@ -39,7 +39,8 @@ CREATE INDEX link_of_customer ON identity.link (tenant_id, customer_id, create_t
 CREATE INDEX link_of_friend ON identity.link (tenant_id, friend_id, create_time DESC, link_id DESC);
 SELECT identity.isolate('identity.link', 'SELECT, INSERT, UPDATE');
 
--- Hashes of form tokens: what stands in the address of a form page. Dropped a week after their end.
+-- Hashes of form tokens: what stands in the address of a form page, and what was submitted with it. Dropped a week after their
+-- end.
 CREATE TABLE identity.form_token (
     tenant_id uuid NOT NULL,
     hash bytea NOT NULL CHECK (octet_length(hash) = 32),
@@ -48,7 +49,10 @@ CREATE TABLE identity.form_token (
     method text NOT NULL,
     expire_time timestamptz NOT NULL,
     use_time timestamptz,
+    link_attempt_id uuid,
+    dialogs integer NOT NULL DEFAULT 0,
     CONSTRAINT form_token_pkey PRIMARY KEY (tenant_id, hash),
+    CONSTRAINT form_token_use CHECK ((use_time IS NULL) = (link_attempt_id IS NULL)),
     CONSTRAINT form_token_account FOREIGN KEY (tenant_id, account_id) REFERENCES identity.official_account,
     CONSTRAINT form_token_friend FOREIGN KEY (tenant_id, friend_id) REFERENCES identity.line_user
 );

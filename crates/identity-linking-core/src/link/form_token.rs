@@ -5,7 +5,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
-use kernel::{AccountId, FriendId, TenantId, Timestamp};
+use kernel::{AccountId, FriendId, LinkAttemptId, TenantId, Timestamp};
 use sha2::{Digest, Sha256};
 
 use crate::matching::{LinkMethod, Refusal};
@@ -36,6 +36,10 @@ pub struct IssuedFormToken {
     pub expire_time: Timestamp,
     /// When something was submitted with it.
     pub use_time: Option<Timestamp>,
+    /// What was submitted with it.
+    pub attempt: Option<LinkAttemptId>,
+    /// How many dialogs of LINE it led to.
+    pub dialogs: u32,
 }
 
 /// What a form token is good for.
@@ -43,7 +47,7 @@ pub struct IssuedFormToken {
 pub enum FormTokenState {
     /// One submission.
     Fresh,
-    /// Nothing any more: something was submitted with it.
+    /// Nothing new any more: something was submitted with it.
     Used,
     /// Nothing any more: it is too old.
     Expired,
@@ -149,6 +153,8 @@ mod tests {
                 method: LinkMethod::LinkForm,
                 expire_time: issued + LIFE,
                 use_time: used.map(|after| issued + TimeDelta::seconds(after)),
+                attempt: used.map(|_| Uuid::nil().into()),
+                dialogs: 0,
             };
             let state = token.state(issued + TimeDelta::seconds(age));
             prop_assert_eq!(state == FormTokenState::Fresh, used.is_none() && age < LIFE.num_seconds());

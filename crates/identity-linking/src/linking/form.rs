@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chassis::postgres::TenantTx;
 use identity_linking_core::inquiry::{InquiryText, LONGEST_INQUIRY};
-use identity_linking_core::link::{FormToken, FormTokenState, IssuedFormToken, NoLinkToken, RateScope};
+use identity_linking_core::link::{FormToken, FormTokenState, IssuedFormToken, NoLinkToken, RateScope, Submission};
 use identity_linking_core::matching::{LinkMethod, Refusal};
 use identity_linking_core::{CallingRegion, MobileNumber, NamePart, PersonName};
 use url::Url;
@@ -62,7 +62,7 @@ pub(crate) enum Submitted {
     Confirm(Url),
     /// These fields are wrong. The token is not used up.
     Wrong(Vec<(FormField, Wrong)>),
-    /// The inquiry is with the shop, and nothing else comes of it: LINE will not say who wrote it.
+    /// The shop has the inquiry, and nothing new comes of it: LINE will not say who wrote it, or has said so.
     Taken,
     /// The token is unknown, expired, used or foreign. Nothing of what was written is kept.
     Gone,
@@ -168,8 +168,10 @@ async fn take(desk: &Desk, token: &FormToken, entry: &Entry, client: IpAddr) -> 
         Ok(claim) => Claim { address: Some(address), ..claim },
         Err(wrong) => return Ok(Submitted::Wrong(wrong)),
     };
-    if let Some(refusal) = issued.state(now).refusal() {
-        return gone(tx, desk, &issued, claim, refusal).await;
+    match submission::admit(&mut tx, now, &issued, &claim).await? {
+        Submission::First | Submission::Again(_) => {}
+        Submission::Known => return Ok(Submitted::Taken),
+        Submission::Refused(refusal) => return gone(tx, desk, &issued, claim, refusal).await,
     }
     let user = friend::find(&mut tx, issued.friend).await?.ok_or(sqlx::Error::RowNotFound)?;
     tx.rollback().await?;
@@ -179,32 +181,34 @@ async fn take(desk: &Desk, token: &FormToken, entry: &Entry, client: IpAddr) -> 
         Err(NoLinkToken::Away) => return Ok(Submitted::Away),
         Err(NoLinkToken::Refused(refusal)) => Err(refusal),
     };
+    let now = desk.registry.now();
     let mut tx = desk.registry.database.tenant(token.tenant()).await?;
     let issued = form_token::lock(&mut tx, token).await?.ok_or(sqlx::Error::RowNotFound)?;
-    if let Some(refusal) = issued.state(desk.registry.now()).refusal() {
-        return gone(tx, desk, &issued, claim, refusal).await;
-    }
-    let link_token = match link_token {
-        Ok(link_token) => link_token,
-        Err(refusal) => return refused_by_line(tx, desk, (token, &issued), claim, refusal).await,
+    // Once more, as it stands now: the same may have been submitted meanwhile.
+    let dialog = match (submission::admit(&mut tx, now, &issued, &claim).await?, link_token) {
+        (Submission::First, Ok(link_token)) => {
+            submission::place(desk, &mut tx, now, (token, &issued), claim, &link_token).await?.dialog
+        }
+        (Submission::Again(attempt), Ok(link_token)) => {
+            form_token::count_dialog(&mut tx, token).await?;
+            submission::renew(desk, &mut tx, attempt, &link_token).await?
+        }
+        (Submission::First, Err(refusal)) => {
+            submission::refuse_unasked(&mut tx, now, (token, &issued), &claim, refusal).await?;
+            tx.commit().await?;
+            return Ok(over(&claim));
+        }
+        (Submission::Again(_), Err(_)) => return Ok(over(&claim)),
+        (Submission::Known, _) => return Ok(Submitted::Taken),
+        (Submission::Refused(refusal), _) => return gone(tx, desk, &issued, claim, refusal).await,
     };
-    let placed = submission::place(desk, &mut tx, now, (token, &issued), claim, &link_token).await?;
     tx.commit().await?;
-    Ok(Submitted::Confirm(placed.dialog))
+    Ok(Submitted::Confirm(dialog))
 }
 
-/// Keeps a claim that LINE issues no link token for, with the inquiry in it.
-async fn refused_by_line(
-    mut tx: TenantTx,
-    desk: &Desk,
-    (token, issued): (&FormToken, &IssuedFormToken),
-    claim: Claim,
-    refusal: Refusal,
-) -> Result<Submitted, ChangeError> {
-    let Some(text) = &claim.inquiry else { return gone(tx, desk, issued, claim, refusal).await };
-    submission::keep_unconfirmed(&mut tx, desk.registry.now(), (token, issued), &claim, text, refusal).await?;
-    tx.commit().await?;
-    Ok(Submitted::Taken)
+/// What is told of a claim that is kept and that nothing more comes of.
+fn over(claim: &Claim) -> Submitted {
+    if claim.inquiry.is_some() { Submitted::Taken } else { Submitted::Gone }
 }
 
 /// Keeps why nothing can come of a claim; whoever typed it is told what everybody is told.

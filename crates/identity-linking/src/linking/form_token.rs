@@ -17,7 +17,15 @@ pub(crate) async fn issue(
     method: LinkMethod,
 ) -> Result<(FormToken, IssuedFormToken), sqlx::Error> {
     let token = FormToken::of(tx.tenant(), rand::random());
-    let issued = IssuedFormToken { account, friend, method, expire_time: now + FORM_TOKEN_LIFE, use_time: None };
+    let issued = IssuedFormToken {
+        account,
+        friend,
+        method,
+        expire_time: now + FORM_TOKEN_LIFE,
+        use_time: None,
+        attempt: None,
+        dialogs: 0,
+    };
     form_token::insert(tx, &token, &issued).await?;
     Ok((token, issued))
 }

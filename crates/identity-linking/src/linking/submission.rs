@@ -5,7 +5,9 @@ use chassis::failpoint;
 use chassis::postgres::TenantTx;
 use contracts::events::v1::identity_event::Body;
 use identity_linking_core::inquiry::{Inquiry, InquiryState, InquiryText};
-use identity_linking_core::link::{CONFIRMED_WITHIN, FormToken, IssuedFormToken, NoLinkToken, Nonce};
+use identity_linking_core::link::{
+    CONFIRMED_WITHIN, Earlier, FormToken, IssuedFormToken, NoLinkToken, Nonce, Submission, Typed,
+};
 use identity_linking_core::matching::{Outcome, Refusal};
 use identity_linking_core::{Line, MobileNumber, PersonName};
 use kernel::{AccountId, ActivityId, CustomerId, InquiryId, LinkAttemptId, TenantId, Timestamp};
@@ -50,7 +52,6 @@ pub(crate) async fn place(
     claim: Claim,
     link_token: &str,
 ) -> Result<Placed, ChangeError> {
-    form_token::mark_used(tx, token, now).await?;
     // Locked, so that attempts of one LINE user are counted one after the other.
     let user = friend::lock(tx, issued.friend).await?.ok_or(sqlx::Error::RowNotFound)?;
     let from_address = match &claim.address {
@@ -70,6 +71,7 @@ pub(crate) async fn place(
     let attempt = StoredAttempt { limited, inquiry, ..attempt(now, issued, &claim) };
     let traces = Traces { nonce: Some(&nonce), address: claim.address.as_ref() };
     link_attempt::insert(tx, &attempt, traces).await?;
+    form_token::mark_used(tx, token, now, attempt.id).await?;
     failpoint::reached("identity.link.placed");
     Ok(Placed { attempt, dialog: dialog(&desk.line_login_url, link_token, &nonce) })
 }
@@ -86,21 +88,23 @@ pub(crate) async fn refuse(
     keep_refused(tx, now, attempt(now, issued, &claim), claim.address.as_ref(), refusal).await
 }
 
-/// Keeps an inquiry that LINE issues no link token for. The shop gets it whatever becomes of the link (F-11), and LINE will never
-/// say who wrote it. The token is locked and fresh; it is used up, so that it comes once.
-pub(crate) async fn keep_unconfirmed(
+/// Keeps a claim that LINE issues no link token for. LINE will never say who it was; the shop gets an inquiry all the same (F-11).
+/// The token is locked and fresh; it is used up, so that this happens once.
+pub(crate) async fn refuse_unasked(
     tx: &mut TenantTx,
     now: Timestamp,
     (token, issued): (&FormToken, &IssuedFormToken),
     claim: &Claim,
-    text: &InquiryText,
     refusal: Refusal,
 ) -> Result<(), ChangeError> {
-    form_token::mark_used(tx, token, now).await?;
     let user = friend::lock(tx, issued.friend).await?.ok_or(sqlx::Error::RowNotFound)?;
-    let inquiry = Some(keep_inquiry(tx, now, issued, claim, text, &user).await?);
+    let inquiry = match &claim.inquiry {
+        Some(text) => Some(keep_inquiry(tx, now, issued, claim, text, &user).await?),
+        None => None,
+    };
     let attempt = StoredAttempt { inquiry, ..attempt(now, issued, claim) };
-    keep_refused(tx, now, attempt, claim.address.as_ref(), refusal).await?;
+    let kept = keep_refused(tx, now, attempt, claim.address.as_ref(), refusal).await?;
+    form_token::mark_used(tx, token, now, kept.id).await?;
     Ok(())
 }
 
@@ -119,8 +123,40 @@ async fn keep_refused(
     Ok(attempt)
 }
 
+/// What a claim is, with a token as it stands; the attempt that used the token is locked.
+pub(crate) async fn admit(
+    tx: &mut TenantTx,
+    now: Timestamp,
+    issued: &IssuedFormToken,
+    claim: &Claim,
+) -> Result<Submission, ChangeError> {
+    let typed = Typed { name: Some(&claim.name), mobile: claim.mobile.as_ref(), inquiry: claim.inquiry.as_ref() };
+    let Some(attempt) = issued.attempt else { return Ok(Submission::of(issued, typed, None, now)) };
+    let attempt = link_attempt::lock(tx, attempt).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let inquiry = match attempt.inquiry {
+        Some(id) => Some(inquiry::lock(tx, id).await?.ok_or(sqlx::Error::RowNotFound)?.value.text),
+        None => None,
+    };
+    let before = Typed { name: attempt.name.as_ref(), mobile: attempt.mobile.as_ref(), inquiry: inquiry.as_ref() };
+    let confirm_until = attempt.decided.is_none().then_some(attempt.confirm_until);
+    let earlier = Earlier { attempt: attempt.id, typed: before, confirm_until };
+    Ok(Submission::of(issued, typed, Some(earlier), now))
+}
+
+/// LINE's dialog once more for an attempt that waits for LINE's word, locked; the dialog before is worth nothing any more.
+pub(crate) async fn renew(
+    desk: &Desk,
+    tx: &mut TenantTx,
+    attempt: LinkAttemptId,
+    link_token: &str,
+) -> Result<Url, ChangeError> {
+    let nonce = Nonce::of(rand::random());
+    link_attempt::renew_nonce(tx, attempt, &nonce).await?;
+    Ok(dialog(&desk.line_login_url, link_token, &nonce))
+}
+
 /// LINE's account-link dialog (<https://developers.line.biz/en/docs/messaging-api/linking-accounts/>).
-pub(crate) fn dialog(login: &Url, link_token: &str, nonce: &Nonce) -> Url {
+fn dialog(login: &Url, link_token: &str, nonce: &Nonce) -> Url {
     let mut url = login.clone();
     url.set_path("/dialog/bot/accountLink");
     url.query_pairs_mut().clear().append_pair("linkToken", link_token).append_pair("nonce", nonce.reveal());

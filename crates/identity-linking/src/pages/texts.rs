@@ -86,7 +86,7 @@ pub(super) struct NoticeTexts {
 /// A page without a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Notice {
-    /// The shop has the inquiry; LINE will not say who wrote it.
+    /// The shop has the inquiry, and nothing new comes of it.
     Taken,
     /// Unknown, expired, used, foreign or malformed token: nobody learns which.
     Gone,

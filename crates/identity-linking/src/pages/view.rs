@@ -193,7 +193,10 @@ mod tests {
                 assert_eq!(page.matches(tag).count(), plain.matches(tag).count() + more, "{tag}");
             }
         }
-        assert!(notice(Language::English, Notice::Gone, "\nx").unwrap().contains("\n\nx</textarea>"), "HTML drops the first");
+        assert!(
+            notice(Language::English, Notice::Gone, "\nx").unwrap().contains("\n\nx</textarea>"),
+            "HTML drops the first"
+        );
     }
 
     #[test]

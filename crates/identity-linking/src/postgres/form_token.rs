@@ -3,7 +3,7 @@
 use chassis::postgres::{Database, TenantTx};
 use identity_linking_core::link::{FormToken, IssuedFormToken};
 use identity_linking_core::matching::LinkMethod;
-use kernel::Timestamp;
+use kernel::{LinkAttemptId, Timestamp};
 use sqlx::postgres::PgRow;
 
 use super::row;
@@ -15,6 +15,8 @@ fn issued(row: &PgRow) -> Result<IssuedFormToken, sqlx::Error> {
         method: row::word(row, "method", LinkMethod::named)?,
         expire_time: row::get(row, "expire_time")?,
         use_time: row::get(row, "use_time")?,
+        attempt: row::optional_id(row, "link_attempt_id")?,
+        dialogs: u32::try_from(row::get::<i32>(row, "dialogs")?).unwrap_or(u32::MAX),
     })
 }
 
@@ -55,12 +57,31 @@ pub(crate) async fn lock(tx: &mut TenantTx, token: &FormToken) -> Result<Option<
     row.as_ref().map(issued).transpose()
 }
 
-/// Notes that something was submitted with a token.
-pub(crate) async fn mark_used(tx: &mut TenantTx, token: &FormToken, now: Timestamp) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE identity.form_token SET use_time = $3 WHERE tenant_id = $1 AND hash = $2 AND use_time IS NULL")
+/// Notes what was submitted with a token, and when.
+pub(crate) async fn mark_used(
+    tx: &mut TenantTx,
+    token: &FormToken,
+    now: Timestamp,
+    attempt: LinkAttemptId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE identity.form_token SET use_time = $3, link_attempt_id = $4, dialogs = 1
+         WHERE tenant_id = $1 AND hash = $2 AND use_time IS NULL",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(token.hash().as_slice())
+    .bind(now)
+    .bind(attempt.uuid())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Counts one more dialog of LINE that a token led to.
+pub(crate) async fn count_dialog(tx: &mut TenantTx, token: &FormToken) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE identity.form_token SET dialogs = dialogs + 1 WHERE tenant_id = $1 AND hash = $2")
         .bind(tx.tenant().uuid())
         .bind(token.hash().as_slice())
-        .bind(now)
         .execute(&mut **tx)
         .await?;
     Ok(())

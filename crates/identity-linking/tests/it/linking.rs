@@ -16,6 +16,7 @@ mod right;
 mod shuffle;
 mod stage;
 mod submit;
+mod submitted_again;
 mod tab;
 mod takeover;
 mod told;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use contracts::messaging::v1::line_gateway_service_server::{LineGatewayService, LineGatewayServiceServer};
 use contracts::messaging::v1::*;
+use tokio::sync::Barrier;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
 
@@ -21,6 +22,7 @@ struct Script {
     endpoints: Vec<String>,
     profiles_asked: usize,
     link_tokens: usize,
+    meeting: Option<Arc<Barrier>>,
 }
 
 impl Messaging {
@@ -50,6 +52,11 @@ impl Messaging {
     /// Every call is refused so; none: no more.
     pub(crate) fn refuse(&self, refusal: Option<Status>) {
         self.0.lock().unwrap().refusal = refusal;
+    }
+
+    /// Whoever asks for a link token is answered once so many ask; none: at once.
+    pub(crate) fn meet(&self, number: Option<usize>) {
+        self.0.lock().unwrap().meeting = number.map(|number| Arc::new(Barrier::new(number)));
     }
 
     /// The webhook addresses LINE was told.
@@ -109,6 +116,10 @@ impl LineGatewayService for Messaging {
         _: Request<IssueLinkTokenRequest>,
     ) -> Result<Response<IssueLinkTokenResponse>, Status> {
         self.refused()?;
+        let meeting = self.0.lock().unwrap().meeting.clone();
+        if let Some(meeting) = meeting {
+            meeting.wait().await;
+        }
         let mut script = self.0.lock().unwrap();
         script.link_tokens += 1;
         Ok(Response::new(IssueLinkTokenResponse { link_token: format!("link-token-{}", script.link_tokens) }))

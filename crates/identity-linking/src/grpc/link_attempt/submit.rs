@@ -12,7 +12,7 @@ use contracts::identity::v1::{
     Activity as WireActivity, LinkAttempt as WireAttempt, SubmitLinkAttemptRequest, SubmitLinkAttemptResponse,
 };
 use identity_linking_core::activity::Activity;
-use identity_linking_core::link::{FormToken, IssuedFormToken, NoLinkToken, Nonce};
+use identity_linking_core::link::{FormToken, IssuedFormToken, NoLinkToken};
 use identity_linking_core::matching::{LinkMethod, Refusal as Refused};
 use identity_linking_core::{MobileNumber, PersonName, Tenant};
 use kernel::{FriendId, TenantId, Timestamp};
@@ -266,10 +266,8 @@ async fn again(
     let mut tx = desk.registry.database.tenant(tenant).await?;
     let attempt = link_attempt::lock(&mut tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
     if attempt.decided.is_none() {
-        let nonce = Nonce::of(rand::random());
-        link_attempt::renew_nonce(&mut tx, id, &nonce).await?;
+        answer.redirect_uri = submission::renew(desk, &mut tx, id, &link_token).await?.to_string();
         tx.commit().await?;
-        answer.redirect_uri = submission::dialog(&desk.line_login_url, &link_token, &nonce).to_string();
     }
     Ok(answer)
 }

@@ -58,7 +58,7 @@ pub(super) const TEXTS: Texts = Texts {
     returned_hint: "It was not sent. Copy it from here to use it again.",
     taken: NoticeTexts {
         heading: "The shop has your message",
-        text: "LINE could not confirm who sent it, so the answer may not reach you in your LINE chat.",
+        text: "It has arrived. If LINE could not confirm who sent it, the answer may not reach you in your LINE chat.",
     },
     gone: NoticeTexts {
         heading: "This page can no longer be used",

@@ -57,8 +57,8 @@ pub(super) const TEXTS: Texts = Texts {
     returned: "お書きになった内容",
     returned_hint: "送信されていません。ここからコピーして、もう一度お使いいただけます。",
     taken: NoticeTexts {
-        heading: "お問い合わせをお店にお届けしました",
-        text: "送信された方をLINEで確認できなかったため、お返事がLINEのトークに届かないことがあります。",
+        heading: "お問い合わせをお届けしました",
+        text: "お店に届いています。送信された方をLINEで確認できなかった場合は、お返事がLINEのトークに届かないことがあります。",
     },
     gone: NoticeTexts {
         heading: "このページはご利用いただけません",

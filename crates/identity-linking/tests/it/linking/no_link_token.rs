@@ -62,7 +62,7 @@ async fn the_inquiry_of_whom_line_refuses_reaches_the_shop_unconfirmed_and_once(
 }
 
 #[tokio::test]
-async fn a_link_form_that_line_refuses_is_refused_for_that_reason_and_can_be_sent_again() {
+async fn a_link_form_that_line_refuses_is_refused_for_that_reason_and_uses_its_token_up() {
     let stage = Stage::open("no_link_token_link").await;
     stage.customer(HANAKO, MOBILE).await;
     let form = stage.form(&person(1), "reservations").await;
@@ -72,8 +72,11 @@ async fn a_link_form_that_line_refuses_is_refused_for_that_reason_and_can_be_sen
     let unconfirmed = (LinkOutcome::Refused, LinkReason::NotConfirmedByLine);
     assert_eq!(decision(&stage.attempt_of(&person(1)).await), unconfirmed);
     stage.house.messaging.refuse(None);
-    let nonce = form.submit(&LINK).await.nonce();
-    assert_eq!(decision(&stage.confirm(&person(1), &nonce).await), (LinkOutcome::Linked, LinkReason::None));
+    assert_eq!(form.submit(&LINK).await.status, 404, "each tap in the chat asks LINE once");
+    assert_eq!(stage.attempt_of(&person(1)).await.reason(), LinkReason::TokenUsed);
+    // Whoever is a friend again taps again.
+    let linked = stage.link(&person(1), HANAKO, MOBILE).await;
+    assert_eq!(decision(&linked), (LinkOutcome::Linked, LinkReason::None));
     stage.replay().await;
 }
 

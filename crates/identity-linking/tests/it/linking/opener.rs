@@ -6,7 +6,7 @@ use contracts::events::v1::identity_event::Body;
 use contracts::identity::v1::*;
 use kernel::TenantId;
 
-use super::stage::{HANAKO, MOBILE, Stage, decision, person};
+use super::stage::{HANAKO, MOBILE, OTHER_MOBILE, Stage, decision, person};
 
 const UNCONFIRMED: (LinkOutcome, LinkReason) = (LinkOutcome::Refused, LinkReason::NotConfirmedByLine);
 const FIELDS: [(&str, &str); 3] = [("family", "山田"), ("given", "花子"), ("mobile", MOBILE)];
@@ -72,7 +72,8 @@ async fn used_expired_foreign_and_unknown_tokens_give_one_page_and_link_nothing(
     let used = stage.tap(&person(1), "reservations").await;
     let (one, two) = (stage.look(&used).await, stage.look(&used).await);
     let first = one.submit(&FIELDS).await;
-    let (again, same) = (two.submit(&FIELDS).await, one.submit(&FIELDS).await);
+    let other = [FIELDS[0], FIELDS[1], ("mobile", OTHER_MOBILE)];
+    let (again, same) = (two.submit(&other).await, one.submit(&other).await);
     let reasons: Vec<_> = stage.attempts_of(&person(1)).await.iter().map(decision).collect();
     let token_used = (LinkOutcome::Refused, LinkReason::TokenUsed);
     assert_eq!(reasons, [token_used, token_used, (LinkOutcome::Unspecified, LinkReason::Unspecified)]);
