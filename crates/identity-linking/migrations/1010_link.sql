@@ -111,7 +111,7 @@ CREATE INDEX link_attempt_from_address ON identity.link_attempt (tenant_id, addr
 CREATE INDEX link_attempt_review ON identity.link_attempt (tenant_id, submit_time DESC, link_attempt_id DESC)
     WHERE outcome = 'HELD' AND review_time IS NULL;
 CREATE INDEX link_attempt_figures ON identity.link_attempt (tenant_id, decide_time, account_id, method, outcome, reason);
-CREATE INDEX link_attempt_unheard ON identity.link_attempt (confirm_until) WHERE decide_time IS NULL;
+CREATE INDEX link_attempt_unheard ON identity.link_attempt (confirm_until, link_attempt_id) WHERE decide_time IS NULL;
 SELECT identity.isolate('identity.link_attempt', 'SELECT, INSERT, UPDATE');
 SELECT identity.isolate_queue('identity.link_attempt', 'SELECT (tenant_id, link_attempt_id, confirm_until, decide_time)');
 
@@ -196,7 +196,7 @@ CREATE INDEX takeover_request_open_latest
     ON identity.takeover_request (tenant_id, create_time DESC, takeover_request_id DESC) WHERE state = 'OPEN';
 CREATE INDEX takeover_request_of_customer
     ON identity.takeover_request (tenant_id, customer_id, create_time DESC, takeover_request_id DESC);
-CREATE INDEX takeover_request_expiry ON identity.takeover_request (expire_time) WHERE settle_time IS NULL;
+CREATE INDEX takeover_request_expiry ON identity.takeover_request (expire_time, takeover_request_id) WHERE settle_time IS NULL;
 SELECT identity.isolate('identity.takeover_request', 'SELECT, INSERT, UPDATE');
 SELECT identity.isolate_queue('identity.takeover_request', 'SELECT (tenant_id, takeover_request_id, expire_time, settle_time)');
 

@@ -7,15 +7,18 @@ use chassis::audit::Actor;
 use chrono::TimeDelta;
 use identity_linking_core::link::TakeoverState;
 use identity_linking_core::matching::Refusal;
-use kernel::{LinkAttemptId, TakeoverRequestId, TenantId};
+use kernel::{LinkAttemptId, TakeoverRequestId, TenantId, Timestamp};
+use uuid::Uuid;
 
 use super::{decision, takeover as rules};
 use crate::change::ChangeError;
-use crate::postgres::{form_token, link_attempt, takeover};
+use crate::postgres::{Position, form_token, link_attempt, takeover};
 use crate::registry::Registry;
 
 /// Taken at once.
 const BATCH: i64 = 64;
+/// Before everything.
+const START: Position = (Timestamp::UNIX_EPOCH, Uuid::nil());
 /// How often it is looked.
 const EVERY: Duration = Duration::from_secs(5);
 /// How long an ended form token is remembered, so that whoever comes with it is told why.
@@ -38,34 +41,46 @@ pub(crate) fn spawn(host: &Host, registry: Registry) {
 
 async fn once(registry: &Registry) -> Result<(), ChangeError> {
     let now = registry.now();
+    let mut after = START;
     loop {
-        let unheard = link_attempt::unheard(&registry.database, now, BATCH).await?;
-        let mut done = 0;
-        for (tenant, id) in &unheard {
-            done += usize::from(carry_on(give_up(registry, *tenant, *id).await)?);
+        let unheard = link_attempt::unheard(&registry.database, now, after, BATCH).await?;
+        for (_, tenant, id) in &unheard {
+            carry_on(give_up(registry, *tenant, *id).await, id.uuid())?;
         }
-        // One that cannot be done stays foremost, so a batch of nothing else ends it.
-        if done == 0 || i64::try_from(unheard.len()).unwrap_or(i64::MAX) < BATCH {
-            break;
+        match unheard.last() {
+            Some((until, _, id)) if is_full(unheard.len()) => after = (*until, id.uuid()),
+            _ => break,
         }
     }
-    for (tenant, id) in takeover::unanswered(&registry.database, now, BATCH).await? {
-        carry_on(expire(registry, tenant, id).await)?;
+    let mut after = START;
+    loop {
+        let unanswered = takeover::unanswered(&registry.database, now, after, BATCH).await?;
+        for (_, tenant, id) in &unanswered {
+            carry_on(expire(registry, *tenant, *id).await, id.uuid())?;
+        }
+        match unanswered.last() {
+            Some((end, _, id)) if is_full(unanswered.len()) => after = (*end, id.uuid()),
+            _ => break,
+        }
     }
-    form_token::drop_ended(&registry.database, now - REMEMBERED, BATCH).await?;
+    while form_token::drop_ended(&registry.database, now - REMEMBERED, BATCH).await? >= BATCH.unsigned_abs() {}
     Ok(())
 }
 
-/// Whether it was done. What is wrong with one keeps no other from its end.
-fn carry_on(outcome: Result<(), ChangeError>) -> Result<bool, ChangeError> {
+/// Whether more may be behind a batch.
+fn is_full(length: usize) -> bool {
+    i64::try_from(length).is_ok_and(|length| length >= BATCH)
+}
+
+/// What is wrong with one keeps no other from its end: it is stepped past, and tried again the next time.
+fn carry_on(outcome: Result<(), ChangeError>, id: Uuid) -> Result<(), ChangeError> {
     match outcome {
-        Ok(()) => Ok(true),
-        Err(error) if error.is_unavailable() => Err(error),
-        Err(error) => {
-            tracing::error!(error = %error, "something nobody waits for any longer cannot be ended");
+        Err(error) if !error.is_unavailable() => {
+            tracing::error!(error = %error, %id, "something nobody waits for any longer cannot be ended");
             metrics::counter!("tsunagi_identity_sweep_failures_total").increment(1);
-            Ok(false)
+            Ok(())
         }
+        outcome => outcome,
     }
 }
 

@@ -344,19 +344,25 @@ pub(crate) async fn told_after(
     rows.iter().map(stored).collect()
 }
 
-/// At most `size` attempts of any tenant that LINE said nothing of until `now`.
+/// At most `size` attempts of any tenant that LINE said nothing of until `now`, behind `after`, each with when it was waited for.
 pub(crate) async fn unheard(
     database: &Database,
     now: Timestamp,
+    after: Position,
     size: i64,
-) -> Result<Vec<(TenantId, LinkAttemptId)>, sqlx::Error> {
-    let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
-        "SELECT tenant_id, link_attempt_id FROM identity.link_attempt
-         WHERE decide_time IS NULL AND confirm_until <= $1 ORDER BY confirm_until LIMIT $2",
+) -> Result<Vec<(Timestamp, TenantId, LinkAttemptId)>, sqlx::Error> {
+    let (time, behind) = after;
+    let rows: Vec<(Timestamp, Uuid, Uuid)> = sqlx::query_as(
+        "SELECT confirm_until, tenant_id, link_attempt_id FROM identity.link_attempt
+         WHERE decide_time IS NULL AND confirm_until <= $1
+             AND (confirm_until, link_attempt_id) > ($2, $3)
+         ORDER BY confirm_until, link_attempt_id LIMIT $4",
     )
     .bind(now)
+    .bind(time)
+    .bind(behind)
     .bind(size)
     .fetch_all(database.worker())
     .await?;
-    Ok(rows.into_iter().map(|(tenant, id)| (tenant.into(), id.into())).collect())
+    Ok(rows.into_iter().map(|(until, tenant, id)| (until, tenant.into(), id.into())).collect())
 }

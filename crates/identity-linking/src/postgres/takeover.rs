@@ -218,19 +218,24 @@ pub(crate) async fn list(
     rows.iter().map(stored).collect()
 }
 
-/// At most `size` open requests of any tenant that nobody answered before `now`.
+/// At most `size` open requests of any tenant that nobody answered before `now`, behind `after`, each with its end.
 pub(crate) async fn unanswered(
     database: &Database,
     now: Timestamp,
+    after: Position,
     size: i64,
-) -> Result<Vec<(TenantId, TakeoverRequestId)>, sqlx::Error> {
-    let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
-        "SELECT tenant_id, takeover_request_id FROM identity.takeover_request
-         WHERE settle_time IS NULL AND expire_time <= $1 ORDER BY expire_time LIMIT $2",
+) -> Result<Vec<(Timestamp, TenantId, TakeoverRequestId)>, sqlx::Error> {
+    let (time, behind) = after;
+    let rows: Vec<(Timestamp, Uuid, Uuid)> = sqlx::query_as(
+        "SELECT expire_time, tenant_id, takeover_request_id FROM identity.takeover_request
+         WHERE settle_time IS NULL AND expire_time <= $1 AND (expire_time, takeover_request_id) > ($2, $3)
+         ORDER BY expire_time, takeover_request_id LIMIT $4",
     )
     .bind(now)
+    .bind(time)
+    .bind(behind)
     .bind(size)
     .fetch_all(database.worker())
     .await?;
-    Ok(rows.into_iter().map(|(tenant, id)| (tenant.into(), id.into())).collect())
+    Ok(rows.into_iter().map(|(end, tenant, id)| (end, tenant.into(), id.into())).collect())
 }

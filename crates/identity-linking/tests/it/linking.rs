@@ -17,6 +17,7 @@ mod shuffle;
 mod stage;
 mod submit;
 mod submitted_again;
+mod sweep;
 mod tab;
 mod takeover;
 mod told;
