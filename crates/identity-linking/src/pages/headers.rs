@@ -26,13 +26,17 @@ const ALWAYS: [(HeaderName, &str); 9] = [
     (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=(), payment=()"),
 ];
 
+/// Where LINE may send people on to from its login host, to log in for instance.
+const LINES_HOSTS: &str = "https://*.line.me";
+
 /// The headers of pages that are served as `own` and send people on to `line_login`. The redirect that answers a form counts as
-/// its action.
+/// its action, and so does every further one: Chromium stops at the first host that is not named
+/// (<https://www.w3.org/TR/CSP3/#directive-form-action>).
 pub(super) fn of_pages(own: &Url, line_login: &Url) -> HeaderMap {
     let line = line_login.origin().ascii_serialization();
     let style = &*STYLE_HASH;
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{style}'; form-action 'self' {line}; frame-ancestors 'none'; base-uri 'none'"
+        "default-src 'none'; style-src 'sha256-{style}'; form-action 'self' {line} {LINES_HOSTS}; frame-ancestors 'none'; base-uri 'none'"
     );
     let mut headers: HeaderMap =
         ALWAYS.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect();
@@ -60,9 +64,12 @@ mod tests {
         let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
         assert!(
-            policy.ends_with("'; form-action 'self' https://access.line.me; frame-ancestors 'none'; base-uri 'none'")
+            policy.ends_with(
+                "'; form-action 'self' https://access.line.me https://*.line.me; frame-ancestors 'none'; base-uri 'none'"
+            ),
+            "{policy}"
         );
-        assert!(!policy.contains("unsafe") && !policy.contains('*') && !policy.contains("script"));
+        assert!(!policy.contains("unsafe") && policy.matches('*').count() == 1 && !policy.contains("script"));
         assert_eq!(headers[header::CACHE_CONTROL], "no-store");
         assert_eq!(headers[header::REFERRER_POLICY], "no-referrer");
         assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
