@@ -15,8 +15,10 @@ pub const LIFE: TimeDelta = TimeDelta::hours(1);
 /// Characters of the secret part.
 const SECRET: usize = 43;
 
-/// `{tenant}.{secret}`, the secret 32 random bytes as 43 characters of base64url. Only the secret's hash is kept. `Debug` shows
-/// none of it.
+/// `{tenant}.{secret}`, the secret 32 random bytes as 43 characters of base64url. Issued tokens are kept by the secret's hash alone.
+/// The address that holds the token is sent in a card, though: it stands in clear in identity's outbox, on the bus, and in
+/// messaging's kept message, for as long as those keep what they hold. After [`LIFE`] it opens nothing any more. `Debug` shows none
+/// of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct FormToken {
     tenant: TenantId,
