@@ -15,9 +15,9 @@ const LINK: [(&str, &str); 3] = [("family", "山田"), ("given", "花子"), ("mo
 const GIVEN_BACK: &str = "明日は&#60;b&#62;空いて&#60;/b&#62;いますか</textarea>";
 
 /// A refusal that settles it, as messaging-outbox tells it.
-fn settled(reason: &str) -> Option<Status> {
+fn settled(reason: &str) -> Status {
     let details = ErrorDetails::with_error_info(reason, "tsunagi", HashMap::new());
-    Some(Status::with_error_details(Code::FailedPrecondition, "refused", details))
+    Status::with_error_details(Code::FailedPrecondition, "refused", details)
 }
 
 impl Stage {
@@ -44,7 +44,7 @@ async fn the_inquiry_of_whom_line_refuses_reaches_the_shop_unconfirmed_and_once(
     ] {
         let (who, before) = (person(who), stage.told_inquiries().await.len());
         let form = stage.form(&who, "inquiry").await;
-        stage.house.messaging.refuse(settled(said));
+        stage.house.messaging.refuse(Some(settled(said)));
         let taken = form.submit(&INQUIRY).await;
         assert_eq!((taken.status, &taken.dialog), (200, &None), "{said}");
         assert!(!taken.html.contains("<textarea"), "the shop has it");
@@ -66,7 +66,7 @@ async fn a_link_form_that_line_refuses_is_refused_for_that_reason_and_uses_its_t
     let stage = Stage::open("no_link_token_link").await;
     stage.customer(HANAKO, MOBILE).await;
     let form = stage.form(&person(1), "reservations").await;
-    stage.house.messaging.refuse(settled("LINE_REFUSED"));
+    stage.house.messaging.refuse(Some(settled("LINE_REFUSED")));
     let refused = form.submit(&LINK).await;
     assert_eq!((refused.status, refused.dialog), (404, None));
     let unconfirmed = (LinkOutcome::Refused, LinkReason::NotConfirmedByLine);
@@ -124,7 +124,7 @@ async fn a_token_that_is_not_good_gives_the_text_back_on_one_page_and_keeps_none
     assert_eq!((stage.count("identity.inquiry").await, stage.told_inquiries().await.len()), (1, 1));
     let reasons: Vec<_> = [stage.attempt_of(&person(1)).await, stage.attempt_of(&person(2)).await]
         .iter()
-        .map(|attempt| attempt.reason())
+        .map(LinkAttempt::reason)
         .collect();
     assert_eq!(reasons, [LinkReason::TokenUsed, LinkReason::TokenExpired]);
 }

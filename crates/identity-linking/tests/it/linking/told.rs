@@ -1,6 +1,6 @@
 //! What a LINE user made himself is his for certain as long as nobody else told something of it (D-7).
 
-use contracts::events::v1::Assurance;
+use contracts::events::v1::{Assurance, LinkReplica};
 use contracts::identity::v1::*;
 use tonic::Status;
 
@@ -65,7 +65,7 @@ async fn a_strangers_booking_lowers_the_link_of_whoever_made_the_record_until_st
         book_as("B-2").await;
         assert_eq!(sure(&stage, SQUATTER).await, Assurance::NameAndMobile, "{case}");
         book_as("B-3").await;
-        let told: Vec<Assurance> = stage.told_links().await.iter().map(|link| link.assurance()).collect();
+        let told: Vec<Assurance> = stage.told_links().await.iter().map(LinkReplica::assurance).collect();
         assert_eq!(told, [Assurance::Proven, Assurance::NameAndMobile], "{case}: told once");
         let lowered = stage.house.audit(stage.tenant).await.into_iter().filter(|action| action == "link.lower").count();
         assert_eq!(lowered, 1, "{case}");
@@ -93,9 +93,8 @@ async fn a_booking_with_his_form_that_line_does_not_confirm_lowers_his_link() {
                 "failed" => stage.send(&[stage.failed(&nonce)]).await,
                 "another" => stage.send(&[stage.confirmed(&person(2), stage.moment(), &nonce)]).await,
                 _ => {
-                    stage
-                        .alter("UPDATE identity.link_attempt SET confirm_until = now() WHERE decide_time IS NULL")
-                        .await
+                    let over = "UPDATE identity.link_attempt SET confirm_until = now() WHERE decide_time IS NULL";
+                    stage.alter(over).await;
                 }
             }
         }
