@@ -11,6 +11,7 @@ mod no_link_token;
 mod opener;
 mod provisional;
 mod rate;
+mod rebuilt;
 mod review;
 mod right;
 mod shuffle;
