@@ -1,8 +1,10 @@
 //! How often somebody may try: a LINE user, at a customer, by way of an account, from an address.
 
+use contracts::identity::v1::resolve_link_attempt_request::Resolution;
 use contracts::identity::v1::*;
 
-use super::stage::{HANAKO, MOBILE, Stage, decision, person};
+use super::review::{reconsider, resolve};
+use super::stage::{HANAKO, MOBILE, OTHER_MOBILE, Stage, decision, person};
 
 const LIMITED: (LinkOutcome, LinkReason) = (LinkOutcome::Refused, LinkReason::RateLimited);
 
@@ -115,4 +117,70 @@ async fn an_address_with_many_attempts_is_told_to_come_again() {
     assert!(shown.headers().contains_key("retry-after"));
     let elsewhere = stage.look_from("198.51.100.7", &token).await.submit(&fields).await;
     assert_eq!(elsewhere.status, 303, "the token was not used up");
+}
+
+/// Copies of the one attempt there is, with what it looked at, so many.
+async fn alike(stage: &Stage, number: i64) {
+    let admin = stage.house.admin().await;
+    for statement in [
+        "INSERT INTO identity.link_attempt (tenant_id, link_attempt_id, version, method, account_id, friend_id, family_name,
+             given_name, mobile_number, nonce_hash, submit_time, confirm_until, heard, decide_time, outcome, reason, facts)
+         SELECT tenant_id, gen_random_uuid(), version, method, account_id, friend_id, family_name, given_name, mobile_number,
+             sha256(gen_random_uuid()::text::bytea), submit_time, confirm_until, heard, decide_time, outcome, reason, facts
+         FROM identity.link_attempt, generate_series(1, $1)",
+        "INSERT INTO identity.link_attempt_customer (tenant_id, customer_id, submit_time, link_attempt_id)
+         SELECT c.tenant_id, c.customer_id, c.submit_time, a.link_attempt_id
+         FROM identity.link_attempt a JOIN identity.link_attempt_customer c USING (tenant_id)
+         WHERE a.link_attempt_id <> c.link_attempt_id AND $1 > 0",
+    ] {
+        sqlx::query(statement).bind(number).execute(&admin).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_held_attempt_is_decided_anew_though_its_customer_was_looked_at_too_often() {
+    let stage = Stage::open("rate_held").await;
+    let (customer, namesake) = (stage.customer(HANAKO, MOBILE).await, stage.customer(HANAKO, MOBILE).await);
+    let held = stage.link(&person(1), HANAKO, MOBILE).await;
+    let ambiguous = (LinkOutcome::Held, LinkReason::AmbiguousNameAndMobile);
+    assert_eq!(decision(&held), ambiguous);
+    alike(&stage, 29).await;
+    assert_eq!(decision(&stage.link(&person(2), HANAKO, MOBILE).await), LIMITED);
+    assert_eq!(decision(&reconsider(&stage, &held, "").await.unwrap()), ambiguous);
+    let phones = vec![Phone { number: OTHER_MOBILE.to_owned(), kind: 0 }];
+    let mended = Customer { customer_id: namesake, phones, ..Customer::default() };
+    let update_mask = Some(prost_types::FieldMask { paths: vec!["phones".to_owned()] });
+    let mend = UpdateCustomerRequest { customer: Some(mended), update_mask };
+    stage.at().customers().update_customer(mend).await.unwrap();
+    let linked = reconsider(&stage, &held, "").await.unwrap();
+    assert_eq!((decision(&linked), linked.customer_id), ((LinkOutcome::Linked, LinkReason::None), customer));
+    stage.replay().await;
+}
+
+#[tokio::test]
+async fn staff_who_look_at_held_attempts_again_use_up_nobodys_tries() {
+    let stage = Stage::open("rate_review").await;
+    stage.hold().await;
+    let customer = stage.customer(HANAKO, MOBILE).await;
+    stage.link(&person(1), HANAKO, OTHER_MOBILE).await;
+    alike(&stage, 39).await;
+    // All of them came yesterday.
+    stage.alter("UPDATE identity.link_attempt SET submit_time = submit_time - interval '1 day'").await;
+    stage.alter("UPDATE identity.link_attempt_customer SET submit_time = submit_time - interval '1 day'").await;
+    let held = stage.attempts_of(&person(1)).await;
+    assert_eq!(held.len(), 40);
+    for (at, attempt) in held.iter().enumerate() {
+        if at % 2 == 0 {
+            let again = reconsider(&stage, attempt, "").await.unwrap();
+            assert_eq!(decision(&again), (LinkOutcome::Held, LinkReason::PolicyHold));
+        } else {
+            resolve(&stage, attempt, Resolution::Dismiss(true)).await.unwrap();
+        }
+    }
+    let of_customer =
+        ListLinkAttemptsRequest { customer_id: customer.clone(), page_size: 100, ..ListLinkAttemptsRequest::default() };
+    let listed = stage.at().attempts().list_link_attempts(of_customer).await.unwrap().into_inner().link_attempts;
+    assert_eq!(listed.len(), 40, "they are still about the customer");
+    let linked = stage.link(&person(2), HANAKO, MOBILE).await;
+    assert_eq!((decision(&linked), linked.customer_id), ((LinkOutcome::Linked, LinkReason::None), customer));
 }

@@ -17,13 +17,17 @@ async fn queue(stage: &Stage) -> Vec<String> {
     listed.into_iter().map(|attempt| attempt.link_attempt_id).collect()
 }
 
-async fn reconsider(stage: &Stage, attempt: &LinkAttempt, etag: &str) -> Result<LinkAttempt, Status> {
+pub(super) async fn reconsider(stage: &Stage, attempt: &LinkAttempt, etag: &str) -> Result<LinkAttempt, Status> {
     let (link_attempt_id, etag) = (attempt.link_attempt_id.clone(), etag.to_owned());
     let request = ReconsiderLinkAttemptRequest { link_attempt_id, etag };
     Ok(stage.at().attempts().reconsider_link_attempt(request).await?.into_inner().link_attempt.unwrap())
 }
 
-async fn resolve(stage: &Stage, attempt: &LinkAttempt, resolution: Resolution) -> Result<LinkAttempt, Status> {
+pub(super) async fn resolve(
+    stage: &Stage,
+    attempt: &LinkAttempt,
+    resolution: Resolution,
+) -> Result<LinkAttempt, Status> {
     let request = ResolveLinkAttemptRequest {
         link_attempt_id: attempt.link_attempt_id.clone(),
         resolution: Some(resolution),
@@ -162,4 +166,52 @@ async fn whom_staff_say_it_is_makes_a_link_there_is_certain() {
     assert_eq!(stage.linked(&person(1)).await, [(customer.clone(), Assurance::Name)]);
     resolve(&stage, &held, Resolution::CustomerId(customer.clone())).await.unwrap();
     assert_eq!(stage.linked(&person(1)).await, [(customer, Assurance::Proven)]);
+}
+
+#[tokio::test]
+async fn who_unlinked_after_trying_is_linked_by_no_review_and_by_a_new_attempt() {
+    let stage = Stage::open("review_withdrawn").await;
+    stage.hold().await;
+    let who = person(1);
+    let customer = stage.customer(HANAKO, OTHER_MOBILE).await;
+    let held = stage.link(&who, HANAKO, MOBILE).await;
+    // Whoever blocks the account takes nothing back.
+    stage.send(&[stage.event("unfollow", &who, stage.moment(), "")]).await;
+    assert_eq!(decision(&reconsider(&stage, &held, "").await.unwrap()), HELD);
+    stage.send(&[stage.tapped(&who, stage.moment(), "unlink:yes")]).await;
+    let withdrawn = precondition("LINE_USER_UNLINKED");
+    assert_eq!(reason(reconsider(&stage, &held, "").await), withdrawn);
+    let to_customer = Resolution::CustomerId(customer.clone());
+    for resolution in [to_customer.clone(), Resolution::CreateCustomer(true)] {
+        assert_eq!(reason(resolve(&stage, &held, resolution).await), withdrawn);
+    }
+    assert_eq!((stage.active().await, stage.count("identity.customer").await), (0, 1), "nothing was begun");
+    assert_eq!(queue(&stage).await, std::slice::from_ref(&held.link_attempt_id));
+    resolve(&stage, &held, Resolution::Dismiss(true)).await.unwrap();
+    let anew = stage.link(&who, HANAKO, MOBILE).await;
+    assert_eq!(resolve(&stage, &anew, to_customer).await.unwrap().customer_id, customer);
+    assert_eq!(stage.linked(&who).await, [(customer, Assurance::Proven)]);
+}
+
+#[tokio::test]
+async fn while_an_account_is_paused_nothing_is_decided_and_what_was_held_waits() {
+    let stage = Stage::open("review_paused").await;
+    stage.hold().await;
+    let held = stage.link(&person(1), HANAKO, MOBILE).await;
+    assert_eq!(decision(&held), HELD);
+    let late = stage.ask(&person(2), ("鈴木", "一郎"), MOBILE).await;
+    let customer = stage.customer(HANAKO, MOBILE).await;
+    stage.customer(("鈴木", "一郎"), MOBILE).await;
+    let account_id = stage.account.to_string();
+    let pause = PauseOfficialAccountRequest { account_id: account_id.clone() };
+    stage.at().accounts().pause_official_account(pause).await.unwrap();
+    assert_eq!(reason(reconsider(&stage, &held, "").await), precondition("ACCOUNT_NOT_CONNECTED"));
+    let refused = stage.confirm(&person(2), &late).await;
+    assert_eq!(decision(&refused), (LinkOutcome::Refused, LinkReason::AccountNotConnected));
+    assert_eq!((stage.active().await, queue(&stage).await), (0, vec![held.link_attempt_id.clone()]));
+    let connect = ConnectOfficialAccountRequest { account_id, webhook_endpoint: String::new() };
+    stage.at().accounts().connect_official_account(connect).await.unwrap();
+    let linked = reconsider(&stage, &held, "").await.unwrap();
+    assert_eq!((decision(&linked), linked.customer_id), ((LinkOutcome::Linked, LinkReason::None), customer));
+    stage.replay().await;
 }
