@@ -3,6 +3,7 @@
 mod at_once;
 mod booked;
 mod card;
+mod clock;
 mod figures;
 mod first_message;
 mod link;
@@ -12,6 +13,7 @@ mod opener;
 mod provisional;
 mod rate;
 mod rebuilt;
+mod registration;
 mod review;
 mod right;
 mod shuffle;

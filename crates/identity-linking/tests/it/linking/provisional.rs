@@ -2,10 +2,25 @@
 
 use contracts::events::v1::Assurance;
 use contracts::identity::v1::*;
-use tonic::Code;
+use tonic::{Code, Status};
 
 use super::stage::{HANAKO, MOBILE, OTHER_MOBILE, Stage, decision, person};
 use crate::refused::reason;
+
+fn not_undoable() -> (Code, String) {
+    (Code::FailedPrecondition, "MERGE_NOT_UNDOABLE".to_owned())
+}
+
+/// The one merge that a customer was absorbed by.
+async fn merge_of(stage: &Stage, customer: &str) -> Merge {
+    let request = ListMergesRequest { customer_id: customer.to_owned(), ..ListMergesRequest::default() };
+    stage.at().merges().list_merges(request).await.unwrap().into_inner().merges.remove(0)
+}
+
+async fn undo(stage: &Stage, merge: &Merge) -> Result<Merge, Status> {
+    let undo = UndoMergeRequest { merge_id: merge.merge_id.clone(), note: "別人".to_owned() };
+    Ok(stage.at().merges().undo_merge(undo).await?.into_inner().merge.unwrap())
+}
 
 async fn listed(stage: &Stage) -> Vec<String> {
     let listed = stage.at().customers().list_customers(ListCustomersRequest::default()).await.unwrap().into_inner();
@@ -31,22 +46,17 @@ async fn the_right_number_after_a_wrong_one_absorbs_the_provisional_customer_and
     assert_eq!(stage.linked(&who).await, [(customer.clone(), Assurance::NameAndMobile)]);
     assert_eq!(listed(&stage).await, std::slice::from_ref(&customer), "the absorbed one is listed no more");
     assert_eq!(stage.record(&made).await.merged_into, customer);
-    let of_customer = ListMergesRequest { customer_id: made.clone(), ..ListMergesRequest::default() };
-    let merge = stage.at().merges().list_merges(of_customer).await.unwrap().into_inner().merges.remove(0);
+    let merge = merge_of(&stage, &made).await;
     assert_eq!((&merge.survivor_id, &merge.absorbed_id, merge.undo_time), (&customer, &made, None));
     assert_eq!(merge.link_attempt_id, right.link_attempt_id);
 
-    let undo = UndoMergeRequest { merge_id: merge.merge_id, note: "別人".to_owned() };
-    let undone = stage.at().merges().undo_merge(undo.clone()).await.unwrap().into_inner().merge.unwrap();
+    let undone = undo(&stage, &merge).await.unwrap();
     assert!(undone.undo_time.is_some() && undone.note == "別人");
     assert_eq!(stage.linked(&who).await, [(made.clone(), Assurance::Proven)]);
     let mut both = [customer.clone(), made.clone()];
     both.sort();
     assert_eq!(listed(&stage).await, both);
-    assert_eq!(
-        reason(stage.at().merges().undo_merge(undo).await),
-        (Code::FailedPrecondition, "MERGE_NOT_UNDOABLE".to_owned())
-    );
+    assert_eq!(reason(undo(&stage, &merge).await), not_undoable());
     let told: Vec<_> =
         stage.told_links().await.into_iter().map(|link| (link.customer_id, link.end_time.is_some())).collect();
     let (one, two) = (|ended| (made.clone(), ended), |ended| (customer.clone(), ended));
@@ -101,5 +111,54 @@ async fn a_customer_that_staff_touched_is_absorbed_no_more() {
     assert_eq!(decision(&right), (LinkOutcome::Refused, LinkReason::LineUserHasOtherCustomer));
     assert_eq!(stage.linked(&who).await, [(made, Assurance::Proven)]);
     assert!(!stage.standing(&customer).await.linked);
+    stage.replay().await;
+}
+
+#[tokio::test]
+async fn a_merge_whose_link_ended_is_undone_without_bringing_a_link_back_and_not_while_another_stands() {
+    let stage = Stage::open("provisional_ended").await;
+    let who = person(1);
+    let customer = stage.customer(HANAKO, MOBILE).await;
+    let made = stage.link(&who, HANAKO, OTHER_MOBILE).await.customer_id;
+    assert_eq!(stage.link(&who, HANAKO, MOBILE).await.customer_id, customer);
+    let merge = merge_of(&stage, &made).await;
+    stage.send(&[stage.tapped(&who, stage.moment(), "unlink:yes")]).await;
+    stage.link(&who, HANAKO, MOBILE).await;
+    assert_eq!(reason(undo(&stage, &merge).await), not_undoable(), "the link is another one by now");
+    assert_eq!(stage.record(&made).await.merged_into, customer);
+    stage.send(&[stage.tapped(&who, stage.moment(), "unlink:yes")]).await;
+    assert!(undo(&stage, &merge).await.unwrap().undo_time.is_some());
+    let back = stage.record(&made).await;
+    assert_eq!((&*back.merged_into, back.line.unwrap().linked), ("", false));
+    assert!(stage.linked(&who).await.is_empty() && stage.active().await == 0);
+    assert_eq!(stage.links_of(&who).await.len(), 3, "no link was begun");
+    let mut both = [customer, made];
+    both.sort();
+    assert_eq!(listed(&stage).await, both);
+    assert_eq!(reason(undo(&stage, &merge).await), not_undoable());
+    stage.replay().await;
+}
+
+#[tokio::test]
+async fn a_provisional_customer_is_not_absorbed_while_a_line_user_of_another_provider_is_linked_to_it() {
+    let mut stage = Stage::open("provisional_providers").await;
+    let (one, two) = (person(1), person(2));
+    let customer = stage.customer(HANAKO, MOBILE).await;
+    let made = stage.link(&one, HANAKO, OTHER_MOBILE).await.customer_id;
+    let first = stage.account;
+    let (_, second) = stage.house.account(stage.tenant, &crate::friend::user(201)).await;
+    stage.account = second;
+    assert_eq!(stage.link(&two, HANAKO, OTHER_MOBILE).await.customer_id, made);
+    assert_eq!(stage.standing(&made).await.links.len(), 2);
+    stage.account = first;
+    let refused = stage.link(&one, HANAKO, MOBILE).await;
+    assert_eq!(decision(&refused), (LinkOutcome::Refused, LinkReason::LineUserHasOtherCustomer));
+    assert_eq!((&*stage.record(&made).await.merged_into, stage.active().await), ("", 2));
+    stage.account = second;
+    stage.send(&[stage.tapped(&two, stage.moment(), "unlink:yes")]).await;
+    stage.account = first;
+    let absorbed = stage.link(&one, HANAKO, MOBILE).await;
+    assert_eq!((decision(&absorbed), &absorbed.customer_id), ((LinkOutcome::Linked, LinkReason::None), &customer));
+    assert_eq!(stage.record(&made).await.merged_into, customer);
     stage.replay().await;
 }

@@ -8,12 +8,17 @@ use super::stage::{HANAKO, MOBILE, Name, OTHER_MOBILE, Stage, decision, nonce_in
 use crate::refused::{fields, reason};
 
 impl Stage {
-    /// A token for a user, for a page of an internal service.
+    /// A token for a user, for a booking page.
     pub(super) async fn token(&self, user: &str) -> String {
+        self.token_for(user, LinkMethod::BookingPage).await
+    }
+
+    /// A token for a user, for a page of an internal service.
+    pub(super) async fn token_for(&self, user: &str, method: LinkMethod) -> String {
         let request = IssueFormTokenRequest {
             account_id: self.account.to_string(),
             friend_id: self.friend(user).await,
-            method: LinkMethod::BookingPage.into(),
+            method: method.into(),
         };
         self.at().attempts().issue_form_token(request).await.unwrap().into_inner().form_token
     }
@@ -162,6 +167,55 @@ async fn a_repeated_submission_is_one_and_a_repeated_booking_stays_with_whom_it_
     assert_eq!(stage.count("identity.link_attempt").await, 1);
     let empty = stage.submit(SubmitLinkAttemptRequest { form_token: "x".to_owned(), ..Default::default() }).await;
     assert_eq!(fields(empty), ["method", "name", "mobile_number", "form_token"]);
+}
+
+#[tokio::test]
+async fn whoever_submits_again_gets_a_dialog_that_takes_the_place_of_the_one_before() {
+    let stage = Stage::open("submit_dialog").await;
+    let who = person(1);
+    stage.customer(HANAKO, MOBILE).await;
+    let token = stage.friends_with(&who).await;
+    let request_id = uuid::Uuid::new_v4().to_string();
+    let request = SubmitLinkAttemptRequest { request_id, ..booking(&token, HANAKO, MOBILE, "B-1") };
+    let first = stage.submit(request.clone()).await.unwrap();
+    let second = stage.submit(request.clone()).await.unwrap();
+    let (old, new) = (nonce_in(&first.redirect_uri), nonce_in(&second.redirect_uri));
+    assert_ne!(old, new);
+    // LINE is away meanwhile: what is there stays as good as it was.
+    stage.house.messaging.refuse(Some(Status::unavailable("LINE is away")));
+    let away = stage.submit(request.clone()).await;
+    assert_eq!(reason(away), (Code::Unavailable, "LINE_UNAVAILABLE".to_owned()));
+    stage.house.messaging.refuse(None);
+    let waiting = stage.confirm(&who, &old).await;
+    assert_eq!(waiting.state(), LinkAttemptState::Pending, "the one before is worth nothing");
+    let linked = stage.confirm(&who, &new).await;
+    assert_eq!(decision(&linked), (LinkOutcome::Linked, LinkReason::None));
+    let late = stage.submit(request).await.unwrap();
+    assert_eq!((&*late.redirect_uri, late.link_attempt), ("", Some(linked)), "nothing is left to confirm");
+    assert_eq!((stage.count("identity.link_attempt").await, stage.active().await), (1, 1));
+}
+
+#[tokio::test]
+async fn a_submission_that_came_while_line_was_away_is_made_by_the_same_call_later() {
+    let stage = Stage::open("submit_away").await;
+    let who = person(1);
+    stage.customer(HANAKO, MOBILE).await;
+    let token = stage.friends_with(&who).await;
+    let request_id = uuid::Uuid::new_v4().to_string();
+    let request = SubmitLinkAttemptRequest { request_id, ..booking(&token, HANAKO, MOBILE, "B-1") };
+    stage.house.messaging.refuse(Some(Status::unavailable("LINE is away")));
+    for _ in 0..2 {
+        let away = stage.submit(request.clone()).await;
+        assert_eq!(reason(away), (Code::Unavailable, "LINE_UNAVAILABLE".to_owned()));
+    }
+    let recorded = stage.booking("B-1").await;
+    assert_eq!(stage.count("identity.link_attempt").await, 0);
+    stage.house.messaging.refuse(None);
+    let later = stage.submit(request).await.unwrap();
+    assert_eq!(later.activity, Some(recorded));
+    assert_eq!((stage.count("identity.activity").await, stage.count("identity.link_attempt").await), (1, 1));
+    let linked = stage.confirm(&who, &nonce_in(&later.redirect_uri)).await;
+    assert_eq!(decision(&linked), (LinkOutcome::Linked, LinkReason::None));
 }
 
 #[tokio::test]

@@ -29,6 +29,12 @@ async fn approve(stage: &Stage, id: &str) -> Result<TakeoverRequest, Status> {
     Ok(stage.at().takeovers().approve_takeover_request(approve).await?.into_inner().takeover_request.unwrap())
 }
 
+async fn decline(stage: &Stage, id: &str) -> Result<TakeoverRequest, Status> {
+    let note = "本人でない".to_owned();
+    let decline = DeclineTakeoverRequestRequest { takeover_request_id: id.to_owned(), note, etag: String::new() };
+    Ok(stage.at().takeovers().decline_takeover_request(decline).await?.into_inner().takeover_request.unwrap())
+}
+
 /// Who is linked to the customer now.
 async fn holder(stage: &Stage, customer: &str) -> Vec<String> {
     let links = stage.standing(customer).await.links;
@@ -94,10 +100,7 @@ async fn who_declines_keeps_the_link() {
     // Another one opens another request, which staff may decline, too.
     let again = stage.link(&person(3), HANAKO, MOBILE).await.takeover_request_id;
     assert_ne!(again, id);
-    let note = "本人でない".to_owned();
-    let decline = DeclineTakeoverRequestRequest { takeover_request_id: again, note, etag: String::new() };
-    let declined = stage.at().takeovers().decline_takeover_request(decline).await.unwrap().into_inner();
-    assert_eq!(declined.takeover_request.unwrap().state(), TakeoverState::Declined);
+    assert_eq!(decline(&stage, &again).await.unwrap().state(), TakeoverState::Declined);
     assert_eq!(stage.active().await, 1);
 }
 
@@ -114,16 +117,43 @@ async fn staff_approve_with_a_reason() {
 }
 
 #[tokio::test]
-async fn a_request_is_obsolete_where_the_links_are_others_by_then() {
-    let (stage, customer, id) = asked("takeover_obsolete").await;
-    let link = stage.links_of(&person(1)).await.remove(0);
-    let end = EndLinkRequest { link_id: link.link_id, note: "誤り".to_owned(), etag: String::new() };
-    stage.at().links().end_link(end).await.unwrap();
-    answer(&stage, 1, &id, "yes").await;
-    assert_eq!(request(&stage, &id).await.state(), TakeoverState::Obsolete);
-    assert!(holder(&stage, &customer).await.is_empty(), "who was linked before has nothing to give away");
-    let linked = stage.link(&person(2), HANAKO, MOBILE).await;
-    assert_eq!(decision(&linked), (LinkOutcome::Linked, LinkReason::None));
+async fn a_request_is_obsolete_as_soon_as_the_link_it_is_about_ends_and_nobody_settles_it_then() {
+    for by in ["person", "staff"] {
+        let (stage, customer, id) = asked(&format!("takeover_obsolete_{by}")).await;
+        // Another customer's, which goes on.
+        stage.customer(("鈴木", "一郎"), MOBILE).await;
+        stage.link(&person(3), ("鈴木", "一郎"), MOBILE).await;
+        let other = stage.link(&person(4), ("鈴木", "一郎"), MOBILE).await.takeover_request_id;
+        if by == "person" {
+            stage.send(&[stage.tapped(&person(1), stage.moment(), "unlink:yes")]).await;
+        } else {
+            let link = stage.links_of(&person(1)).await.remove(0);
+            let end = EndLinkRequest { link_id: link.link_id, note: "誤り".to_owned(), etag: String::new() };
+            stage.at().links().end_link(end).await.unwrap();
+        }
+        let obsolete = request(&stage, &id).await;
+        assert_eq!((obsolete.state(), obsolete.settle_time.is_some()), (TakeoverState::Obsolete, true), "{by}");
+        let settled = (Code::FailedPrecondition, "TAKEOVER_SETTLED".to_owned());
+        assert_eq!(reason(approve(&stage, &id).await), settled, "{by}");
+        assert_eq!(reason(decline(&stage, &id).await), settled, "{by}");
+        answer(&stage, 1, &id, "yes").await;
+        assert_eq!(request(&stage, &id).await, obsolete, "who was linked before has nothing to give away");
+        assert!(holder(&stage, &customer).await.is_empty(), "{by}");
+        assert_eq!(request(&stage, &other).await.state(), TakeoverState::Open);
+        let linked = stage.link(&person(2), HANAKO, MOBILE).await;
+        assert_eq!(decision(&linked), (LinkOutcome::Linked, LinkReason::None));
+        stage.replay().await;
+    }
+}
+
+#[tokio::test]
+async fn who_asked_and_unlinked_since_is_given_nothing() {
+    let (stage, customer, id) = asked("takeover_withdrawn").await;
+    stage.send(&[stage.tapped(&person(2), stage.moment(), "unlink:yes")]).await;
+    assert_eq!(request(&stage, &id).await.state(), TakeoverState::Open);
+    assert_eq!(approve(&stage, &id).await.unwrap().state(), TakeoverState::Obsolete);
+    assert_eq!(holder(&stage, &customer).await, [stage.friend(&person(1)).await]);
+    assert!(stage.links_of(&person(2)).await.is_empty());
 }
 
 #[tokio::test]
