@@ -8,7 +8,8 @@ use futures::stream::{self, StreamExt as _};
 
 use super::stage::{HANAKO, MOBILE, Nonce, Stage, nonce_in, person};
 use super::submit::booking;
-use crate::house::Caller;
+use crate::house::{Caller, Replica};
+use crate::refused::reason;
 
 /// Attempts of LINE users, each with a name: submitted, not confirmed.
 async fn submitted(stage: &Stage, claims: &[(String, String)]) -> Vec<Nonce> {
@@ -21,14 +22,41 @@ async fn submitted(stage: &Stage, claims: &[(String, String)]) -> Vec<Nonce> {
         let request = SubmitLinkAttemptRequest { activity: None, ..booking(&token, ("山田", given), MOBILE, "") };
         nonce_in(&stage.submit(request).await.unwrap().redirect_uri)
     };
-    let nonces = stream::iter(claims).map(one).buffered(16).collect().await;
-    // The limits are another matter.
-    stage.alter("UPDATE identity.link_attempt SET limited = false").await;
+    let mut nonces = Vec::new();
+    for few in claims.chunks(10) {
+        nonces.extend(stream::iter(few).map(one).buffered(10).collect::<Vec<_>>().await);
+        // More than an hour goes by, so that nobody tries too often.
+        stage.alter("UPDATE identity.link_attempt SET submit_time = submit_time - interval '61 minutes'").await;
+    }
+    assert_eq!(stage.count("identity.link_attempt WHERE limited").await, 0);
+    stage.alter("UPDATE identity.link_attempt SET submit_time = confirm_until - interval '15 minutes'").await;
     nonces
 }
 
-/// How often attempts ended how.
-async fn outcomes(stage: &Stage) -> BTreeMap<(String, String), i64> {
+/// From now on every decision counts as if it had been made two hours before: how many a customer may be looked at by is another
+/// matter.
+async fn unhurried(stage: &Stage) {
+    let aged = "CREATE FUNCTION public.aged() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN NEW.decide_time := NEW.decide_time - interval ''2 hours''; RETURN NEW; END';
+        CREATE TRIGGER aged BEFORE INSERT ON identity.link_candidate FOR EACH ROW EXECUTE FUNCTION public.aged()";
+    sqlx::raw_sql(aged).execute(&stage.house.admin().await).await.unwrap();
+}
+
+/// Nobody ran into anybody: what waits for a lock finds what the one before it did, and nothing fails and is tried again.
+async fn nothing_was_put_aside(stage: &Stage) {
+    let figures = stage.house.figures().await;
+    let aside: Vec<_> = figures.lines().filter(|line| line.starts_with("tsunagi_bus_parked_total")).collect();
+    assert!(aside.is_empty(), "{aside:?}");
+}
+
+/// How often attempts ended how: outcome, reason, number.
+type Outcomes = BTreeMap<(String, String), i64>;
+
+fn ended<const N: usize>(how: [(&str, &str, i64); N]) -> Outcomes {
+    how.into_iter().map(|(outcome, reason, count)| ((outcome.to_owned(), reason.to_owned()), count)).collect()
+}
+
+async fn outcomes(stage: &Stage) -> Outcomes {
     let rows: Vec<(String, String, i64)> =
         sqlx::query_as("SELECT outcome, reason, count(*) FROM identity.link_attempt GROUP BY 1, 2")
             .fetch_all(&stage.house.admin().await)
@@ -37,63 +65,80 @@ async fn outcomes(stage: &Stage) -> BTreeMap<(String, String), i64> {
     rows.into_iter().map(|(outcome, reason, count)| ((outcome, reason), count)).collect()
 }
 
-fn of(outcomes: &BTreeMap<(String, String), i64>, outcome: &str) -> i64 {
-    outcomes.iter().filter(|((found, _), _)| found == outcome).map(|(_, count)| count).sum()
+/// One is linked, and every other is refused for one reason.
+fn one_and(refused: i64, reason: &str) -> Outcomes {
+    ended([("LINKED", "NONE", 1), ("REFUSED", reason, refused)])
+}
+
+/// Puts a customer on record for each claim.
+async fn recorded(stage: &Stage, claims: &[(String, String)]) -> Vec<String> {
+    let customers = stream::iter(claims).map(|(_, given)| stage.customer(("山田", given), MOBILE));
+    customers.buffered(16).collect().await
+}
+
+async fn stopped(replicas: impl IntoIterator<Item = Replica>) {
+    for (host, _replica) in replicas {
+        host.stop();
+        host.wait().await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_hundred_users_who_claim_one_customer_exactly_one_is_linked() {
     let stage = Stage::open("at_once_users").await;
+    unhurried(&stage).await;
     let customer = stage.customer(HANAKO, MOBILE).await;
     let claims: Vec<_> = (1..=200).map(|who| (person(who), "花子".to_owned())).collect();
     let nonces = submitted(&stage, &claims).await;
-    let (host, _replica) = stage.house.beside().await;
+    let replicas = [stage.house.beside().await];
     let words: Vec<_> =
         claims.iter().zip(&nonces).map(|((who, _), nonce)| stage.confirmed(who, stage.moment(), nonce)).collect();
     stage.send(&words).await;
-    let outcomes = outcomes(&stage).await;
-    assert_eq!((of(&outcomes, "LINKED"), of(&outcomes, "REFUSED")), (1, 199), "{outcomes:?}");
+    assert_eq!(outcomes(&stage).await, one_and(199, "CUSTOMER_HAS_OTHER_LINE_USER"));
     assert_eq!((stage.active().await, stage.count("identity.link").await), (1, 1));
-    assert_eq!(stage.standing(&customer).await.links.len(), 1);
-    assert_eq!(stage.count("identity.customer").await, 1);
+    let linked = stage.standing(&customer).await.links.remove(0).friend_id;
+    assert_eq!(
+        stage.count(&format!("identity.takeover_request WHERE state = 'OPEN' AND linked_friend_id = '{linked}'")).await,
+        199,
+        "each of the others asks for it"
+    );
+    assert_eq!((stage.count("identity.customer").await, stage.told_links().await.len()), (1, 1));
+    nothing_was_put_aside(&stage).await;
     stage.replay().await;
-    host.stop();
-    host.wait().await.unwrap();
+    stopped(replicas).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_hundred_attempts_of_one_user_exactly_one_links() {
     let stage = Stage::open("at_once_customers").await;
+    unhurried(&stage).await;
     let claims: Vec<_> = (1..=200).map(|number| (person(1), format!("花子{number}"))).collect();
-    let on_record = stream::iter(&claims).map(|(_, given)| stage.customer(("山田", given), MOBILE));
-    let customers: Vec<String> = on_record.buffered(16).collect().await;
+    let customers = recorded(&stage, &claims).await;
     let nonces = submitted(&stage, &claims).await;
-    let (host, _replica) = stage.house.beside().await;
+    // Within a replica one user's events come one after the other.
+    let replicas = [stage.house.beside().await, stage.house.beside().await, stage.house.beside().await];
     let words: Vec<_> = nonces.iter().map(|nonce| stage.confirmed(&person(1), stage.moment(), nonce)).collect();
     stage.send(&words).await;
-    let outcomes = outcomes(&stage).await;
-    assert_eq!((of(&outcomes, "LINKED"), of(&outcomes, "REFUSED")), (1, 199), "{outcomes:?}");
+    assert_eq!(outcomes(&stage).await, one_and(199, "LINE_USER_HAS_OTHER_CUSTOMER"));
     let linked = stage.linked(&person(1)).await;
     assert!(linked.len() == 1 && customers.contains(&linked[0].0));
-    assert_eq!(stage.count("identity.link").await, 1);
+    assert_eq!((stage.count("identity.link").await, stage.told_links().await.len()), (1, 1));
+    nothing_was_put_aside(&stage).await;
     stage.replay().await;
-    host.stop();
-    host.wait().await.unwrap();
+    stopped(replicas).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_held_attempts_that_are_decided_anew_all_at_once_exactly_one_links() {
-    let stage = Stage::open("at_once_held").await;
+/// Has attempts held, puts their customers on record, and has every attempt decided anew at two replicas, all at once.
+async fn held_and_decided_anew(stage: &Stage, claims: &[(String, String)], of: &[(String, String)]) {
     stage.hold().await;
-    let claims: Vec<_> = (1..=24).map(|who| (person(who), "花子".to_owned())).collect();
-    let nonces = submitted(&stage, &claims).await;
+    let nonces = submitted(stage, claims).await;
     let words: Vec<_> =
         claims.iter().zip(&nonces).map(|((who, _), nonce)| stage.confirmed(who, stage.moment(), nonce)).collect();
     stage.send(&words).await;
-    assert_eq!(of(&outcomes(&stage).await, "HELD"), 24);
-    stage.customer(HANAKO, MOBILE).await;
-    let (host, replica) = stage.house.beside().await;
-    let url = format!("http://{}", replica.grpc_addr()).parse().unwrap();
+    assert_eq!(outcomes(stage).await, ended([("HELD", "POLICY_HOLD", 200)]));
+    recorded(stage, of).await;
+    let replicas = [stage.house.beside().await];
+    let url = format!("http://{}", replicas[0].1.grpc_addr()).parse().unwrap();
     let client = chassis::grpc::Client::on_loopback(&url, &stage.house.operator).unwrap();
     let beside = Caller(client.for_tenant(stage.tenant));
     beside.known().await;
@@ -106,31 +151,47 @@ async fn of_held_attempts_that_are_decided_anew_all_at_once_exactly_one_links() 
             ReconsiderLinkAttemptRequest { link_attempt_id: attempt.link_attempt_id.clone(), etag: String::new() };
         at.attempts().reconsider_link_attempt(request).await
     });
-    let done = join_all(calls).await.into_iter().flatten().count();
-    assert_eq!(done, 24);
-    let outcomes = outcomes(&stage).await;
-    assert_eq!((of(&outcomes, "LINKED"), of(&outcomes, "REFUSED"), stage.active().await), (1, 23, 1), "{outcomes:?}");
+    let (done, refused): (Vec<_>, Vec<_>) = join_all(calls).await.into_iter().partition(Result::is_ok);
+    assert_eq!(done.len(), 200);
+    for refused in refused {
+        assert_eq!(reason(refused).1, "ATTEMPT_NOT_HELD");
+    }
+    assert_eq!((stage.active().await, stage.told_links().await.len()), (1, 1));
     stage.replay().await;
-    host.stop();
-    host.wait().await.unwrap();
+    stopped(replicas).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_users_who_match_nobody_under_one_name_at_once_each_has_his_own_record() {
+async fn of_two_hundred_held_attempts_at_one_customer_decided_anew_at_once_exactly_one_links() {
+    let stage = Stage::open("at_once_held").await;
+    let claims: Vec<_> = (1..=200).map(|who| (person(who), "花子".to_owned())).collect();
+    held_and_decided_anew(&stage, &claims, &claims[..1]).await;
+    assert_eq!(outcomes(&stage).await, one_and(199, "CUSTOMER_HAS_OTHER_LINE_USER"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_hundred_held_attempts_of_one_user_decided_anew_at_once_exactly_one_links() {
+    let stage = Stage::open("at_once_held_user").await;
+    let claims: Vec<_> = (1..=200).map(|number| (person(1), format!("花子{number}"))).collect();
+    held_and_decided_anew(&stage, &claims, &claims).await;
+    assert_eq!(outcomes(&stage).await, one_and(199, "LINE_USER_HAS_OTHER_CUSTOMER"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_users_who_match_nobody_under_one_name_at_once_one_makes_the_record_and_the_others_ask_for_it() {
     let stage = Stage::open("at_once_new").await;
-    let claims: Vec<_> = (1..=8).map(|who| (person(who), "花子".to_owned())).collect();
+    let claims: Vec<_> = (1..=24).map(|who| (person(who), "花子".to_owned())).collect();
     let nonces = submitted(&stage, &claims).await;
-    let (host, _replica) = stage.house.beside().await;
+    let replicas = [stage.house.beside().await];
     let words: Vec<_> =
         claims.iter().zip(&nonces).map(|((who, _), nonce)| stage.confirmed(who, stage.moment(), nonce)).collect();
     stage.send(&words).await;
-    // The first makes the record, and the others are on its whole key: they ask to take it over.
-    let outcomes = outcomes(&stage).await;
-    assert_eq!((of(&outcomes, "CREATED_NEW"), of(&outcomes, "REFUSED")), (1, 7), "{outcomes:?}");
+    let expected = ended([("CREATED_NEW", "NO_MATCH", 1), ("REFUSED", "CUSTOMER_HAS_OTHER_LINE_USER", 23)]);
+    assert_eq!(outcomes(&stage).await, expected);
     assert_eq!((stage.active().await, stage.count("identity.customer").await), (1, 1));
+    nothing_was_put_aside(&stage).await;
     stage.replay().await;
-    host.stop();
-    host.wait().await.unwrap();
+    stopped(replicas).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
