@@ -2,44 +2,61 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
+use contracts::identity::v1::resolve_link_attempt_request::Resolution;
 use contracts::identity::v1::*;
-use futures::future::join_all;
 use futures::stream::{self, StreamExt as _};
 
-use super::stage::{HANAKO, MOBILE, Nonce, Stage, nonce_in, person};
+use super::stage::{HANAKO, MOBILE, Nonce, OTHER_MOBILE, Stage, nonce_in, person};
 use super::submit::booking;
 use crate::house::{Caller, Replica};
 use crate::refused::reason;
 
-/// Attempts of LINE users, each with a name: submitted, not confirmed.
-async fn submitted(stage: &Stage, claims: &[(String, String)]) -> Vec<Nonce> {
-    let mut users: Vec<&String> = claims.iter().map(|(user, _)| user).collect();
+/// How long goes by, by either clock, after ten attempts: nobody tries too often.
+const PAUSE: TimeDelta = TimeDelta::minutes(61);
+
+/// What a LINE user types.
+struct Claim {
+    user: String,
+    given: String,
+    mobile: String,
+}
+
+/// So many LINE users who all type the same.
+fn of_users(number: u32) -> Vec<Claim> {
+    let claim = |who| Claim { user: person(who), given: "花子".to_owned(), mobile: MOBILE.to_owned() };
+    (1..=number).map(claim).collect()
+}
+
+/// One LINE user who types another name and another number each time, so that these have nothing but the user in common.
+fn of_one_user(number: u32) -> Vec<Claim> {
+    let claim = |time| Claim { user: person(1), given: format!("花子{time}"), mobile: format!("090-1234-{time:04}") };
+    (1..=number).map(claim).collect()
+}
+
+/// Attempts of LINE users: submitted, not confirmed. LINE's words that they were come all at once, each of its own
+/// time.
+async fn submitted(stage: &Stage, claims: &[Claim]) -> Vec<(&'static str, String)> {
+    let mut users: Vec<&String> = claims.iter().map(|claim| &claim.user).collect();
     users.dedup();
     let follows: Vec<_> = users.iter().map(|user| stage.event("follow", user, stage.moment(), "")).collect();
     stage.send(&follows).await;
-    let one = async |(user, given): &(String, String)| {
+    let one = async |Claim { user, given, mobile }: &Claim| {
         let token = stage.token(user).await;
-        let request = SubmitLinkAttemptRequest { activity: None, ..booking(&token, ("山田", given), MOBILE, "") };
-        nonce_in(&stage.submit(request).await.unwrap().redirect_uri)
+        let request = SubmitLinkAttemptRequest { activity: None, ..booking(&token, ("山田", given), mobile, "") };
+        (user.clone(), nonce_in(&stage.submit(request).await.unwrap().redirect_uri))
     };
-    let mut nonces = Vec::new();
+    let mut told: Vec<(String, Nonce, i64)> = Vec::new();
     for few in claims.chunks(10) {
-        nonces.extend(stream::iter(few).map(one).buffered(10).collect::<Vec<_>>().await);
-        // More than an hour goes by, so that nobody tries too often.
+        let nonces: Vec<_> = stream::iter(few).map(one).buffered(10).collect().await;
+        told.extend(nonces.into_iter().map(|(user, nonce)| (user, nonce, stage.moment())));
         stage.alter("UPDATE identity.link_attempt SET submit_time = submit_time - interval '61 minutes'").await;
+        for (.., time) in &mut told {
+            *time -= PAUSE.num_milliseconds();
+        }
     }
     assert_eq!(stage.count("identity.link_attempt WHERE limited").await, 0);
-    stage.alter("UPDATE identity.link_attempt SET submit_time = confirm_until - interval '15 minutes'").await;
-    nonces
-}
-
-/// From now on every decision counts as if it had been made two hours before: how many a customer may be looked at by is another
-/// matter.
-async fn unhurried(stage: &Stage) {
-    let aged = "CREATE FUNCTION public.aged() RETURNS trigger LANGUAGE plpgsql AS
-            'BEGIN NEW.decide_time := NEW.decide_time - interval ''2 hours''; RETURN NEW; END';
-        CREATE TRIGGER aged BEFORE INSERT ON identity.link_candidate FOR EACH ROW EXECUTE FUNCTION public.aged()";
-    sqlx::raw_sql(aged).execute(&stage.house.admin().await).await.unwrap();
+    told.iter().map(|(user, nonce, time)| stage.confirmed(user, *time, nonce)).collect()
 }
 
 /// Nobody ran into anybody: what waits for a lock finds what the one before it did, and nothing fails and is tried again.
@@ -71,9 +88,29 @@ fn one_and(refused: i64, reason: &str) -> Outcomes {
 }
 
 /// Puts a customer on record for each claim.
-async fn recorded(stage: &Stage, claims: &[(String, String)]) -> Vec<String> {
-    let customers = stream::iter(claims).map(|(_, given)| stage.customer(("山田", given), MOBILE));
+async fn recorded(stage: &Stage, claims: &[Claim]) -> Vec<String> {
+    let customers = stream::iter(claims).map(|claim| stage.customer(("山田", &claim.given), &claim.mobile));
     customers.buffered(16).collect().await
+}
+
+/// The operator, calling at another replica.
+async fn caller(stage: &Stage, (_, replica): &Replica) -> Caller {
+    let url = format!("http://{}", replica.grpc_addr()).parse().unwrap();
+    let client = chassis::grpc::Client::on_loopback(&url, &stage.house.operator).unwrap();
+    let caller = Caller(client.for_tenant(stage.tenant));
+    caller.known().await;
+    caller
+}
+
+/// Makes calls, more of them at a time than there are connections to the database.
+async fn at_once<T>(calls: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    stream::iter(calls).buffer_unordered(40).collect().await
+}
+
+/// The review queue.
+async fn queue(stage: &Stage) -> Vec<LinkAttempt> {
+    let request = ListLinkAttemptsRequest { review_queue: true, page_size: 200, ..ListLinkAttemptsRequest::default() };
+    stage.at().attempts().list_link_attempts(request).await.unwrap().into_inner().link_attempts
 }
 
 async fn stopped(replicas: impl IntoIterator<Item = Replica>) {
@@ -86,13 +123,10 @@ async fn stopped(replicas: impl IntoIterator<Item = Replica>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_hundred_users_who_claim_one_customer_exactly_one_is_linked() {
     let stage = Stage::open("at_once_users").await;
-    unhurried(&stage).await;
     let customer = stage.customer(HANAKO, MOBILE).await;
-    let claims: Vec<_> = (1..=200).map(|who| (person(who), "花子".to_owned())).collect();
-    let nonces = submitted(&stage, &claims).await;
+    let claims = of_users(200);
+    let words = submitted(&stage, &claims).await;
     let replicas = [stage.house.beside().await];
-    let words: Vec<_> =
-        claims.iter().zip(&nonces).map(|((who, _), nonce)| stage.confirmed(who, stage.moment(), nonce)).collect();
     stage.send(&words).await;
     assert_eq!(outcomes(&stage).await, one_and(199, "CUSTOMER_HAS_OTHER_LINE_USER"));
     assert_eq!((stage.active().await, stage.count("identity.link").await), (1, 1));
@@ -111,13 +145,11 @@ async fn of_two_hundred_users_who_claim_one_customer_exactly_one_is_linked() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_hundred_attempts_of_one_user_exactly_one_links() {
     let stage = Stage::open("at_once_customers").await;
-    unhurried(&stage).await;
-    let claims: Vec<_> = (1..=200).map(|number| (person(1), format!("花子{number}"))).collect();
+    let claims = of_one_user(200);
     let customers = recorded(&stage, &claims).await;
-    let nonces = submitted(&stage, &claims).await;
+    let words = submitted(&stage, &claims).await;
     // Within a replica one user's events come one after the other.
     let replicas = [stage.house.beside().await, stage.house.beside().await, stage.house.beside().await];
-    let words: Vec<_> = nonces.iter().map(|nonce| stage.confirmed(&person(1), stage.moment(), nonce)).collect();
     stage.send(&words).await;
     assert_eq!(outcomes(&stage).await, one_and(199, "LINE_USER_HAS_OTHER_CUSTOMER"));
     let linked = stage.linked(&person(1)).await;
@@ -129,21 +161,15 @@ async fn of_two_hundred_attempts_of_one_user_exactly_one_links() {
 }
 
 /// Has attempts held, puts their customers on record, and has every attempt decided anew at two replicas, all at once.
-async fn held_and_decided_anew(stage: &Stage, claims: &[(String, String)], of: &[(String, String)]) {
+async fn held_and_decided_anew(stage: &Stage, claims: &[Claim], of: &[Claim]) {
     stage.hold().await;
-    let nonces = submitted(stage, claims).await;
-    let words: Vec<_> =
-        claims.iter().zip(&nonces).map(|((who, _), nonce)| stage.confirmed(who, stage.moment(), nonce)).collect();
+    let words = submitted(stage, claims).await;
     stage.send(&words).await;
     assert_eq!(outcomes(stage).await, ended([("HELD", "POLICY_HOLD", 200)]));
     recorded(stage, of).await;
     let replicas = [stage.house.beside().await];
-    let url = format!("http://{}", replicas[0].1.grpc_addr()).parse().unwrap();
-    let client = chassis::grpc::Client::on_loopback(&url, &stage.house.operator).unwrap();
-    let beside = Caller(client.for_tenant(stage.tenant));
-    beside.known().await;
-    let request = ListLinkAttemptsRequest { review_queue: true, page_size: 200, ..ListLinkAttemptsRequest::default() };
-    let held = stage.at().attempts().list_link_attempts(request).await.unwrap().into_inner().link_attempts;
+    let beside = caller(stage, &replicas[0]).await;
+    let held = queue(stage).await;
     // Each at both replicas: one of the two comes first.
     let calls = held.iter().flat_map(|attempt| [(attempt, stage.at()), (attempt, beside.clone())]);
     let calls = calls.map(async |(attempt, at)| {
@@ -151,7 +177,7 @@ async fn held_and_decided_anew(stage: &Stage, claims: &[(String, String)], of: &
             ReconsiderLinkAttemptRequest { link_attempt_id: attempt.link_attempt_id.clone(), etag: String::new() };
         at.attempts().reconsider_link_attempt(request).await
     });
-    let (done, refused): (Vec<_>, Vec<_>) = join_all(calls).await.into_iter().partition(Result::is_ok);
+    let (done, refused): (Vec<_>, Vec<_>) = at_once(calls).await.into_iter().partition(Result::is_ok);
     assert_eq!(done.len(), 200);
     for refused in refused {
         assert_eq!(reason(refused).1, "ATTEMPT_NOT_HELD");
@@ -164,7 +190,7 @@ async fn held_and_decided_anew(stage: &Stage, claims: &[(String, String)], of: &
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_hundred_held_attempts_at_one_customer_decided_anew_at_once_exactly_one_links() {
     let stage = Stage::open("at_once_held").await;
-    let claims: Vec<_> = (1..=200).map(|who| (person(who), "花子".to_owned())).collect();
+    let claims = of_users(200);
     held_and_decided_anew(&stage, &claims, &claims[..1]).await;
     assert_eq!(outcomes(&stage).await, one_and(199, "CUSTOMER_HAS_OTHER_LINE_USER"));
 }
@@ -172,7 +198,7 @@ async fn of_two_hundred_held_attempts_at_one_customer_decided_anew_at_once_exact
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_hundred_held_attempts_of_one_user_decided_anew_at_once_exactly_one_links() {
     let stage = Stage::open("at_once_held_user").await;
-    let claims: Vec<_> = (1..=200).map(|number| (person(1), format!("花子{number}"))).collect();
+    let claims = of_one_user(200);
     held_and_decided_anew(&stage, &claims, &claims).await;
     assert_eq!(outcomes(&stage).await, one_and(199, "LINE_USER_HAS_OTHER_CUSTOMER"));
 }
@@ -180,11 +206,9 @@ async fn of_two_hundred_held_attempts_of_one_user_decided_anew_at_once_exactly_o
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_users_who_match_nobody_under_one_name_at_once_one_makes_the_record_and_the_others_ask_for_it() {
     let stage = Stage::open("at_once_new").await;
-    let claims: Vec<_> = (1..=24).map(|who| (person(who), "花子".to_owned())).collect();
-    let nonces = submitted(&stage, &claims).await;
+    let claims = of_users(24);
+    let words = submitted(&stage, &claims).await;
     let replicas = [stage.house.beside().await];
-    let words: Vec<_> =
-        claims.iter().zip(&nonces).map(|((who, _), nonce)| stage.confirmed(who, stage.moment(), nonce)).collect();
     stage.send(&words).await;
     let expected = ended([("CREATED_NEW", "NO_MATCH", 1), ("REFUSED", "CUSTOMER_HAS_OTHER_LINE_USER", 23)]);
     assert_eq!(outcomes(&stage).await, expected);
@@ -238,4 +262,46 @@ async fn submissions_and_confirmations_of_the_same_people_never_wait_for_each_ot
     let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
     let deadlocks: i64 = sqlx::query_scalar(deadlocks).fetch_one(&admin).await.unwrap();
     assert_eq!(deadlocks, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_held_attempts_that_staff_settle_at_once_for_one_customer_exactly_one_links() {
+    let stage = Stage::open("at_once_settled").await;
+    stage.hold().await;
+    // Names and numbers of their own, so that these have nothing but the customer in common.
+    let named = |(who, claim): (u32, Claim)| Claim { user: person(who), ..claim };
+    let claims: Vec<Claim> = (1..).zip(of_one_user(48)).map(named).collect();
+    let words = submitted(&stage, &claims).await;
+    stage.send(&words).await;
+    let customer = stage.customer(("鈴木", "一郎"), OTHER_MOBILE).await;
+    let replicas = [stage.house.beside().await];
+    let both = [stage.at(), caller(&stage, &replicas[0]).await];
+    let held = queue(&stage).await;
+    assert_eq!(held.len(), 48);
+    let calls = held.iter().zip(both.iter().cycle()).map(async |(attempt, at)| {
+        let request = ResolveLinkAttemptRequest {
+            link_attempt_id: attempt.link_attempt_id.clone(),
+            resolution: Some(Resolution::CustomerId(customer.clone())),
+            note: "電話で確認".to_owned(),
+            etag: String::new(),
+        };
+        at.attempts().resolve_link_attempt(request).await
+    });
+    let (done, refused): (Vec<_>, Vec<_>) = at_once(calls).await.into_iter().partition(Result::is_ok);
+    assert_eq!((done.len(), refused.len()), (1, 47));
+    for refused in refused {
+        assert_eq!(reason(refused).1, "CUSTOMER_HAS_OTHER_LINE_USER");
+    }
+    assert_eq!((stage.active().await, stage.told_links().await.len(), queue(&stage).await.len()), (1, 1, 47));
+    stopped(replicas).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bookings_of_one_person_at_once_are_one_customers() {
+    let stage = Stage::open("at_once_bookings").await;
+    let references: Vec<String> = (1..=32).map(|number| format!("B-{number}")).collect();
+    let booked = references.iter().map(|reference| stage.submit(booking("", HANAKO, MOBILE, reference)));
+    let booked = at_once(booked).await;
+    assert!(booked.iter().all(Result::is_ok), "{booked:?}");
+    assert_eq!((stage.count("identity.customer").await, stage.count("identity.activity").await), (1, 32));
 }
