@@ -7,6 +7,7 @@ mod clock;
 mod figures;
 mod first_message;
 mod link;
+mod link_replica;
 mod no_guess;
 mod no_link_token;
 mod opener;

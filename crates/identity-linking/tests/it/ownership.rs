@@ -376,6 +376,7 @@ async fn every_method_answers_not_found_to_another_tenant_and_changes_nothing() 
     expected.sort_unstable();
     let mut covered: Vec<&str> = calls(&stranger, &ids).iter().map(|(path, _)| *path).collect();
     covered.sort_unstable();
+    covered.dedup();
     assert_eq!(covered, expected, "a method is missing here");
 
     let intruder = stranger.for_tenant(one);

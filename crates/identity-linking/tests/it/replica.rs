@@ -15,7 +15,7 @@ use crate::friend::{event, user};
 use crate::house::{Caller, House, SOON};
 use crate::refused::fields;
 
-async fn reader(house: &House) -> Caller {
+pub(crate) async fn reader(house: &House) -> Caller {
     let database = house.own_database().await;
     let (_, token): (_, Secret) = bootstrap::create_service(&database, &SystemClock, "messaging-outbox").await.unwrap();
     let reader = Caller(house.client(&token));
@@ -23,7 +23,7 @@ async fn reader(house: &House) -> Caller {
     reader
 }
 
-async fn snapshot(reader: &Caller, kinds: &[ReplicaKind], tenant: &str) -> Vec<(String, Body)> {
+pub(crate) async fn snapshot(reader: &Caller, kinds: &[ReplicaKind], tenant: &str) -> Vec<(String, Body)> {
     let kinds = kinds.iter().map(|kind| i32::from(*kind)).collect();
     let request = SnapshotReplicasRequest { kinds, tenant_id: tenant.to_owned() };
     let mut stream = reader.replicas().snapshot_replicas(request).await.unwrap().into_inner();

@@ -56,7 +56,10 @@ async fn submitted(stage: &Stage, claims: &[Claim]) -> Vec<(&'static str, String
         }
     }
     assert_eq!(stage.count("identity.link_attempt WHERE limited").await, 0);
-    told.iter().map(|(user, nonce, time)| stage.confirmed(user, *time, nonce)).collect()
+    // LINE's words come so late that none of them counts as a try at a customer.
+    stage.alter("UPDATE identity.link_attempt SET submit_time = submit_time - interval '2 days'").await;
+    let told = told.iter().map(|(user, nonce, time)| (user, nonce, time - TimeDelta::days(2).num_milliseconds()));
+    told.map(|(user, nonce, time)| stage.confirmed(user, time, nonce)).collect()
 }
 
 /// Nobody ran into anybody: what waits for a lock finds what the one before it did, and nothing fails and is tried again.
@@ -161,7 +164,7 @@ async fn of_two_hundred_attempts_of_one_user_exactly_one_links() {
 }
 
 /// Has attempts held, puts their customers on record, and has every attempt decided anew at two replicas, all at once.
-async fn held_and_decided_anew(stage: &Stage, claims: &[Claim], of: &[Claim]) {
+async fn held_and_decided_anew(stage: &Stage, claims: &[Claim], of: &[Claim]) -> usize {
     stage.hold().await;
     let words = submitted(stage, claims).await;
     stage.send(&words).await;
@@ -178,20 +181,20 @@ async fn held_and_decided_anew(stage: &Stage, claims: &[Claim], of: &[Claim]) {
         at.attempts().reconsider_link_attempt(request).await
     });
     let (done, refused): (Vec<_>, Vec<_>) = at_once(calls).await.into_iter().partition(Result::is_ok);
-    assert_eq!(done.len(), 200);
     for refused in refused {
         assert_eq!(reason(refused).1, "ATTEMPT_NOT_HELD");
     }
     assert_eq!((stage.active().await, stage.told_links().await.len()), (1, 1));
     stage.replay().await;
     stopped(replicas).await;
+    done.len()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_hundred_held_attempts_at_one_customer_decided_anew_at_once_exactly_one_links() {
     let stage = Stage::open("at_once_held").await;
     let claims = of_users(200);
-    held_and_decided_anew(&stage, &claims, &claims[..1]).await;
+    assert_eq!(held_and_decided_anew(&stage, &claims, &claims[..1]).await, 200);
     assert_eq!(outcomes(&stage).await, one_and(199, "CUSTOMER_HAS_OTHER_LINE_USER"));
 }
 
@@ -199,8 +202,9 @@ async fn of_two_hundred_held_attempts_at_one_customer_decided_anew_at_once_exact
 async fn of_two_hundred_held_attempts_of_one_user_decided_anew_at_once_exactly_one_links() {
     let stage = Stage::open("at_once_held_user").await;
     let claims = of_one_user(200);
-    held_and_decided_anew(&stage, &claims, &claims).await;
-    assert_eq!(outcomes(&stage).await, one_and(199, "LINE_USER_HAS_OTHER_CUSTOMER"));
+    // Who is linked has nothing left in the queue.
+    assert_eq!(held_and_decided_anew(&stage, &claims, &claims).await, 1);
+    assert_eq!(outcomes(&stage).await, ended([("HELD", "POLICY_HOLD", 199), ("LINKED", "NONE", 1)]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

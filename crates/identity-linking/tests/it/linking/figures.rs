@@ -42,6 +42,45 @@ async fn how_many_are_linked_and_what_became_of_attempts_is_counted() {
 }
 
 #[tokio::test]
+async fn what_ended_was_absorbed_is_blocked_older_or_another_accounts_is_not_counted() {
+    let mut stage = Stage::open("figures_not").await;
+    let get = async |stage: &Stage, account_id: &str, start_time: Option<prost_types::Timestamp>| {
+        let request = GetLinkFiguresRequest { account_id: account_id.to_owned(), start_time };
+        stage.at().links().get_link_figures(request).await.unwrap().into_inner()
+    };
+    let counts = |figures: &GetLinkFiguresResponse| {
+        (figures.customers, figures.linked_customers, figures.friends, figures.linked_friends)
+    };
+    let first = stage.account;
+    stage.customer(HANAKO, MOBILE).await;
+    let follows = [1, 2, 3].map(|who| stage.event("follow", &person(who), stage.moment(), ""));
+    stage.send(&follows).await;
+    stage.send(&[stage.event("unfollow", &person(3), stage.moment(), "")]).await;
+    stage.link(&person(1), HANAKO, OTHER_MOBILE).await;
+    stage.link(&person(1), HANAKO, MOBILE).await;
+    assert_eq!(counts(&get(&stage, "", None).await), (1, 1, 2, 1), "the provisional one was absorbed");
+    stage.link(&person(2), ("鈴木", "一郎"), OTHER_MOBILE).await;
+    stage.send(&[stage.tapped(&person(2), stage.moment(), "unlink:yes")]).await;
+    assert_eq!(counts(&get(&stage, "", None).await), (2, 1, 2, 1), "one is linked no more");
+
+    stage.alter("UPDATE identity.link_attempt SET decide_time = decide_time - interval '40 days'").await;
+    let second = stage.house.account(stage.tenant, &crate::friend::user(201)).await.1;
+    stage.account = second;
+    stage.send(&[stage.event("follow", &person(4), stage.moment(), "")]).await;
+    stage.link(&person(4), ("佐藤", "二郎"), "070-1234-5678").await;
+    let attempts = |figures: &GetLinkFiguresResponse| figures.attempts.iter().map(|one| one.count).sum::<i64>();
+    let before = kernel::Clock::now(&kernel::SystemClock) - chrono::TimeDelta::days(41);
+    let before = prost_types::Timestamp { seconds: before.timestamp(), nanos: 0 };
+    for (account, friends, recent, all) in
+        [(String::new(), (3, 2), 1, 4), (first.to_string(), (2, 1), 0, 3), (second.to_string(), (1, 1), 1, 1)]
+    {
+        let (now, since) = (get(&stage, &account, None).await, get(&stage, &account, Some(before)).await);
+        assert_eq!((now.friends, now.linked_friends), friends, "{account}");
+        assert_eq!((attempts(&now), attempts(&since)), (recent, all), "{account}");
+    }
+}
+
+#[tokio::test]
 async fn a_policy_is_the_default_until_it_is_changed_field_by_field() {
     let stage = Stage::open("policy").await;
     let get = async || {

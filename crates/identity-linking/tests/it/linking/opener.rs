@@ -126,11 +126,23 @@ async fn a_page_answers_alike_whoever_is_on_record() {
     assert!(seen.iter().all(|one| *one == seen[0]), "{seen:?}");
     // What is said in the chat after LINE's word is the same, too.
     let mut said = Vec::new();
-    for (who, family) in [(4, "山田"), (5, "鈴木")] {
-        stage.link(&person(who), (family, "花子"), MOBILE).await;
+    let mut became = Vec::new();
+    for (who, family) in [(4, "山田"), (5, "鈴木"), (6, "山田"), (4, "山田"), (7, "佐藤")] {
+        if who == 7 {
+            stage.hold().await;
+        }
+        became.push(stage.link(&person(who), (family, "花子"), MOBILE).await.outcome());
         said.push(stage.answers(&person(who)).await.pop().unwrap().line_objects);
     }
-    assert_eq!(said[0], said[1]);
+    let each = [
+        LinkOutcome::Linked,
+        LinkOutcome::CreatedNew,
+        LinkOutcome::Refused,
+        LinkOutcome::AlreadyLinked,
+        LinkOutcome::Held,
+    ];
+    assert_eq!(became, each);
+    assert!(said.iter().all(|one| *one == said[0]), "{said:?}");
 }
 
 #[tokio::test]

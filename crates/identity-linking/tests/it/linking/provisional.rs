@@ -5,6 +5,7 @@ use contracts::identity::v1::*;
 use tonic::{Code, Status};
 
 use super::stage::{HANAKO, MOBILE, OTHER_MOBILE, Stage, decision, person};
+use crate::activity::told;
 use crate::refused::reason;
 
 fn not_undoable() -> (Code, String) {
@@ -112,6 +113,29 @@ async fn a_customer_that_staff_touched_is_absorbed_no_more() {
     assert_eq!(stage.linked(&who).await, [(made, Assurance::Proven)]);
     assert!(!stage.standing(&customer).await.linked);
     stage.replay().await;
+}
+
+#[tokio::test]
+async fn a_customer_whom_an_activity_touched_or_who_is_known_to_be_another_is_absorbed_no_more() {
+    for touched_by in ["activity", "pair"] {
+        let stage = Stage::open(&format!("provisional_{touched_by}")).await;
+        let who = person(1);
+        stage.customer(HANAKO, MOBILE).await;
+        let made = stage.link(&who, HANAKO, OTHER_MOBILE).await.customer_id;
+        assert!(stage.record(&made).await.provisional);
+        if touched_by == "activity" {
+            let visit = told(&made, ActivityKind::Visit, "V-1", 20_000);
+            stage.at().customers().record_activity(visit).await.unwrap();
+        } else {
+            let duplicate_suspicion_id = stage.suspicions().await.remove(0).duplicate_suspicion_id;
+            let dismiss = DismissDuplicateSuspicionRequest { duplicate_suspicion_id, note: "親子".to_owned() };
+            stage.at().duplicates().dismiss_duplicate_suspicion(dismiss).await.unwrap();
+        }
+        assert!(!stage.record(&made).await.provisional, "{touched_by}");
+        let right = stage.link(&who, HANAKO, MOBILE).await;
+        assert_eq!(decision(&right), (LinkOutcome::Refused, LinkReason::LineUserHasOtherCustomer), "{touched_by}");
+        assert_eq!(stage.linked(&who).await, [(made, Assurance::Proven)]);
+    }
 }
 
 #[tokio::test]

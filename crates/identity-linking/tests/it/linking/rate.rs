@@ -124,12 +124,12 @@ async fn alike(stage: &Stage, number: i64) {
     let admin = stage.house.admin().await;
     for statement in [
         "INSERT INTO identity.link_attempt (tenant_id, link_attempt_id, version, method, account_id, friend_id, family_name,
-             given_name, mobile_number, nonce_hash, submit_time, confirm_until, heard, decide_time, outcome, reason, facts)
+             given_name, mobile_number, nonce_hash, submit_time, confirm_until, told_time, decide_time, outcome, reason, facts)
          SELECT tenant_id, gen_random_uuid(), version, method, account_id, friend_id, family_name, given_name, mobile_number,
-             sha256(gen_random_uuid()::text::bytea), submit_time, confirm_until, heard, decide_time, outcome, reason, facts
+             sha256(gen_random_uuid()::text::bytea), submit_time, confirm_until, told_time, decide_time, outcome, reason, facts
          FROM identity.link_attempt, generate_series(1, $1)",
-        "INSERT INTO identity.link_attempt_customer (tenant_id, customer_id, submit_time, link_attempt_id)
-         SELECT c.tenant_id, c.customer_id, c.submit_time, a.link_attempt_id
+        "INSERT INTO identity.link_attempt_customer (tenant_id, customer_id, submit_time, decide_time, link_attempt_id)
+         SELECT c.tenant_id, c.customer_id, c.submit_time, c.decide_time, a.link_attempt_id
          FROM identity.link_attempt a JOIN identity.link_attempt_customer c USING (tenant_id)
          WHERE a.link_attempt_id <> c.link_attempt_id AND $1 > 0",
     ] {
@@ -165,8 +165,12 @@ async fn staff_who_look_at_held_attempts_again_use_up_nobodys_tries() {
     stage.link(&person(1), HANAKO, OTHER_MOBILE).await;
     alike(&stage, 39).await;
     // All of them came yesterday.
-    stage.alter("UPDATE identity.link_attempt SET submit_time = submit_time - interval '1 day'").await;
-    stage.alter("UPDATE identity.link_attempt_customer SET submit_time = submit_time - interval '1 day'").await;
+    for table in ["link_attempt", "link_attempt_customer"] {
+        let aged = format!(
+            "UPDATE identity.{table} SET submit_time = submit_time - interval '1 day', decide_time = decide_time - interval '1 day'"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(aged)).execute(&stage.house.admin().await).await.unwrap();
+    }
     let held = stage.attempts_of(&person(1)).await;
     assert_eq!(held.len(), 40);
     for (at, attempt) in held.iter().enumerate() {

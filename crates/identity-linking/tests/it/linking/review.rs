@@ -105,6 +105,20 @@ async fn staff_say_that_it_is_a_customer_a_new_one_or_nobody() {
 }
 
 #[tokio::test]
+async fn whom_staff_choose_is_provisional_no_more() {
+    let stage = Stage::open("review_provisional").await;
+    let made = stage.link(&person(1), HANAKO, MOBILE).await.customer_id;
+    stage.send(&[stage.tapped(&person(1), stage.moment(), "unlink:yes")]).await;
+    assert!(stage.record(&made).await.provisional);
+    stage.hold().await;
+    let held = stage.link(&person(2), ("山口", "花子"), MOBILE).await;
+    assert_eq!(decision(&held), HELD);
+    resolve(&stage, &held, Resolution::CustomerId(made.clone())).await.unwrap();
+    assert_eq!(stage.linked(&person(2)).await, [(made.clone(), Assurance::Proven)]);
+    assert!(!stage.record(&made).await.provisional);
+}
+
+#[tokio::test]
 async fn staff_cannot_settle_against_links_that_stand() {
     let stage = Stage::open("review_refused").await;
     let (taken, free) = (stage.customer(HANAKO, MOBILE).await, stage.customer(("鈴木", "一郎"), MOBILE).await);

@@ -98,3 +98,62 @@ async fn links_are_changed_by_who_may_manage_them_alone() {
     let hold = UpdateLinkPolicyRequest { link_policy: Some(hold), update_mask: None };
     assert_eq!(reason(reader.policies().update_link_policy(hold).await).0, Code::PermissionDenied);
 }
+
+/// Everything that reads around links, and what leads to one, with the right it takes.
+async fn others(caller: &Caller) -> Vec<(Right, Result<(), Status>)> {
+    let id = || uuid::Uuid::nil().to_string();
+    let mut attempts = caller.attempts();
+    let read = vec![
+        caller.links().list_links(ListLinksRequest::default()).await.map(drop),
+        caller.links().get_link_figures(GetLinkFiguresRequest::default()).await.map(drop),
+        attempts.get_link_attempt(GetLinkAttemptRequest { link_attempt_id: id() }).await.map(drop),
+        attempts.list_link_attempts(ListLinkAttemptsRequest::default()).await.map(drop),
+        caller
+            .takeovers()
+            .get_takeover_request(GetTakeoverRequestRequest { takeover_request_id: id() })
+            .await
+            .map(drop),
+        caller.takeovers().list_takeover_requests(ListTakeoverRequestsRequest::default()).await.map(drop),
+        caller.merges().list_merges(ListMergesRequest::default()).await.map(drop),
+        caller.duplicates().list_duplicate_suspicions(ListDuplicateSuspicionsRequest::default()).await.map(drop),
+    ];
+    let submit = vec![
+        attempts.issue_form_token(IssueFormTokenRequest::default()).await.map(drop),
+        attempts.submit_link_attempt(SubmitLinkAttemptRequest::default()).await.map(drop),
+    ];
+    let invite = vec![attempts.invite_to_link(InviteToLinkRequest::default()).await.map(drop)];
+    let look = vec![caller.policies().get_link_policy(GetLinkPolicyRequest {}).await.map(drop)];
+    let set = vec![caller.policies().update_link_policy(UpdateLinkPolicyRequest::default()).await.map(drop)];
+    [
+        (Right::CustomersRead, read),
+        (Right::LinksSubmit, submit),
+        (Right::MessagesSend, invite),
+        (Right::AccountsRead, look),
+        (Right::AccountsManage, set),
+        (Right::LinksManage, changes(caller).await),
+    ]
+    .into_iter()
+    .flat_map(|(right, answers)| answers.into_iter().map(move |answer| (right, answer)))
+    .collect()
+}
+
+#[tokio::test]
+async fn every_method_around_links_takes_its_own_right_and_no_other() {
+    let stage = Stage::open("right_each").await;
+    let all = [
+        Right::CustomersRead,
+        Right::LinksSubmit,
+        Right::MessagesSend,
+        Right::AccountsRead,
+        Right::AccountsManage,
+        Right::LinksManage,
+    ];
+    for left_out in all {
+        let rights: Vec<Right> = all.into_iter().filter(|right| *right != left_out).collect();
+        let caller = stage.house.program(stage.tenant, &rights).await;
+        for (at, (right, answer)) in others(&caller).await.into_iter().enumerate() {
+            let refused = answer.is_err_and(|status| status.code() == Code::PermissionDenied);
+            assert_eq!(refused, right == left_out, "the {at}th without {left_out:?}");
+        }
+    }
+}

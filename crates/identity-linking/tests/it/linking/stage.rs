@@ -1,6 +1,7 @@
 //! A tenant with an account, LINE users who tap and type, and LINE's word about them.
 
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use contracts::events::v1::identity_event::Body;
 use contracts::events::v1::{AnswerRequested, Assurance, LinkReplica};
@@ -146,7 +147,9 @@ impl Stage {
         let sent = self.sent.fetch_add(events.len(), Ordering::Relaxed) + events.len();
         let admin = self.house.admin().await;
         let waits = "SELECT count(*) FROM identity.parked_message WHERE gave_up_at IS NULL";
-        eventually(SOON, || async {
+        // Many take longer, where they wait for each other.
+        let many = Duration::from_millis(500) * u32::try_from(events.len()).unwrap();
+        eventually(SOON + many, || async {
             let taken: i64 = sqlx::query_scalar("SELECT count(*) FROM identity.inbox").fetch_one(&admin).await.unwrap();
             let parked: i64 = sqlx::query_scalar(waits).fetch_one(&admin).await.unwrap();
             if usize::try_from(taken).unwrap() >= sent && parked == 0 { Ok(()) } else { Err((taken, parked, sent)) }

@@ -102,6 +102,11 @@ async fn who_declines_keeps_the_link() {
     assert_ne!(again, id);
     assert_eq!(decline(&stage, &again).await.unwrap().state(), TakeoverState::Declined);
     assert_eq!(stage.active().await, 1);
+    // What is settled stays as it is when the link ends.
+    stage.send(&[stage.tapped(&person(1), stage.moment(), "unlink:yes")]).await;
+    for settled in [id, again] {
+        assert_eq!(request(&stage, &settled).await.state(), TakeoverState::Declined);
+    }
 }
 
 #[tokio::test]
@@ -109,6 +114,13 @@ async fn staff_approve_with_a_reason() {
     let (stage, customer, id) = asked("takeover_approved").await;
     let silent = ApproveTakeoverRequestRequest { takeover_request_id: id.clone(), ..Default::default() };
     assert_eq!(fields(stage.at().takeovers().approve_takeover_request(silent).await), ["note"]);
+    let stale = ApproveTakeoverRequestRequest {
+        takeover_request_id: id.clone(),
+        note: "店頭で確認".to_owned(),
+        etag: "\"99\"".to_owned(),
+    };
+    let stale = stage.at().takeovers().approve_takeover_request(stale).await;
+    assert_eq!(reason(stale), (Code::Aborted, "ETAG_MISMATCH".to_owned()));
     let approved = approve(&stage, &id).await.unwrap();
     assert_eq!((approved.state(), &*approved.note), (TakeoverState::Approved, "店頭で確認"));
     assert_eq!(holder(&stage, &customer).await, [stage.friend(&person(2)).await]);
@@ -221,6 +233,35 @@ async fn a_request_nobody_answers_ends_by_itself_and_counts_no_answer_after_that
         stage.at().takeovers().list_takeover_requests(list).await.unwrap().into_inner().takeover_requests.len(),
         1
     );
+}
+
+#[tokio::test]
+async fn an_answer_counts_until_the_request_ends_by_lines_clock() {
+    let (stage, customer, id) = asked("takeover_late").await;
+    let end = request(&stage, &id).await.expire_time.unwrap();
+    let end = end.seconds * 1_000 + i64::from(end.nanos) / 1_000_000;
+    let yes = format!("takeover:{id}:yes");
+    stage.send(&[stage.tapped(&person(1), end + 1, &yes)]).await;
+    assert_eq!(request(&stage, &id).await.state(), TakeoverState::Open);
+    stage.send(&[stage.tapped(&person(1), end - 1, &yes)]).await;
+    assert_eq!(request(&stage, &id).await.state(), TakeoverState::Confirmed);
+    assert_eq!(holder(&stage, &customer).await, [stage.friend(&person(2)).await]);
+}
+
+#[tokio::test]
+async fn a_provisional_customer_stays_so_unless_staff_approve() {
+    for (hint, by_staff) in [("takeover_kept", false), ("takeover_touched", true)] {
+        let stage = Stage::open(hint).await;
+        let made = stage.link(&person(1), HANAKO, MOBILE).await.customer_id;
+        let id = stage.link(&person(2), HANAKO, MOBILE).await.takeover_request_id;
+        if by_staff {
+            approve(&stage, &id).await.unwrap();
+        } else {
+            answer(&stage, 1, &id, "yes").await;
+        }
+        assert_eq!(holder(&stage, &made).await, [stage.friend(&person(2)).await]);
+        assert_eq!(stage.record(&made).await.provisional, !by_staff);
+    }
 }
 
 #[tokio::test]

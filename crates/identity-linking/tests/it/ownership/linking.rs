@@ -115,6 +115,10 @@ pub(super) fn calls<'a>(caller: &'a Caller, ids: &'a super::Ids) -> Vec<Call<'a>
             attempts.list_link_attempts(ListLinkAttemptsRequest { friend_id: id(&ids.friend), ..Default::default() })
         ),
         call!(
+            "LinkAttemptService/ListLinkAttempts",
+            attempts.list_link_attempts(ListLinkAttemptsRequest { customer_id: customer(), ..Default::default() })
+        ),
+        call!(
             "LinkAttemptService/ReconsiderLinkAttempt",
             attempts.reconsider_link_attempt(ReconsiderLinkAttemptRequest {
                 link_attempt_id: id(&own.attempt),
@@ -133,6 +137,10 @@ pub(super) fn calls<'a>(caller: &'a Caller, ids: &'a super::Ids) -> Vec<Call<'a>
         call!(
             "LinkService/ListLinks",
             links.list_links(ListLinksRequest { customer_id: customer(), ..ListLinksRequest::default() })
+        ),
+        call!(
+            "LinkService/ListLinks",
+            links.list_links(ListLinksRequest { friend_id: id(&ids.friend), ..ListLinksRequest::default() })
         ),
         call!(
             "LinkService/ConfirmLink",
