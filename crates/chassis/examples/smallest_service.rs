@@ -4,10 +4,12 @@
 //! TSUNAGI_SMALLEST_ADMIN_ADDR=127.0.0.1:8081 cargo run --example smallest_service
 //! ```
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use chassis::config::Settings;
 use chassis::{Host, PLUMBING, Program};
+use tokio::io::AsyncReadExt as _;
 use tracing::Instrument as _;
 
 fn main() -> ExitCode {
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
 
 struct Config {
     behaviour: String,
+    waits_for: Option<SocketAddr>,
     trace: Option<String>,
 }
 
@@ -32,11 +35,15 @@ fn read(settings: &mut Settings) -> Config {
             "good".to_owned(),
             "How its task behaves: good, failing, early, stuck.",
         ),
+        waits_for: settings.optional("TSUNAGI_SMALLEST_WAITS_FOR", "Its start goes on when this address hangs up."),
         trace: settings.optional("TSUNAGI_SMALLEST_TRACE", "The traceparent its task follows."),
     }
 }
 
 async fn build(config: Config, host: &Host) -> anyhow::Result<()> {
+    if let Some(addr) = config.waits_for {
+        tokio::net::TcpStream::connect(addr).await?.read_to_end(&mut Vec::new()).await?;
+    }
     let (stopping, gate) = (host.stopping(), host.readiness().gate("task"));
     let span = tracing::info_span!("live");
     if let Some(trace) = config.trace {

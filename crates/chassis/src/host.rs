@@ -35,6 +35,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     tasks: Tasks,
     readiness: Readiness,
+    /// Closed until the process is put together; none where nobody says so.
+    start: Option<Gate>,
     admin_addr: SocketAddr,
 }
 
@@ -57,11 +59,13 @@ impl Host {
         crate::failpoint::arm(&config.failpoints);
         let tasks = Tasks::new();
         let readiness = Readiness::new(tasks.leaving());
+        // Before anybody can ask: the parts add their own gates one after the other.
+        let start = config.awaits_start.then(|| readiness.gate("start"));
         let (clock, keeper) = clock::choose(&config);
         let admin = admin::bind(config.admin_addr)
             .with_context(|| format!("the admin listener cannot have {}", config.admin_addr))?;
         let admin_addr = admin.local_addr()?;
-        let host = Self(Arc::new(Shared { name, config, clock, tasks, readiness, admin_addr }));
+        let host = Self(Arc::new(Shared { name, config, clock, tasks, readiness, start, admin_addr }));
         host.serve_admin(admin)?;
         if let Some(keeper) = keeper {
             let gate = host.readiness().gate("clock");
@@ -116,6 +120,13 @@ impl Host {
     #[must_use]
     pub fn readiness(&self) -> &Readiness {
         &self.0.readiness
+    }
+
+    /// Says that the process is put together: every listener is bound, and every part has its own gate.
+    pub(crate) fn started(&self) {
+        if let Some(start) = &self.0.start {
+            start.set(true);
+        }
     }
 
     /// Where `/livez`, `/readyz` and `/metrics` are served.

@@ -81,6 +81,9 @@ async fn serve<C, A>(
     let app = host.stopping().run_until_cancelled(build(config, &host)).await.transpose();
     match app {
         Ok(app) => {
+            if app.is_some() {
+                host.started();
+            }
             let outcome = host.wait().await;
             drop(app);
             outcome

@@ -39,7 +39,9 @@ fn told<'a>(record: &'a serde_json::Value, field: &str) -> &'a str {
 async fn ready(process: &Process) -> String {
     let record = process.record(SOON, |record| told(record, "listener") == "admin").await.unwrap();
     let url = format!("http://{}", told(&record, "address"));
-    process.record(SOON, |record| told(record, "message") == "readiness changed").await.unwrap();
+    for gate in ["task", "start"] {
+        process.record(SOON, |record| told(record, "gate") == gate).await.unwrap();
+    }
     url
 }
 
@@ -54,6 +56,22 @@ async fn it_serves_its_state_and_ends_well_on_either_signal() {
         signal(&process).unwrap();
         assert_eq!(process.exit(SOON).await.unwrap().code(), Some(0));
     }
+}
+
+#[tokio::test]
+async fn a_process_is_ready_no_sooner_than_it_is_put_together() {
+    let holding = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let held = holding.local_addr().unwrap().to_string();
+    let process = launch().env("TSUNAGI_SMALLEST_WAITS_FOR", held).start().unwrap();
+    let record = process.record(SOON, |record| told(record, "listener") == "admin").await.unwrap();
+    let url = format!("http://{}", told(&record, "address"));
+    let (connection, _) = holding.accept().await.unwrap();
+    // None of its parts is there yet, and none has a gate.
+    assert_eq!(get(&format!("{url}/readyz")).await, (503, r#"{"missing":["start"],"ready":false}"#.to_owned()));
+    assert_eq!(get(&format!("{url}/livez")).await.0, 200);
+    drop(connection);
+    ready(&process).await;
+    assert_eq!(get(&format!("{url}/readyz")).await.0, 200);
 }
 
 #[tokio::test]
