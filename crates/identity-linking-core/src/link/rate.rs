@@ -1,6 +1,10 @@
 //! How often somebody may try. What is counted are the attempts themselves, in the database, so that every replica counts alike.
 
 use chrono::TimeDelta;
+use kernel::Timestamp;
+
+/// How far apart the clocks of replicas may be.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(1);
 
 /// By what attempts are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,6 +53,14 @@ impl RateScope {
     }
 }
 
+impl RateScope {
+    /// Behind which moment attempts count at `now`, and up to which. What is farther ahead was kept while a clock was wrong, and
+    /// locks nobody out when it is right again.
+    pub fn counted_at(self, now: Timestamp) -> (Timestamp, Timestamp) {
+        (now - self.window(), now + CLOCKS_DIFFER)
+    }
+}
+
 impl Counted {
     /// Whether one more would be too many.
     pub fn is_full(self) -> bool {
@@ -65,6 +77,16 @@ mod tests {
         for scope in RateScope::ALL {
             assert!(!Counted { scope, number: scope.limit() - 1 }.is_full(), "{scope:?}");
             assert!(Counted { scope, number: scope.limit() }.is_full(), "{scope:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_kept_by_a_clock_ahead_counts_among_replicas_alone() {
+        let now = Timestamp::UNIX_EPOCH + TimeDelta::days(1);
+        for scope in RateScope::ALL {
+            let (from, until) = scope.counted_at(now);
+            assert_eq!(now - from, scope.window());
+            assert!(until > now + TimeDelta::seconds(5) && until < now + TimeDelta::minutes(2), "{scope:?}");
         }
     }
 }

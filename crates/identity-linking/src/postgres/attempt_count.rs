@@ -7,14 +7,17 @@ use kernel::{AccountId, CustomerId, FriendId, Timestamp};
 
 /// Attempts of a LINE user that LINE was to confirm: whoever holds a token that is used up uses up nobody's.
 pub(crate) async fn of_line_user(tx: &mut TenantTx, friend: FriendId, now: Timestamp) -> Result<Counted, sqlx::Error> {
+    let (from, until) = RateScope::LineUser.counted_at(now);
     let number: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM (
-             SELECT FROM identity.link_attempt WHERE tenant_id = $1 AND friend_id = $2 AND submit_time > $3 AND nonce_hash IS NOT NULL LIMIT $4) a",
+             SELECT FROM identity.link_attempt WHERE tenant_id = $1 AND friend_id = $2 AND submit_time > $3
+                 AND submit_time <= $5 AND nonce_hash IS NOT NULL LIMIT $4) a",
     )
     .bind(tx.tenant().uuid())
     .bind(friend.uuid())
-    .bind(now - RateScope::LineUser.window())
+    .bind(from)
     .bind(i64::from(RateScope::LineUser.limit()))
+    .bind(until)
     .fetch_one(&mut **tx)
     .await?;
     Ok(counted(RateScope::LineUser, number))
@@ -22,14 +25,17 @@ pub(crate) async fn of_line_user(tx: &mut TenantTx, friend: FriendId, now: Times
 
 /// Attempts by way of an account that LINE was to confirm.
 pub(crate) async fn of_account(tx: &mut TenantTx, account: AccountId, now: Timestamp) -> Result<Counted, sqlx::Error> {
+    let (from, until) = RateScope::Account.counted_at(now);
     let number: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM (
-             SELECT FROM identity.link_attempt WHERE tenant_id = $1 AND account_id = $2 AND submit_time > $3 AND nonce_hash IS NOT NULL LIMIT $4) a",
+             SELECT FROM identity.link_attempt WHERE tenant_id = $1 AND account_id = $2 AND submit_time > $3
+                 AND submit_time <= $5 AND nonce_hash IS NOT NULL LIMIT $4) a",
     )
     .bind(tx.tenant().uuid())
     .bind(account.uuid())
-    .bind(now - RateScope::Account.window())
+    .bind(from)
     .bind(i64::from(RateScope::Account.limit()))
+    .bind(until)
     .fetch_one(&mut **tx)
     .await?;
     Ok(counted(RateScope::Account, number))
@@ -41,14 +47,17 @@ pub(crate) async fn from_address(
     address: &[u8; 32],
     now: Timestamp,
 ) -> Result<Counted, sqlx::Error> {
+    let (from, until) = RateScope::Address.counted_at(now);
     let number: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM (
-             SELECT FROM identity.link_attempt WHERE tenant_id = $1 AND address_hash = $2 AND submit_time > $3 LIMIT $4) a",
+             SELECT FROM identity.link_attempt WHERE tenant_id = $1 AND address_hash = $2 AND submit_time > $3
+                 AND submit_time <= $5 LIMIT $4) a",
     )
     .bind(tx.tenant().uuid())
     .bind(address.as_slice())
-    .bind(now - RateScope::Address.window())
+    .bind(from)
     .bind(i64::from(RateScope::Address.limit()))
+    .bind(until)
     .fetch_one(&mut **tx)
     .await?;
     Ok(counted(RateScope::Address, number))
@@ -63,18 +72,21 @@ pub(crate) async fn at_customers(
     customers: &[CustomerId],
     now: Timestamp,
 ) -> Result<Counted, sqlx::Error> {
+    let (from, until) = RateScope::Customer.counted_at(now);
     let number: i64 = sqlx::query_scalar(
         "SELECT coalesce(max(n.number), 0) FROM unnest($2::uuid[]) AS c (id)
          CROSS JOIN LATERAL (
              SELECT count(*) AS number FROM (
                  SELECT FROM identity.link_attempt_customer
-                 WHERE tenant_id = $1 AND customer_id = c.id AND submit_time > $5 AND decide_time > $3 LIMIT $4) a) n",
+                 WHERE tenant_id = $1 AND customer_id = c.id AND submit_time > $5
+                     AND decide_time > $3 AND decide_time <= $6 LIMIT $4) a) n",
     )
     .bind(tx.tenant().uuid())
     .bind(customers.iter().map(|customer| customer.uuid()).collect::<Vec<_>>())
-    .bind(now - RateScope::Customer.window())
+    .bind(from)
     .bind(i64::from(RateScope::Customer.limit()))
-    .bind(now - RateScope::Customer.window() - LATEST_WORD)
+    .bind(from - LATEST_WORD)
+    .bind(until)
     .fetch_one(&mut **tx)
     .await?;
     Ok(counted(RateScope::Customer, number))
