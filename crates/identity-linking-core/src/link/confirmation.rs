@@ -7,11 +7,11 @@ use kernel::{AccountId, FriendId, Timestamp};
 
 use crate::matching::Refusal;
 
-/// How long after its submission an attempt can be confirmed, by LINE's own clock: LINE's link token lives ten minutes, and clocks
-/// differ.
+/// How long LINE's word is waited for: LINE's link token lives ten minutes.
 pub const CONFIRMED_WITHIN: TimeDelta = TimeDelta::minutes(15);
-/// How far LINE's clock may be behind ours.
-const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(5);
+/// How far the clock that an attempt was kept by may be from LINE's. LINE ends its link token by its own clock, so a clock of ours
+/// that jumped by hours undoes nothing that LINE confirmed; a word from farther away is no answer to this dialog.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::hours(12);
 
 /// An attempt as far as its confirmation is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,8 +61,9 @@ pub fn judge(attempt: &Pending, account: AccountId, confirmation: Confirmation, 
     if attempt.decided == Some(Decided::ByLine) {
         return Verdict::Known;
     }
-    let in_time =
-        told_time >= attempt.submit_time - CLOCKS_DIFFER && told_time <= attempt.submit_time + CONFIRMED_WITHIN;
+    let earliest = attempt.submit_time - CLOCKS_DIFFER;
+    let latest = attempt.submit_time + CONFIRMED_WITHIN + CLOCKS_DIFFER;
+    let in_time = (earliest..=latest).contains(&told_time);
     match confirmation {
         Confirmation::Ok(friend) if friend == attempt.friend && account == attempt.account && in_time => Verdict::Match,
         Confirmation::Ok(_) | Confirmation::Failed => Verdict::Refuse(Refusal::NotConfirmedByLine),
@@ -91,10 +92,23 @@ mod tests {
         assert_eq!(judge(&attempt, attempt.account, Confirmation::Ok(attempt.friend), in_time), Verdict::Match);
     }
 
+    #[test]
+    fn a_clock_that_jumped_by_hours_undoes_nothing_that_line_confirmed() {
+        let attempt = pending(None);
+        for hours in [-6, -1, 1, 6] {
+            let told = attempt.submit_time + TimeDelta::hours(hours);
+            assert_eq!(
+                judge(&attempt, attempt.account, Confirmation::Ok(attempt.friend), told),
+                Verdict::Match,
+                "{hours}"
+            );
+        }
+    }
+
     proptest! {
         #[test]
         fn only_the_users_own_word_in_time_for_that_account_leads_to_matching(
-            ok: bool, same_friend: bool, same_account: bool, after in -600i64..2000, heard: bool, unheard: bool,
+            ok: bool, same_friend: bool, same_account: bool, after in -50_000i64..50_000, heard: bool, unheard: bool,
         ) {
             let decided = if heard { Some(Decided::ByLine) } else { unheard.then_some(Decided::Unheard) };
             let attempt = pending(decided);
@@ -102,7 +116,7 @@ mod tests {
             let account = if same_account { attempt.account } else { Uuid::from_u128(9).into() };
             let confirmation = if ok { Confirmation::Ok(friend) } else { Confirmation::Failed };
             let verdict = judge(&attempt, account, confirmation, attempt.submit_time + TimeDelta::seconds(after));
-            let right = ok && same_friend && same_account && (-300..=900).contains(&after);
+            let right = ok && same_friend && same_account && (-43_200..=44_100).contains(&after);
             let expected = match (heard, right) {
                 (true, _) => Verdict::Known,
                 (false, true) => Verdict::Match,

@@ -15,7 +15,7 @@ const FIELDS: [(&str, &str); 3] = [("family", "山田"), ("given", "花子"), ("
 async fn a_form_that_somebody_else_finished_links_nobody_and_the_reason_is_kept() {
     let stage = Stage::open("opener").await;
     stage.customer(HANAKO, MOBILE).await;
-    let (late, early) = (TimeDelta::minutes(16).num_milliseconds(), TimeDelta::minutes(6).num_milliseconds());
+    let (late, early) = (TimeDelta::hours(13).num_milliseconds(), TimeDelta::hours(13).num_milliseconds());
     for (who, case) in [(1, "failed"), (2, "another"), (3, "late"), (4, "early")] {
         let who = person(who);
         let nonce = stage.ask(&who, HANAKO, MOBILE).await;
