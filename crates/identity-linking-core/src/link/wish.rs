@@ -38,8 +38,8 @@ impl Wishes {
         self.unlinked.is_some_and(|unlinked| unlinked <= time)
     }
 
-    /// Whether the user who ended a link at `told_time` meant the one that began at `since`. It may have been confirmed again
-    /// later. A link that staff began has a time of our own clock, which may be ahead of LINE's by five seconds.
+    /// Whether the user who ended a link at `told_time` meant the one that is wished since `since`. It may have been confirmed again
+    /// later. What LINE told no time of has one of our own clock, which may be ahead of LINE's by five seconds.
     pub fn mean(self, since: Timestamp, told_time: Timestamp) -> bool {
         self.confirmed.is_none_or(|confirmed| confirmed <= told_time) && since <= told_time + CLOCKS_DIFFER
     }

@@ -12,7 +12,6 @@ use super::answer::{self, To};
 use super::confirmation::{self, Word};
 use super::{Desk, decision, first_message, form_token, ledger, takeover};
 use crate::change::ChangeError;
-use crate::postgres::link::StoredLink;
 use crate::postgres::{account, friend, link};
 
 /// Who does what LINE users ask for.
@@ -101,8 +100,10 @@ async fn unlink(tx: &mut TenantTx, now: Timestamp, done: Done<'_>, user: &UserId
     let mut user = friend::lock(tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
     user.wishes = user.wishes.with_unlink(done.occur_time);
     friend::keep_wishes(tx, id, user.wishes).await?;
-    let is_meant = |link: &StoredLink| user.wishes.mean(link.stored.create_time, done.occur_time);
-    let Some(link) = link::of_friend(tx, id).await?.filter(is_meant) else { return Ok(()) };
+    let Some(link) = link::of_friend(tx, id).await? else { return Ok(()) };
+    if !user.wishes.mean(ledger::wished(tx, &link).await?, done.occur_time) {
+        return Ok(());
+    }
     let from = link.stored.value.customer;
     ledger::end(tx, &BY_LINE_USER, now, link, (done.occur_time, LinkEndCause::LineUser, None)).await?;
     decision::again_after(tx, &BY_LINE_USER, now, &user, (done.occur_time, from), done.effects_off).await

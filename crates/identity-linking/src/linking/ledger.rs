@@ -56,7 +56,18 @@ pub(crate) async fn begin(
     Ok(kept)
 }
 
-/// Ends a link at `time`. Its LINE user is locked.
+/// When the LINE user wished a link, by LINE's clock, so that it compares with what he says later. What staff settled began by our
+/// clock; he wished it when he confirmed the attempt.
+pub(crate) async fn wished(tx: &mut TenantTx, of: &StoredLink) -> Result<Timestamp, sqlx::Error> {
+    let settled = of.attempt.filter(|_| of.stored.value.origin == LinkOrigin::Staff);
+    let attempt = match settled {
+        Some(id) => link_attempt::find(tx, id).await?,
+        None => None,
+    };
+    Ok(attempt.and_then(|attempt| attempt.told_time).unwrap_or(of.stored.create_time))
+}
+
+/// Ends a link at `time`, but not before it began, whichever clock says so. Its LINE user is locked.
 pub(crate) async fn end(
     tx: &mut TenantTx,
     actor: &Actor,
@@ -68,6 +79,7 @@ pub(crate) async fn end(
     for request in takeovers::lock_open_for(tx, of.stored.id).await? {
         takeover::settle(tx, actor, now, request, (TakeoverState::Obsolete, None, None)).await?;
     }
+    let time = time.max(of.stored.create_time);
     let value = of.stored.value.clone().ended(time, cause, note);
     keep(tx, actor, "link.end", now, of.stored.changed(value)).await
 }

@@ -171,7 +171,8 @@ async fn held(
 
 /// Whoever ended a link after trying does not want this one any more.
 fn still_wanted(attempt: &StoredAttempt, user: &StoredLineUser) -> Result<(), ReviewError> {
-    if user.wishes.unlinked_after(attempt.submit_time).is_some() { Err(ReviewError::Withdrawn) } else { Ok(()) }
+    let asked = attempt.told_time.unwrap_or(attempt.submit_time);
+    if user.wishes.unlinked_after(asked).is_some() { Err(ReviewError::Withdrawn) } else { Ok(()) }
 }
 
 /// What it takes to link the LINE user to the customer staff chose; the customers are locked.

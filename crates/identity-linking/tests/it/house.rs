@@ -1,6 +1,7 @@
 //! A running service on a database and a NATS prefix of its own.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Bus, BusConfig};
@@ -14,7 +15,7 @@ use contracts::access_proto::v1::Right;
 use contracts::events::v1::{IdentityEvent, LineWebhookEvent};
 use contracts::identity::v1::*;
 use identity_linking::{App, Config, PROGRAM, PagesConfig, bootstrap};
-use kernel::{AccountId, EventHeader, SystemClock, TenantId, Timestamp};
+use kernel::{AccountId, Clock, EventHeader, SystemClock, TenantId, Timestamp};
 use prost::Message as _;
 use sqlx::postgres::PgPool;
 use testkit::eventually;
@@ -45,6 +46,7 @@ pub(crate) struct House {
     pub(crate) prefix: String,
     pub(crate) messaging_url: String,
     pages_port: u16,
+    clock: Arc<dyn Clock>,
     running: Option<Replica>,
 }
 
@@ -54,6 +56,11 @@ pub(crate) type Replica = (Host, App);
 impl House {
     /// Migrates a new database and starts the service on it.
     pub(crate) async fn open(hint: &str) -> Self {
+        Self::open_by(hint, Arc::new(SystemClock)).await
+    }
+
+    /// The same, by a clock that may be wrong.
+    pub(crate) async fn open_by(hint: &str, clock: Arc<dyn Clock>) -> Self {
         let database = Cluster::shared().fresh_database(hint).await.unwrap();
         chassis::postgres::migrate(&database.admin_url(), "identity", PROGRAM.migrations).await.unwrap();
         let (messaging, addr) = Messaging::start().await;
@@ -66,6 +73,7 @@ impl House {
             prefix: testkit::nats::prefix(),
             messaging_url: format!("http://{addr}"),
             pages_port: testkit::port::free(),
+            clock,
             running: None,
         };
         let database = house.own_database().await;
@@ -85,7 +93,8 @@ impl House {
     }
 
     async fn replica(&self, pages_port: u16) -> Replica {
-        let host = Host::start("identity-linking", HostConfig::loopback()).unwrap();
+        let life = HostConfig::loopback().with_clock(Arc::clone(&self.clock));
+        let host = Host::start("identity-linking", life).unwrap();
         let config = Config {
             postgres: self.postgres(),
             grpc: GrpcConfig::from(std::net::SocketAddr::from(([127, 0, 0, 1], 0))),

@@ -4,6 +4,7 @@ mod at_once;
 mod booked;
 mod card;
 mod clock;
+mod clocks;
 mod figures;
 mod first_message;
 mod link;

@@ -92,7 +92,10 @@ impl Form {
 
 impl Stage {
     pub(super) async fn open(hint: &str) -> Self {
-        let house = House::open(hint).await;
+        Self::in_house(House::open(hint).await).await
+    }
+
+    pub(super) async fn in_house(house: House) -> Self {
         let tenant = house.tenant().await;
         let (provider, account) = house.account(tenant, BOT).await;
         let clock = AtomicI64::new(SystemClock.now().timestamp_millis());

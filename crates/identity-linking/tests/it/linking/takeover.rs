@@ -18,7 +18,7 @@ async fn asked(hint: &str) -> (Stage, String, String) {
     (stage, customer, attempt.takeover_request_id)
 }
 
-async fn request(stage: &Stage, id: &str) -> TakeoverRequest {
+pub(super) async fn request(stage: &Stage, id: &str) -> TakeoverRequest {
     let get = GetTakeoverRequestRequest { takeover_request_id: id.to_owned() };
     stage.at().takeovers().get_takeover_request(get).await.unwrap().into_inner().takeover_request.unwrap()
 }
@@ -36,12 +36,12 @@ async fn decline(stage: &Stage, id: &str) -> Result<TakeoverRequest, Status> {
 }
 
 /// Who is linked to the customer now.
-async fn holder(stage: &Stage, customer: &str) -> Vec<String> {
+pub(super) async fn holder(stage: &Stage, customer: &str) -> Vec<String> {
     let links = stage.standing(customer).await.links;
     links.into_iter().map(|link| link.friend_id).collect()
 }
 
-async fn answer(stage: &Stage, who: u32, id: &str, word: &str) {
+pub(super) async fn answer(stage: &Stage, who: u32, id: &str, word: &str) {
     stage.send(&[stage.tapped(&person(who), stage.moment(), &format!("takeover:{id}:{word}"))]).await;
 }
 
