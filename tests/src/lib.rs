@@ -4,9 +4,11 @@
 //! on it is told with [`tsunagi::stage`]. [`chaos`] kills it.
 
 pub mod chaos;
+mod clocks;
 mod keys;
 mod platform;
 mod service;
 
+pub use clocks::Clocks;
 pub use platform::{Options, Platform, without_user};
 pub use service::{Ports, Service};

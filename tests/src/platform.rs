@@ -9,6 +9,7 @@ use line_simulator::{Control, Simulator};
 use testkit::process::{Process, binary};
 use tsunagi::stage::{Caller, Stage};
 
+use crate::clocks::Clocks;
 use crate::keys;
 use crate::service::{Ports, Service};
 
@@ -28,6 +29,8 @@ pub struct Options {
     pub nats_configuration: Option<PathBuf>,
     /// Follow the simulator's clock, so that turning it turns the platform's.
     pub simulated_clock: bool,
+    /// A clock of its own for every instance, which [`Platform::clocks`] puts wrong and right; LINE's stays right.
+    pub own_clocks: bool,
     /// Where the services' logs are kept; nowhere if not said.
     pub logs: Option<PathBuf>,
 }
@@ -40,6 +43,7 @@ impl Default for Options {
             private_servers: false,
             nats_configuration: None,
             simulated_clock: false,
+            own_clocks: false,
             logs: None,
         }
     }
@@ -67,6 +71,7 @@ pub struct Platform {
     pub nats: Option<testkit::nats::Private>,
     settings: BTreeMap<String, String>,
     nats_users: NatsUsers,
+    clocks: Option<Clocks>,
     operator: Caller,
     logs: Option<PathBuf>,
 }
@@ -107,6 +112,7 @@ impl Platform {
         if options.simulated_clock {
             settings.insert("TSUNAGI_CLOCK_URL".to_owned(), format!("{}/control/clock", simulator.base_url()));
         }
+        let clocks = if options.own_clocks { Some(Clocks::start().await?) } else { None };
         settings.extend(options.settings);
         let admin = ("TSUNAGI_ADMIN_DATABASE_URL".to_owned(), database.admin_url());
 
@@ -135,8 +141,9 @@ impl Platform {
         }
         settings.extend(tokens);
 
+        let logs = options.logs;
         let mut platform =
-            Self { instances, simulator, database, postgres, nats, settings, nats_users, operator, logs: options.logs };
+            Self { instances, simulator, database, postgres, nats, settings, nats_users, clocks, operator, logs };
         for service in options.services {
             platform.start_service(service, &BTreeMap::new()).await?;
         }
@@ -213,6 +220,12 @@ impl Platform {
         self.instances[&service][0].ports.admin
     }
 
+    /// The clocks of the instances; none where they have none of their own.
+    #[must_use]
+    pub fn clocks(&self) -> Option<&Clocks> {
+        self.clocks.as_ref()
+    }
+
     /// Deletes every stream of this platform.
     pub async fn delete_streams(&self) -> anyhow::Result<()> {
         let setting = |name: &str| self.setting(name).unwrap_or_default().to_owned();
@@ -241,6 +254,17 @@ impl Platform {
         let index = replicas.len() - 1;
         self.launch(service, index, &BTreeMap::new())?;
         self.ready_at(service, index, READY_WITHIN).await
+    }
+
+    /// Asks the instance that was added last to end, and forgets it.
+    pub async fn remove_replica(&mut self, service: Service) -> anyhow::Result<()> {
+        let replicas = self.instances.entry(service).or_default();
+        ensure!(replicas.len() > 1, "there is no replica of {}", service.binary());
+        let Some(Instance { process: Some(mut process), .. }) = replicas.pop() else { return Ok(()) };
+        process.sigterm()?;
+        let status = process.exit(Duration::from_secs(40)).await?;
+        ensure!(status.success(), "{} ended with {status}", service.binary());
+        Ok(())
     }
 
     /// The process of a service's first instance, while it has one.
@@ -285,14 +309,22 @@ impl Platform {
     }
 
     fn launch(&mut self, service: Service, index: usize, more: &BTreeMap<String, String>) -> anyhow::Result<()> {
+        let pages = self.pages();
         let instance =
             self.instances.get_mut(&service).and_then(|all| all.get_mut(index)).context("no such instance")?;
         // The old process, if any, goes first: it holds the ports.
         instance.process = None;
         let mut launch = Process::of(binary(service.binary()));
-        let ports = instance.ports.settings(service);
+        let mut ports = instance.ports.settings(service);
+        if service == Service::IdentityLinking {
+            // Whichever instance sends a card, it leads to one address, as behind a balancer.
+            ports.insert(service.setting("PAGES_URL"), pages);
+        }
         if let Some(password) = self.nats_users.get(&service) {
             launch = launch.env("TSUNAGI_NATS_USER", service.schema()).env("TSUNAGI_NATS_PASSWORD", password);
+        }
+        if let Some(clocks) = &self.clocks {
+            launch = launch.env("TSUNAGI_CLOCK_URL", clocks.url(service, index));
         }
         for (name, value) in self.settings.iter().chain(&ports).chain(more) {
             launch = launch.env(name, value);

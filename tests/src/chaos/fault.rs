@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use line_simulator::{Effect, Fault as LineFault};
 
+use super::clocks::WrongClock;
 use super::dice::Dice;
 use crate::platform::Platform;
 use crate::service::Service;
@@ -33,6 +34,8 @@ pub enum Fault {
     KillAtSpill(&'static str, u32, Duration),
     /// LINE's API fails in one way, a few times.
     Line(Effect, u32),
+    /// Clocks are wrong for a while.
+    Clock(WrongClock),
 }
 
 /// Where the services can be killed from inside.
@@ -64,6 +67,9 @@ pub const PLACES: [(Service, &str); 26] = [
     (Service::IdentityLinking, "identity.link.confirmed"),
     (Service::IdentityLinking, "identity.link.decided"),
 ];
+
+/// How long an armed service may take to its place, its start included.
+const REACHED_WITHIN: Duration = Duration::from_secs(8);
 
 /// How long Postgres is away in one of eight such runs.
 const LONG: Duration = Duration::from_mins(1);
@@ -106,11 +112,13 @@ const KILLED: [Service; 3] = [Service::WebhookIngest, Service::MessagingOutbox, 
 impl Fault {
     /// Draws a fault.
     pub fn draw(dice: &mut Dice) -> Self {
-        match dice.number(0, 14) {
+        match dice.number(0, 16) {
             0..=2 => Self::Kill(*dice.one(&KILLED)),
             3..=6 => {
                 let (service, place) = *dice.one(&PLACES);
-                Self::KillAt(service, place, dice.number(1, 6))
+                // Of those who link, some do it before and some after.
+                let most = if place.starts_with("identity.link.") { 2 } else { 6 };
+                Self::KillAt(service, place, dice.number(1, most))
             }
             7 if dice.number(0, 7) == 0 => Self::PostgresAway(LONG),
             7 => Self::PostgresAway(dice.duration(Duration::from_millis(100), Duration::from_secs(3))),
@@ -124,6 +132,7 @@ impl Fault {
                 let away = dice.duration(Duration::from_secs(2), Duration::from_secs(4));
                 Self::KillAtSpill(dice.one::<&'static str>(&SPILL_PLACES), 1, away)
             }
+            15 | 16 => Self::Clock(WrongClock::draw(dice)),
             _ => match dice.one(&EFFECTS) {
                 Effect::Hang { .. } => Self::Line(Effect::Hang { ms: hang(dice) }, dice.number(1, 3)),
                 Effect::AcceptedThenHang { .. } => {
@@ -144,7 +153,7 @@ impl Fault {
             Self::KillAt(service, place, pass) => {
                 platform.kill(*service).await?;
                 platform.launch_service(*service, &armed(place, *pass))?;
-                killed_at(platform, *service, Duration::from_secs(4)).await
+                killed_at(platform, *service, REACHED_WITHIN).await
             }
             Self::KillAtSpill(place, pass, away) => {
                 let service = Service::WebhookIngest;
@@ -152,7 +161,7 @@ impl Fault {
                 // Ready, for it takes nothing before it has read the accounts.
                 platform.start_service(service, &armed(place, *pass)).await?;
                 away_for(platform, *away).await?;
-                killed_at(platform, service, Duration::from_secs(8)).await
+                killed_at(platform, service, REACHED_WITHIN).await
             }
             Self::PostgresAway(away) => {
                 away_for(platform, *away).await?;
@@ -189,6 +198,7 @@ impl Fault {
                 platform.line().add_fault(&fault).await?;
                 Ok(Struck::default())
             }
+            Self::Clock(wrong) => wrong.strike(platform).await.map(|()| Struck::default()),
         }
     }
 }
@@ -209,6 +219,7 @@ impl fmt::Display for Fault {
                 write!(f, "SIGKILL webhook-ingest at {place}, pass {pass}, Postgres away {} ms", away.as_millis())
             }
             Self::Line(effect, times) => write!(f, "LINE: {effect:?}, {times} times"),
+            Self::Clock(wrong) => wrong.fmt(f),
         }
     }
 }
@@ -249,6 +260,8 @@ async fn start(platform: &mut Platform, service: Service) -> anyhow::Result<Dura
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -263,5 +276,14 @@ mod tests {
         }
         assert!(drawn.iter().any(|fault| matches!(fault, Fault::StreamsDeletedWhileSpilling(_))));
         assert!(drawn.iter().any(|fault| matches!(fault, Fault::PostgresAway(LONG))), "a minute without Postgres");
+        let jumps = |fault: &Fault| match fault {
+            Fault::Clock(WrongClock::Jump { whose, by, .. }) => {
+                Some((whose.is_some(), by.num_hours() > 0, by.num_hours() < 0))
+            }
+            _ => None,
+        };
+        let jumps: BTreeSet<_> = drawn.iter().filter_map(jumps).collect();
+        assert_eq!(jumps.len(), 6, "one clock and all, minutes, hours ahead, hours behind");
+        assert!(drawn.iter().any(|fault| matches!(fault, Fault::Clock(WrongClock::Apart { .. }))));
     }
 }

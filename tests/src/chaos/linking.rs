@@ -13,12 +13,15 @@ use reqwest::header::{LOCATION, SET_COOKIE};
 use serde_json::Value;
 use tsunagi::stage::{Person, Shop, Stage, until};
 
+use super::dice::Dice;
+use super::phase::{Course, Timing};
+
 /// What the people of a run do: with the link form and the inquiry form each.
 const WAYS: [Way; 3] = [Way::Links, Way::Unlinks, Way::Forwards];
 /// How long somebody waits for a card before the next tap.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the pages may be away.
-const BACK_WITHIN: Duration = Duration::from_secs(90);
+pub(super) const BACK_WITHIN: Duration = Duration::from_secs(90);
 /// How long somebody goes on trying.
 const DONE_WITHIN: Duration = Duration::from_mins(3);
 
@@ -34,7 +37,7 @@ pub(super) enum Way {
 }
 
 /// Somebody who linked, or tried.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Linker {
     pub(super) person: Person,
     /// To whom the dialog was sent.
@@ -46,6 +49,7 @@ pub(super) struct Linker {
     pub(super) taps: usize,
     /// Every text that was sent with an inquiry form; LINE's word was about the last.
     pub(super) texts: Vec<String>,
+    pub(super) timing: Timing,
     inquires: bool,
     name: PersonName,
     mobile: String,
@@ -53,29 +57,44 @@ pub(super) struct Linker {
     from: String,
     /// Cards that are used up.
     used: BTreeSet<String>,
+    /// The form that was sent last, and where.
+    last: Option<(String, Page)>,
 }
 
 /// A form in a browser.
-struct Page {
+#[derive(Clone, Debug)]
+pub(super) struct Page {
     cookie: String,
     proof: String,
 }
 
-/// Lets people link; ends when everybody is through.
-pub(super) async fn link(stage: &Stage, shop: &Shop, seed: u64) -> anyhow::Result<Vec<Linker>> {
-    let browser = reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(Duration::from_secs(15))
-        .build()?;
-    let people = (0..2 * WAYS.len()).map(|n| one(stage, shop, &browser, seed, n));
-    try_join_all(people).await
+/// Where people link in a run.
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'a> {
+    pub(super) stage: &'a Stage,
+    pub(super) shop: &'a Shop,
+    pub(super) course: &'a Course,
+    pub(super) browser: &'a reqwest::Client,
+    pub(super) seed: u64,
 }
 
-async fn one(stage: &Stage, shop: &Shop, browser: &reqwest::Client, seed: u64, n: usize) -> anyhow::Result<Linker> {
-    let mut linker = Linker::new(stage, shop, seed, n).await?;
-    let dialog = linker.form(stage, shop, browser).await.with_context(|| format!("somebody who {:?}", linker.way))?;
+/// A browser that shows what it is led to.
+pub(super) fn browser() -> anyhow::Result<reqwest::Client> {
+    let browser = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    Ok(browser.timeout(Duration::from_secs(15)).build()?)
+}
+
+/// Lets people link; ends when everybody is through.
+pub(super) async fn link(scene: Scene<'_>) -> anyhow::Result<Vec<Linker>> {
+    try_join_all((0..2 * WAYS.len()).map(|n| one(scene, n))).await
+}
+
+async fn one(scene: Scene<'_>, n: usize) -> anyhow::Result<Linker> {
+    let Scene { stage, shop, .. } = scene;
+    let mut linker = Linker::new(scene, n, WAYS[n % WAYS.len()]).await?;
+    let dialog = linker.form(scene).await.with_context(|| format!("somebody who {:?}", linker.way))?;
     let visitor = linker.stranger.as_ref().unwrap_or(&linker.person);
+    scene.course.at_least(linker.timing.confirms).await;
     confirm(stage, visitor, &dialog).await?;
     if linker.way == Way::Unlinks {
         // LINE's timestamps tell milliseconds apart.
@@ -85,8 +104,16 @@ async fn one(stage: &Stage, shop: &Shop, browser: &reqwest::Client, seed: u64, n
     Ok(linker)
 }
 
+/// Somebody who adds the account as a friend.
+async fn friend(scene: Scene<'_>, name: &str) -> anyhow::Result<Person> {
+    let Scene { stage, shop, .. } = scene;
+    let person = shop.person(stage, name).await?;
+    stage.line.add_friend(&shop.card.channel_id, &person.id).await?;
+    Ok(person)
+}
+
 /// Opens LINE's dialog, which may be away as everything of LINE's; once it took somebody's word, it takes no other.
-async fn confirm(stage: &Stage, visitor: &Person, dialog: &str) -> anyhow::Result<()> {
+pub(super) async fn confirm(stage: &Stage, visitor: &Person, dialog: &str) -> anyhow::Result<()> {
     let mut lost = false;
     until(BACK_WITHIN, async || {
         let shown = stage.line.open_link(&visitor.id, dialog).await.map(|shown| shown.status);
@@ -99,7 +126,7 @@ async fn confirm(stage: &Stage, visitor: &Person, dialog: &str) -> anyhow::Resul
     .await
 }
 
-async fn tap(stage: &Stage, shop: &Shop, person: &Person, data: &str) -> anyhow::Result<()> {
+pub(super) async fn tap(stage: &Stage, shop: &Shop, person: &Person, data: &str) -> anyhow::Result<()> {
     let tapped = Act::Postback { data: data.to_owned(), params: None };
     stage.line.act(&shop.card.channel_id, &person.id, tapped).await?;
     Ok(())
@@ -119,8 +146,9 @@ pub(super) async fn sent_to(stage: &Stage, shop: &Shop, person: &Person) -> anyh
 }
 
 impl Linker {
-    async fn new(stage: &Stage, shop: &Shop, seed: u64, n: usize) -> anyhow::Result<Self> {
-        let way = WAYS[n % WAYS.len()];
+    /// The `n`th person of a run, with a record of their own.
+    pub(super) async fn new(scene: Scene<'_>, n: usize, way: Way) -> anyhow::Result<Self> {
+        let Scene { stage, shop, seed, .. } = scene;
         let name = PersonName { family: "連携".to_owned(), given: format!("{seed}の{n}"), ..PersonName::default() };
         let mobile = format!("0901{:07}", (seed % 1_000_000) * 10 + u64::try_from(n)?);
         let phones = vec![Phone { number: mobile.clone(), kind: 0 }];
@@ -129,43 +157,72 @@ impl Linker {
         let request = CreateCustomerRequest { customer: Some(record), request_id };
         let mut customers = CustomerServiceClient::new(shop.staff.connect(&stage.identity)?);
         let made = until(BACK_WITHIN, async || customers.create_customer(request.clone()).await).await?.into_inner();
-        let person = shop.person(stage, &format!("連携{seed}-{n}")).await?;
-        stage.line.add_friend(&shop.card.channel_id, &person.id).await?;
         let stranger = match way {
-            Way::Forwards => Some(shop.person(stage, &format!("他人{seed}-{n}")).await?),
+            Way::Forwards => Some(friend(scene, &format!("他人{seed}-{n}")).await?),
             Way::Links | Way::Unlinks => None,
         };
-        if let Some(stranger) = &stranger {
-            stage.line.add_friend(&shop.card.channel_id, &stranger.id).await?;
-        }
         Ok(Self {
-            person,
+            person: friend(scene, &format!("連携{seed}-{n}")).await?,
             stranger,
             way,
             customer: made.customer.unwrap_or_default().customer_id,
             taps: 0,
             texts: Vec::new(),
-            inquires: n >= WAYS.len(),
+            timing: Timing::draw(&mut Dice::new(seed.wrapping_mul(64).wrapping_add(u64::try_from(n)?))),
+            inquires: n >= WAYS.len() && n < 2 * WAYS.len(),
             name,
             mobile,
             from: format!("10.{}.{}.{n}", seed / 256 % 256, seed % 256),
             used: BTreeSet::new(),
+            last: None,
+        })
+    }
+
+    /// Somebody else who types the same; the `n`th person of the run.
+    pub(super) async fn double(&self, scene: Scene<'_>, n: usize) -> anyhow::Result<Self> {
+        let seed = scene.seed;
+        Ok(Self {
+            person: friend(scene, &format!("連携{seed}-{n}")).await?,
+            stranger: None,
+            way: self.way,
+            customer: self.customer.clone(),
+            taps: 0,
+            texts: Vec::new(),
+            timing: self.timing,
+            inquires: self.inquires,
+            name: self.name.clone(),
+            mobile: self.mobile.clone(),
+            from: format!("10.{}.{}.{n}", seed / 256 % 256, seed % 256),
+            used: BTreeSet::new(),
+            last: None,
         })
     }
 
     /// Fills the form of a card in and sends it, with as many cards as it takes; where LINE's dialog is.
-    async fn form(&mut self, stage: &Stage, shop: &Shop, browser: &reqwest::Client) -> anyhow::Result<String> {
-        let begun = Instant::now();
+    pub(super) async fn form(&mut self, scene: Scene<'_>) -> anyhow::Result<String> {
+        let Scene { stage, shop, course, browser, .. } = scene;
+        course.at_least(self.timing.opens).await;
+        let mut tried = Duration::ZERO;
         loop {
-            ensure!(begun.elapsed() < DONE_WITHIN, "got through to no dialog with {} taps", self.taps);
-            let Some(address) = self.card(stage, shop).await? else { continue };
+            let begun = Instant::now();
+            let Some(address) = self.card(stage, shop).await? else {
+                tried += begun.elapsed();
+                ensure!(tried < DONE_WITHIN, "got no card with {} taps", self.taps);
+                continue;
+            };
             while let Some(page) = self.open(browser, &address).await? {
-                if let Some(dialog) = self.submit(browser, &address, &page).await {
+                course.at_least(self.timing.submits).await;
+                let dialog = self.submit(browser, &address, &page).await;
+                self.last = Some((address.clone(), page));
+                if let Some(dialog) = dialog {
+                    self.used.insert(address);
                     return Ok(dialog);
                 }
             }
             // What was sent with it has come, though nobody said so.
             self.used.insert(address);
+            tried += begun.elapsed();
+            ensure!(tried < DONE_WITHIN, "got through to no dialog with {} taps", self.taps);
         }
     }
 
@@ -203,15 +260,26 @@ impl Linker {
     /// Sends a form; none where LINE's dialog does not come of it.
     async fn submit(&mut self, browser: &reqwest::Client, address: &str, page: &Page) -> Option<String> {
         let text = format!("お問い合わせ {} {}", self.name.given, self.texts.len());
-        let asked = if self.inquires { ("text", text.as_str()) } else { ("mobile", self.mobile.as_str()) };
-        let typed = [("family", self.name.family.as_str()), ("given", &self.name.given), asked, ("proof", &page.proof)];
-        let request = browser.post(address).header("x-forwarded-for", &self.from).header("cookie", &page.cookie);
-        let answer = request.form(&typed).send().await;
+        let answer = self.filled_in(browser, address, page, &text).send().await;
         if self.inquires {
             self.texts.push(text);
         }
         let dialog = answer.ok()?.headers().get(LOCATION)?.to_str().ok()?.to_owned();
         Some(dialog)
+    }
+
+    /// Sends the form that was sent last once more, whatever becomes of it.
+    pub(super) async fn send_again(&self, browser: &reqwest::Client) {
+        if let Some((address, page)) = &self.last {
+            let _ = self.filled_in(browser, address, page, "").send().await;
+        }
+    }
+
+    fn filled_in(&self, browser: &reqwest::Client, address: &str, page: &Page, text: &str) -> reqwest::RequestBuilder {
+        let asked = if self.inquires { ("text", text) } else { ("mobile", self.mobile.as_str()) };
+        let typed = [("family", self.name.family.as_str()), ("given", &self.name.given), asked, ("proof", &page.proof)];
+        let request = browser.post(address).header("x-forwarded-for", &self.from).header("cookie", &page.cookie);
+        request.form(&typed)
     }
 }
 

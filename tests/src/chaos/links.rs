@@ -13,6 +13,7 @@ use contracts::messaging::v1::message_content::Kind as Content;
 use contracts::messaging::v1::{ListConversationsRequest, ListMessagesRequest, MessageContent};
 use tsunagi::stage::{Person, Shop, Stage};
 
+use super::handover::{self, Handover};
 use super::linking::{Linker, Way, addresses, said, sent_to};
 
 const PAGE: i32 = 200;
@@ -34,14 +35,22 @@ pub(super) async fn count(stage: &Stage, shop: &Shop) -> anyhow::Result<i64> {
 }
 
 /// How many people of a run are linked, each to the record that is theirs; `before` others were linked before the run.
-pub(super) async fn settled(stage: &Stage, shop: &Shop, linkers: &[Linker], before: i64) -> anyhow::Result<usize> {
+pub(super) async fn settled(
+    stage: &Stage,
+    shop: &Shop,
+    linkers: &[Linker],
+    handover: &Handover,
+    before: i64,
+) -> anyhow::Result<usize> {
     for linker in linkers {
         one(stage, shop, linker).await.map_err(|problem| {
             let Linker { way, person, taps, .. } = linker;
-            problem.context(format!("{}, who {way:?} after {taps} taps", person.display_name))
+            let when = linker.timing;
+            problem.context(format!("{}, who {way:?} after {taps} taps, {when:?}", person.display_name))
         })?;
     }
-    let linked = linkers.iter().filter(|linker| linker.way == Way::Links).count();
+    handover::settled(stage, shop, handover).await?;
+    let linked = linkers.iter().filter(|linker| linker.way == Way::Links).count() + 1;
     let all = count(stage, shop).await?;
     ensure!(
         all == before + i64::try_from(linked)?,
@@ -74,7 +83,7 @@ async fn one(stage: &Stage, shop: &Shop, linker: &Linker) -> anyhow::Result<()> 
     shown(stage, shop, linker, active).await
 }
 
-async fn friend(stage: &Stage, shop: &Shop, person: &Person) -> anyhow::Result<String> {
+pub(super) async fn friend(stage: &Stage, shop: &Shop, person: &Person) -> anyhow::Result<String> {
     let request = GetFriendRequest {
         account_id: shop.account.to_string(),
         line_user_id: person.user_id.as_str().to_owned(),
@@ -84,13 +93,13 @@ async fn friend(stage: &Stage, shop: &Shop, person: &Person) -> anyhow::Result<S
     Ok(friends.get_friend(request).await?.into_inner().friend.unwrap_or_default().friend_id)
 }
 
-async fn links(stage: &Stage, shop: &Shop, request: ListLinksRequest) -> anyhow::Result<Vec<Link>> {
+pub(super) async fn links(stage: &Stage, shop: &Shop, request: ListLinksRequest) -> anyhow::Result<Vec<Link>> {
     let mut links = LinkServiceClient::new(shop.staff.connect(&stage.identity)?);
     Ok(links.list_links(ListLinksRequest { page_size: PAGE, ..request }).await?.into_inner().links)
 }
 
 /// Every attempt is decided: those LINE said nothing of, by the sweep.
-async fn nothing_waits(stage: &Stage, shop: &Shop, friend_id: String) -> anyhow::Result<()> {
+pub(super) async fn nothing_waits(stage: &Stage, shop: &Shop, friend_id: String) -> anyhow::Result<()> {
     let mut attempts = LinkAttemptServiceClient::new(shop.staff.connect(&stage.identity)?);
     let request = ListLinkAttemptsRequest { page_size: PAGE, friend_id, ..ListLinkAttemptsRequest::default() };
     let attempts = attempts.list_link_attempts(request).await?.into_inner().link_attempts;

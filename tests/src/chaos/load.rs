@@ -5,9 +5,13 @@ use std::time::Duration;
 use contracts::messaging::v1::message_content::Kind as Content;
 use contracts::messaging::v1::{MessageContent, SendMessageRequest, TextContent};
 use line_simulator::{Act, Media, Writing};
+use sqlx::PgConnection;
 use tsunagi::stage::{Person, Shop, Stage, until};
 
-use super::linking::{self, Linker};
+use super::handover::{self, Handover};
+use super::hurry;
+use super::linking::{self, Linker, Scene};
+use super::phase::Course;
 use crate::platform::Platform;
 
 /// Friends who write.
@@ -46,6 +50,8 @@ pub(super) struct Sent {
     pub(super) came: Vec<(String, bool)>,
     /// People who linked, or tried.
     pub(super) linkers: Vec<Linker>,
+    /// A link that was taken over.
+    pub(super) handover: Handover,
 }
 
 impl Load {
@@ -65,15 +71,33 @@ impl Load {
         Ok(Self { shop, friends })
     }
 
-    /// A run's traffic: ends when everything is written and every answer is queued.
-    pub(super) async fn traffic(&self, stage: &Stage, seed: u64) -> anyhow::Result<Sent> {
-        let ((written, files), answered, came, linkers) = tokio::try_join!(
+    /// A run's traffic: ends when everything is written, every answer is queued, and whoever links is through, some of them with
+    /// steps before the fault, in the middle of it and after it. `hurries` is the database where somebody hurries.
+    pub(super) async fn traffic(
+        &self,
+        stage: &Stage,
+        course: &Course,
+        seed: u64,
+        hurries: Option<PgConnection>,
+    ) -> anyhow::Result<Sent> {
+        let browser = linking::browser()?;
+        let scene = Scene { stage, shop: &self.shop, course, browser: &browser, seed };
+        let hurry = async {
+            match hurries {
+                Some(mut admin) => hurry::link(scene, &mut admin).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let ((written, files), answered, came, mut linkers, handover, hurried) = tokio::try_join!(
             self.write(stage, seed),
             self.answer(stage, seed),
             self.come_and_go(stage, seed),
-            linking::link(stage, &self.shop, seed),
+            linking::link(scene),
+            handover::hand_over(scene),
+            hurry,
         )?;
-        Ok(Sent { written, files, answered, came, linkers })
+        linkers.extend(hurried);
+        Ok(Sent { written, files, answered, came, linkers, handover })
     }
 
     async fn come_and_go(&self, stage: &Stage, seed: u64) -> anyhow::Result<Vec<(String, bool)>> {

@@ -1,14 +1,21 @@
-//! Kill runs: traffic runs, something dies or fails, and afterwards LINE's books must agree with what staff see (R-1…R-5).
+//! Kill runs: traffic runs, something dies or fails, and afterwards LINE's books must agree with what staff see (R-1…R-6).
 //!
 //! A run is one [`Fault`] under load. Everything random comes from the run's seed, which is printed and recorded; the same
 //! seed chooses the same fault and the same moment again.
 
+mod clocks;
 mod dice;
 mod fault;
+mod handover;
+mod hurry;
+mod invariants;
 mod linking;
 mod links;
 mod load;
+mod phase;
 mod report;
+#[cfg(test)]
+mod spoiling;
 mod verdict;
 
 use std::time::{Duration, Instant};
@@ -18,9 +25,11 @@ use line_simulator::{AccountSettings, Trouble};
 use sqlx::{Connection as _, PgConnection};
 
 use crate::platform::{Options, Platform};
+pub use clocks::WrongClock;
 use dice::Dice;
 pub use fault::{Fault, PLACES, SPILL_PLACES};
-use load::Load;
+use load::{Load, Sent};
+use phase::{Course, Phase};
 pub use report::{Report, Run};
 
 /// How much to do.
@@ -37,22 +46,13 @@ pub struct Plan {
 /// Plays `plan` on one platform and reports every run. Stops at the first run that is not sound.
 pub async fn play(plan: Plan, mut report: Report) -> anyhow::Result<Report> {
     let begun = Instant::now();
-    // A quota that was used up has room again at once.
-    let settings = [
-        ("TSUNAGI_MESSAGING_QUOTA_USED_UP_SECONDS", "1"),
-        ("TSUNAGI_MESSAGING_QUOTA_RESERVED_SECONDS", "1"),
-        // Who links comes from an address of their own, as through a proxy.
-        ("TSUNAGI_IDENTITY_TRUSTED_PROXIES", "1"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into();
-    let mut platform = Platform::start(Options { private_servers: true, settings, ..Options::default() }).await?;
+    let mut platform = platform().await?;
     let load = Load::prepare(&platform).await?;
     for seed in plan.seed..plan.seed.saturating_add(plan.runs) {
         if begun.elapsed() > plan.within {
             break;
         }
-        let run = once(&mut platform, &load, seed).await;
+        let run = Box::pin(once(&mut platform, &load, seed)).await;
         let sound = run.problem.is_none();
         report.add(run)?;
         if !sound {
@@ -62,37 +62,72 @@ pub async fn play(plan: Plan, mut report: Report) -> anyhow::Result<Report> {
     Ok(report)
 }
 
+/// A platform whose servers may be killed and whose clocks may be turned.
+async fn platform() -> anyhow::Result<Platform> {
+    // A quota that was used up has room again at once.
+    let settings = [
+        ("TSUNAGI_MESSAGING_QUOTA_USED_UP_SECONDS", "1"),
+        ("TSUNAGI_MESSAGING_QUOTA_RESERVED_SECONDS", "1"),
+        // Who links comes from an address of their own, as through a proxy.
+        ("TSUNAGI_IDENTITY_TRUSTED_PROXIES", "1"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    Platform::start(Options { private_servers: true, own_clocks: true, settings, ..Options::default() }).await
+}
+
 /// One run: traffic, a fault in the middle of it, and the books compared when it is over.
 async fn once(platform: &mut Platform, load: &Load, seed: u64) -> Run {
     let mut dice = Dice::new(seed);
     let fault = Fault::draw(&mut dice);
     let trouble = trouble(&mut dice);
     let mut run = Run::new(seed, &fault, &trouble);
-    let outcome = async {
+    let outcome = Box::pin(async {
         let redelivery = AccountSettings { redelivery: Some(true), ..AccountSettings::default() };
         platform.line().change_account(&load.shop.card.channel_id, &redelivery).await?;
         platform.line().set_delivery(&load.shop.card.channel_id, &trouble).await?;
         let stage = platform.stage();
         let linked_before = links::count(&stage, &load.shop).await?;
+        let course = Course::new();
+        let hurries = match fault {
+            Fault::Clock(_) => Some(PgConnection::connect(&platform.admin_url()).await?),
+            _ => None,
+        };
         let strike = async {
             tokio::time::sleep(dice.duration(Duration::from_millis(50), Duration::from_millis(900))).await;
-            fault.strike(platform, &mut dice).await.context("the fault could not be made and mended")
+            course.reach(Phase::During);
+            let struck = fault.strike(platform, &mut dice).await.context("the fault could not be made and mended")?;
+            // What people do from now on is little: it waits for no company to be shuffled with.
+            let unshuffled = Trouble { reorder_window: 0, ..trouble.clone() };
+            stage.line.set_delivery(&load.shop.card.channel_id, &unshuffled).await?;
+            course.reach(Phase::After);
+            anyhow::Ok(struck)
         };
-        let (sent, struck) = tokio::try_join!(load.traffic(&stage, seed), strike)?;
+        let (sent, struck) = tokio::try_join!(load.traffic(&stage, &course, seed, hurries), strike)?;
         (run.ready_again, run.reached) = (struck.ready_again, struck.reached);
-        // What is still gathered to be shuffled is let go.
-        platform.line().set_delivery(&load.shop.card.channel_id, &Trouble::default()).await?;
-        let mended = Instant::now();
-        claims_run_out(platform).await?;
-        run.settled = Some(verdict::settled(&platform.stage(), load, &sent, linked_before).await.map(|counts| {
-            run.counts = counts;
-            mended.elapsed()
-        })?);
+        run.counts = end(platform, load, &sent, linked_before, &mut run.settled).await?;
         anyhow::Ok(())
-    }
+    })
     .await;
     run.problem = outcome.err().map(|problem| format!("{problem:#}"));
     run
+}
+
+/// Waits until everything of a run is where it belongs, and notes how long that took.
+async fn end(
+    platform: &Platform,
+    load: &Load,
+    sent: &Sent,
+    linked_before: i64,
+    took: &mut Option<Duration>,
+) -> anyhow::Result<verdict::Counts> {
+    platform.line().set_delivery(&load.shop.card.channel_id, &Trouble::default()).await?;
+    let mended = Instant::now();
+    invariants::end_by_themselves(&mut PgConnection::connect(&platform.admin_url()).await?).await?;
+    claims_run_out(platform).await?;
+    let counts = verdict::settled(platform, load, sent, linked_before).await?;
+    *took = Some(mended.elapsed());
+    Ok(counts)
 }
 
 /// How LINE delivers in a run: some twice, shuffled, several together, several at once.

@@ -15,10 +15,12 @@ use contracts::operations::v1::ListDeadLettersRequest;
 use contracts::operations::v1::dead_letter_service_client::DeadLetterServiceClient;
 use line_simulator::BooksQuery;
 use serde::Serialize;
+use sqlx::{Connection as _, PgConnection};
 use tsunagi::stage::{Stage, until};
 
-use super::links;
 use super::load::{Load, Sent};
+use super::{invariants, links};
+use crate::platform::Platform;
 
 /// How long the platform may take to catch up after the fault is mended.
 const SETTLED_WITHIN: Duration = Duration::from_secs(90);
@@ -40,16 +42,31 @@ pub struct Counts {
 }
 
 /// Waits until everything of the run is where it belongs; `linked_before` customers were linked when it began.
-pub(super) async fn settled(stage: &Stage, load: &Load, sent: &Sent, linked_before: i64) -> anyhow::Result<Counts> {
-    until(SETTLED_WITHIN, async || {
-        let (received, files) = received(stage, load, sent).await?;
-        let (accepted, uncertain) = answered(stage, load, sent).await?;
-        came_and_went(stage, load, sent).await?;
-        no_dead_letters(stage, load).await?;
-        let linked = links::settled(stage, &load.shop, &sent.linkers, linked_before).await?;
-        anyhow::Ok(Counts { received, files, accepted, uncertain, linked })
-    })
-    .await
+pub(super) async fn settled(
+    platform: &Platform,
+    load: &Load,
+    sent: &Sent,
+    linked_before: i64,
+) -> anyhow::Result<Counts> {
+    let (stage, admin) = (platform.stage(), platform.admin_url());
+    until(SETTLED_WITHIN, async || look(&stage, &admin, load, sent, linked_before).await).await
+}
+
+/// Whether everything of the run is where it belongs now.
+pub(super) async fn look(
+    stage: &Stage,
+    admin_url: &str,
+    load: &Load,
+    sent: &Sent,
+    linked_before: i64,
+) -> anyhow::Result<Counts> {
+    let (received, files) = received(stage, load, sent).await?;
+    let (accepted, uncertain) = answered(stage, load, sent).await?;
+    came_and_went(stage, load, sent).await?;
+    no_dead_letters(stage, load).await?;
+    let linked = links::settled(stage, &load.shop, &sent.linkers, &sent.handover, linked_before).await?;
+    invariants::hold(&mut PgConnection::connect(admin_url).await?).await?;
+    Ok(Counts { received, files, accepted, uncertain, linked })
 }
 
 async fn received(stage: &Stage, load: &Load, sent: &Sent) -> anyhow::Result<(usize, usize)> {

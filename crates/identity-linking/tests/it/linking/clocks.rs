@@ -106,17 +106,17 @@ async fn what_was_tried_by_a_clock_ahead_locks_nobody_out_when_it_is_right() {
     stage
         .alter(
             "INSERT INTO identity.link_attempt (tenant_id, link_attempt_id, version, method, account_id, friend_id,
-                 nonce_hash, address_hash, submit_time, confirm_until, heard, decide_time, outcome, reason)
+                 nonce_hash, address_hash, submit_time, confirm_until, decide_time, outcome, reason)
              SELECT tenant_id, gen_random_uuid(), 2, method, account_id, friend_id,
-                 sha256(gen_random_uuid()::text::bytea), address_hash, now() + interval '5 hours', now(), true,
+                 sha256(gen_random_uuid()::text::bytea), address_hash, now() + interval '5 hours', now(),
                  now() + interval '5 hours', 'REFUSED', 'NOT_CONFIRMED_BY_LINE'
              FROM identity.link_attempt, generate_series(1, 6000)",
         )
         .await;
     stage
         .alter(
-            "INSERT INTO identity.link_attempt_customer (tenant_id, customer_id, link_attempt_id, submit_time)
-             SELECT c.tenant_id, c.customer_id, a.link_attempt_id, a.submit_time
+            "INSERT INTO identity.link_attempt_customer (tenant_id, customer_id, link_attempt_id, submit_time, decide_time)
+             SELECT c.tenant_id, c.customer_id, a.link_attempt_id, a.submit_time, a.decide_time
              FROM identity.link_attempt a JOIN identity.customer c USING (tenant_id) WHERE a.version = 2 AND a.nonce_hash IN (
                  SELECT nonce_hash FROM identity.link_attempt WHERE submit_time > now() + interval '1 hour' LIMIT 40)",
         )
