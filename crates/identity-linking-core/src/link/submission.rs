@@ -110,7 +110,7 @@ mod tests {
             let token = token(is_used, is_over, dialogs, now);
             let submission = Submission::of(&token, typed(other_name, other_mobile, other_text), earlier, now);
 
-            let same = !other_name && !other_mobile && !(other_text && has_text);
+            let same = !(other_name || other_mobile || (other_text && has_text));
             let asks = left.is_some_and(|left| left > 0) && dialogs < MOST_DIALOGS;
             let expected = match token.state(now) {
                 FormTokenState::Fresh => Submission::First,
