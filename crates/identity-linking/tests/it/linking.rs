@@ -3,7 +3,6 @@
 mod at_once;
 mod booked;
 mod card;
-mod clock;
 mod clocks;
 mod figures;
 mod first_message;

@@ -1,4 +1,5 @@
-//! the service's clock jumps by hours and comes back. LINE's clock and the database's, on other machines, are right meanwhile.
+//! the service's clock jumps by hours and comes back, while LINE's and the database's, on other machines, are right; and LINE's clock
+//! is behind ours.
 
 use std::sync::Arc;
 
@@ -177,4 +178,51 @@ async fn whoever_unlinks_after_asking_by_a_clock_ahead_takes_nothing_over() {
     }
     answer(&stage, 1, &again, "yes").await;
     assert_eq!(holder(&stage, &customer).await, [stage.friend(&person(2)).await]);
+}
+
+fn millis(time: Option<prost_types::Timestamp>) -> i64 {
+    let time = time.expect("a time");
+    time.seconds * 1_000 + i64::from(time.nanos) / 1_000_000
+}
+
+#[tokio::test]
+async fn a_confirmation_counts_though_lines_clock_is_hours_behind() {
+    let stage = Stage::open("clock_confirmed").await;
+    let who = person(1);
+    stage.customer(HANAKO, MOBILE).await;
+    let nonce = stage.ask(&who, HANAKO, MOBILE).await;
+    let submitted = millis(stage.attempt_of(&who).await.submit_time);
+    let told = submitted - TimeDelta::hours(12).num_milliseconds() + 1;
+    stage.send(&[stage.confirmed(&who, told, &nonce)]).await;
+    assert_eq!(decision(&stage.attempt_of(&who).await), (LinkOutcome::Linked, LinkReason::None));
+    let link = stage.links_of(&who).await.remove(0);
+    assert_eq!(millis(link.create_time), told, "since LINE's word, by LINE's clock");
+    // And what LINE tells after that, by the same clock, ends it.
+    stage.send(&[stage.tapped(&who, told + 1, "unlink:yes")]).await;
+    assert_eq!(stage.active().await, 0);
+
+    let nonce = stage.ask(&person(2), HANAKO, MOBILE).await;
+    let submitted = millis(stage.attempt_of(&person(2)).await.submit_time);
+    let too_early = submitted - TimeDelta::hours(12).num_milliseconds() - 1;
+    stage.send(&[stage.confirmed(&person(2), too_early, &nonce)]).await;
+    let refused = stage.attempt_of(&person(2)).await;
+    assert_eq!(decision(&refused), (LinkOutcome::Refused, LinkReason::NotConfirmedByLine));
+}
+
+#[tokio::test]
+async fn a_person_ends_a_link_that_staff_began_though_lines_clock_is_behind_but_not_before_asking_for_it() {
+    let stage = Stage::open("clock_unlinked").await;
+    stage.hold().await;
+    for (who, name, before, stands) in [(1, HANAKO, 50_000, 0), (2, ("鈴木", "一郎"), 70_000, 1)] {
+        let customer = stage.customer(name, OTHER_MOBILE).await;
+        let who = person(who);
+        let nonce = stage.ask(&who, name, MOBILE).await;
+        // LINE confirmed it a minute before, by its clock.
+        let told = stage.moment() - 60_000;
+        stage.send(&[stage.confirmed(&who, told, &nonce)]).await;
+        let held = stage.attempt_of(&who).await;
+        resolve(&stage, &held, Resolution::CustomerId(customer)).await.unwrap();
+        stage.send(&[stage.tapped(&who, told + 60_000 - before, "unlink:yes")]).await;
+        assert_eq!(stage.linked(&who).await.len(), stands, "{before}");
+    }
 }

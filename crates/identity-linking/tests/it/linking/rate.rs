@@ -145,13 +145,14 @@ async fn a_held_attempt_is_decided_anew_though_its_customer_was_looked_at_too_of
     let ambiguous = (LinkOutcome::Held, LinkReason::AmbiguousNameAndMobile);
     assert_eq!(decision(&held), ambiguous);
     alike(&stage, 29).await;
-    assert_eq!(decision(&stage.link(&person(2), HANAKO, MOBILE).await), LIMITED);
     assert_eq!(decision(&reconsider(&stage, &held, "").await.unwrap()), ambiguous);
     let phones = vec![Phone { number: OTHER_MOBILE.to_owned(), kind: 0 }];
     let mended = Customer { customer_id: namesake, phones, ..Customer::default() };
     let update_mask = Some(prost_types::FieldMask { paths: vec!["phones".to_owned()] });
     let mend = UpdateCustomerRequest { customer: Some(mended), update_mask };
     stage.at().customers().update_customer(mend).await.unwrap();
+    let too_often = stage.link(&person(2), HANAKO, MOBILE).await;
+    assert_eq!(decision(&too_often), (LinkOutcome::Held, LinkReason::RateLimited));
     let linked = reconsider(&stage, &held, "").await.unwrap();
     assert_eq!((decision(&linked), linked.customer_id), ((LinkOutcome::Linked, LinkReason::None), customer));
     stage.replay().await;
