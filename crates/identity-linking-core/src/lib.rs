@@ -19,6 +19,7 @@ mod person;
 mod phone;
 pub mod principal;
 pub mod profile;
+pub mod provider;
 mod right;
 mod service_principal;
 mod staff;

@@ -11,6 +11,7 @@ use contracts::events::v1::identity_event::Body;
 use contracts::to_timestamp;
 use identity_linking_core::friendship::{Friendship, Seen, Sign, bare, sign_of};
 use identity_linking_core::link::{Act, Wishes, act_of};
+use identity_linking_core::provider::Declared;
 use kernel::{AccountId, ProviderId, Timestamp};
 use line_types::id::UserId;
 use line_types::webhook::Event;
@@ -21,7 +22,7 @@ use crate::linking::Desk;
 use crate::linking::acts::{self, Done};
 use crate::postgres::friendship::{self, StoredFriendship};
 use crate::postgres::{friend, profile_request};
-use crate::replica;
+use crate::{provider_evidence, replica};
 
 /// How long the database is given when it is away.
 const WAIT: Duration = Duration::from_millis(100);
@@ -130,6 +131,7 @@ impl Reception {
     async fn take(&self, tx: &mut TenantTx, reports: &[(Report, Span)]) -> Result<Handled, ChangeError> {
         let named: Vec<_> = reports.iter().filter_map(|(one, _)| Some((one.account, one.user.as_ref()?))).collect();
         let mut looks = friendship::look(tx, &named).await?.into_iter();
+        let mut heard = Vec::new();
         for (report, span) in reports {
             let Some(user) = &report.user else {
                 if let Some(act) = &report.act {
@@ -140,7 +142,9 @@ impl Reception {
             let Some(look) = looks.next().flatten() else { return Ok(Handled::Never("no such account")) };
             // The usual case, a friend who writes again: nothing changes, and nothing is locked.
             if look.friendship.as_ref().is_none_or(|known| known.value.clone().fold(&report.seen) != known.value) {
-                self.keep(tx, look.provider, report, user).instrument(span.clone()).await?;
+                let by = Declared { account: report.account, provider: look.provider };
+                let is_first = self.keep(tx, by, report, user).instrument(span.clone()).await?;
+                heard.extend(is_first.then_some((by, user)));
             }
             if let Some(act) = &report.act {
                 let (event_id, occur_time) = (report.seen.event_id.as_str(), report.seen.at);
@@ -150,23 +154,19 @@ impl Reception {
                 acts::take(&self.0, tx, done).instrument(span.clone()).await?;
             }
         }
+        provider_evidence::gather(tx, &heard, self.0.registry.now()).await?;
         Ok(Handled::Done)
     }
 
-    /// Keeps what an event tells of a user.
-    async fn keep(
-        &self,
-        tx: &mut TenantTx,
-        provider: ProviderId,
-        report: &Report,
-        user: &UserId,
-    ) -> Result<(), ChangeError> {
-        let (account, seen) = (report.account, &report.seen);
+    /// Keeps what an event tells of a user; whether the account hears of that user for the first time.
+    async fn keep(&self, tx: &mut TenantTx, by: Declared, report: &Report, user: &UserId) -> Result<bool, ChangeError> {
+        let (Declared { account, provider }, seen) = (by, &report.seen);
         let now = self.0.registry.now();
         let id = friend::id_of(provider, user);
         let is_new = self.know(tx, provider, user, now).await?;
         let first = StoredFriendship { version: 1, value: Friendship::begin(seen) };
-        let (kept, turned) = if friendship::insert_if_new(tx, account, id, &first).await? {
+        let is_first = friendship::insert_if_new(tx, account, id, &first).await?;
+        let (kept, turned) = if is_first {
             let turned = first.value.turn.is_some();
             (Some(first), turned)
         } else {
@@ -191,7 +191,7 @@ impl Reception {
         if is_new || (turned && seen.sign == Sign::Follow) {
             profile_request::put(tx, id, account).await?;
         }
-        Ok(())
+        Ok(is_first)
     }
 
     /// Keeps a LINE user who was not known, and tells the others; whether that was so.

@@ -13,6 +13,7 @@ mod migrations;
 mod pages;
 mod postgres;
 mod profiles;
+mod provider_evidence;
 mod registry;
 mod replica;
 mod right;

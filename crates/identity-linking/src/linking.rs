@@ -3,7 +3,7 @@
 //!
 //! Whoever locks, locks in this order: the form token, the attempt that waits for LINE's word, the LINE users by their IDs, the
 //! reference of a submitted activity, the keys of names and numbers, the customers by their IDs, then what is about them: held
-//! attempts, take-over requests, suspicions, links.
+//! attempts, take-over requests, suspicions, links; last the LINE user IDs that tell of providers, and what they tell.
 
 pub(crate) mod acts;
 pub(crate) mod address;

@@ -24,4 +24,5 @@ migrations! {
     1008 "friend_tally",
     1009 "profile_turns",
     1010 "link",
+    1011 "provider_evidence",
 }

@@ -25,6 +25,7 @@ pub(crate) mod organization;
 pub(crate) mod principal;
 pub(crate) mod profile_request;
 pub(crate) mod provider;
+pub(crate) mod provider_evidence;
 mod refused;
 mod row;
 pub(crate) mod staff;

@@ -5,10 +5,13 @@ use chassis::auth::Caller;
 use chassis::grpc::refuse;
 use contracts::identity::v1::{
     CreateProviderRequest, CreateProviderResponse, GetProviderRequest, GetProviderResponse, ListProvidersRequest,
-    ListProvidersResponse, Provider as WireProvider, UpdateProviderRequest, UpdateProviderResponse,
+    ListProvidersResponse, Provider as WireProvider, ProviderEvidence as WireEvidence, ProviderVerdict as WireVerdict,
+    UpdateProviderRequest, UpdateProviderResponse,
 };
+use contracts::timestamp;
 use identity_linking_core::Line;
 use identity_linking_core::account::{LineProviderId, Provider};
+use identity_linking_core::provider::ProviderVerdict;
 use kernel::ProviderId;
 use tonic::Request;
 
@@ -17,6 +20,7 @@ use super::mask::Mask;
 use super::refusal::Refusal;
 use super::{etag, repeat};
 use crate::change::{self, Subject};
+use crate::postgres::provider_evidence::{self, StoredEvidence};
 use crate::postgres::{Stored, provider};
 use crate::registry::Registry;
 
@@ -32,6 +36,19 @@ fn tell(provider: &StoredProvider) -> WireProvider {
         display_name: provider.value.display_name.as_str().to_owned(),
         line_provider_id: line_provider_id.map(LineProviderId::as_str).unwrap_or_default().to_owned(),
         etag: etag::of(provider.version),
+    }
+}
+
+fn verdict(verdict: ProviderVerdict) -> WireVerdict {
+    WireVerdict::from_str_name(&format!("PROVIDER_VERDICT_{}", verdict.as_str())).unwrap_or_default()
+}
+
+fn tell_evidence(evidence: &StoredEvidence) -> WireEvidence {
+    WireEvidence {
+        account_id: evidence.value.account.to_string(),
+        other_account_id: evidence.value.other_account.to_string(),
+        verdict: verdict(evidence.value.verdict).into(),
+        create_time: Some(timestamp(evidence.create_time)),
     }
 }
 
@@ -80,7 +97,8 @@ pub(super) async fn get(
     let id = fields.all(|| id)?;
     let mut tx = registry.tenant_of(&Caller::of(&request)).await?;
     let stored = provider::find(&mut tx, id).await?.ok_or_else(|| refuse::not_found("PROVIDER"))?;
-    Ok(GetProviderResponse { provider: Some(tell(&stored)) })
+    let evidence = provider_evidence::list(&mut tx, &[id]).await?;
+    Ok(GetProviderResponse { provider: Some(tell(&stored)), evidence: evidence.iter().map(tell_evidence).collect() })
 }
 
 pub(super) async fn list(
@@ -94,7 +112,13 @@ pub(super) async fn list(
     let mut tx = registry.tenant_of(&caller).await?;
     let rows = provider::list(&mut tx, asked.after, asked.rows()).await?;
     let (rows, next_page_token) = asked.cut(rows, |last| (last.create_time, last.id.uuid()));
-    Ok(ListProvidersResponse { providers: rows.iter().map(tell).collect(), next_page_token })
+    let ids: Vec<ProviderId> = rows.iter().map(|provider| provider.id).collect();
+    let evidence = provider_evidence::list(&mut tx, &ids).await?;
+    Ok(ListProvidersResponse {
+        providers: rows.iter().map(tell).collect(),
+        next_page_token,
+        evidence: evidence.iter().map(tell_evidence).collect(),
+    })
 }
 
 pub(super) async fn update(
@@ -134,4 +158,14 @@ pub(super) async fn update(
     repeat::keep(&mut tx, UPDATE, &request.request_id, &answer).await?;
     tx.commit().await?;
     Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rules_and_the_wire_know_the_same_verdicts() {
+        assert!(ProviderVerdict::ALL.iter().all(|one| verdict(*one) != WireVerdict::Unspecified));
+    }
 }

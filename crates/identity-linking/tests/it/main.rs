@@ -18,6 +18,7 @@ mod ownership;
 mod pages;
 mod principal;
 mod profiles;
+mod provider_evidence;
 mod refused;
 mod replica;
 mod restart;
