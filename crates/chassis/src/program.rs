@@ -73,7 +73,8 @@ async fn serve<C, A>(
     build: impl AsyncFnOnce(C, &Host) -> anyhow::Result<A>,
 ) -> anyhow::Result<()> {
     let mut settings = Settings::from_env();
-    let life = HostConfig::read(&mut settings, program.service);
+    let mut life = HostConfig::read(&mut settings, program.service);
+    life.awaits_start = true;
     let config = read(&mut settings);
     settings.finish()?;
     let host = Host::start(program.name, life)?;

@@ -26,8 +26,8 @@ pub struct HostConfig {
     pub clock: Option<Arc<dyn Clock>>,
     /// Where a turned clock is read from; development builds only.
     pub clock_url: Option<Url>,
-    /// Whether the process is ready no sooner than its `main` has put it together.
-    pub(super) awaits_start: bool,
+    /// Whether the process is ready no sooner than its `main` has put it together; a host that is started otherwise does not wait.
+    pub(crate) awaits_start: bool,
     pub(super) telemetry: TelemetryConfig,
     pub(super) failpoints: FailPoints,
 }
@@ -61,7 +61,7 @@ impl HostConfig {
             signals: true,
             clock: None,
             clock_url,
-            awaits_start: true,
+            awaits_start: false,
             telemetry: TelemetryConfig::read(settings),
             failpoints: FailPoints::read(settings),
         }
