@@ -16,6 +16,7 @@ pub(crate) mod former;
 pub(crate) mod friend;
 pub(crate) mod friendship;
 pub(crate) mod inquiry;
+mod key_lock;
 pub(crate) mod link;
 pub(crate) mod link_attempt;
 pub(crate) mod link_figure;

@@ -6,6 +6,7 @@ use identity_linking_core::{ExternalReference, Line};
 use kernel::{ActivityId, CustomerId, OrganizationId};
 use sqlx::postgres::PgRow;
 
+use super::key_lock;
 use super::row::{self, Position};
 
 /// An activity as it is kept.
@@ -99,8 +100,7 @@ pub(crate) async fn lock_reference(
     reference: &ExternalReference,
 ) -> Result<(), sqlx::Error> {
     let key = format!("{}/activity/{}/{}", tx.tenant(), kind.as_str(), reference.as_str());
-    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))").bind(key).execute(&mut **tx).await?;
-    Ok(())
+    key_lock::take(tx, vec![key]).await
 }
 
 /// An activity, by kind and reference.

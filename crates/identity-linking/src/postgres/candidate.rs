@@ -10,7 +10,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::row;
+use super::{key_lock, row};
 
 /// What was typed, as it is compared.
 #[derive(Clone, Debug)]
@@ -27,15 +27,7 @@ pub(crate) async fn lock_keys(tx: &mut TenantTx, typed: &Typed) -> Result<(), sq
     let tenant = tx.tenant();
     let mut keys = vec![format!("{tenant}/name/{}", typed.name.variant.as_str())];
     keys.extend(typed.mobile.as_ref().map(|mobile| format!("{tenant}/mobile/{}", mobile.as_str())));
-    // In one order everywhere, by the number that is locked.
-    sqlx::query(
-        "SELECT pg_advisory_xact_lock(number)
-         FROM (SELECT hashtextextended(key, 0) AS number FROM unnest($1::text[]) AS k (key) ORDER BY 1) n",
-    )
-    .bind(keys)
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
+    key_lock::take(tx, keys).await
 }
 
 /// Customers on the whole key of a name and a number, and such as are alike in one of them; at most [`MAX_CANDIDATES`] and one

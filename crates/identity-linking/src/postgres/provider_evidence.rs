@@ -7,7 +7,7 @@ use line_types::id::UserId;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::row;
+use super::{key_lock, row};
 
 /// Evidence as it is kept.
 #[derive(Clone, Copy, Debug)]
@@ -31,15 +31,7 @@ fn evidence(row: &PgRow) -> Result<ProviderEvidence, sqlx::Error> {
 pub(crate) async fn lock_users(tx: &mut TenantTx, users: &[&UserId]) -> Result<(), sqlx::Error> {
     let tenant = tx.tenant();
     let keys: Vec<String> = users.iter().map(|user| format!("{tenant}/line_user/{}", user.as_str())).collect();
-    // In one order everywhere, by the number that is locked.
-    sqlx::query(
-        "SELECT pg_advisory_xact_lock(number)
-         FROM (SELECT hashtextextended(key, 0) AS number FROM unnest($1::text[]) AS k (key) ORDER BY 1) n",
-    )
-    .bind(keys)
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
+    key_lock::take(tx, keys).await
 }
 
 /// Which accounts know LINE users that others heard of, each with the one that heard. Looked up under every provider there is, by
