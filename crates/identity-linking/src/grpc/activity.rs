@@ -73,7 +73,7 @@ fn read(fields: &mut Fields, wanted: &WireActivity) -> Option<Activity> {
 }
 
 fn read_of(fields: &mut Fields, wanted: &WireActivity, customer: Option<CustomerId>) -> Option<Activity> {
-    let kind = fields.take("activity.kind", read_kind(wanted.kind()).ok_or("is required"));
+    let kind = fields.named("activity.kind", wanted.kind, read_kind(wanted.kind()));
     let reference = fields.take("activity.external_reference", ExternalReference::parse(&wanted.external_reference));
     let state = match WireState::try_from(wanted.state) {
         Ok(WireState::Unspecified) => Some(ActivityState::Active),
@@ -116,6 +116,8 @@ pub(super) async fn record(
     if let Some(answer) = repeat::answered(&mut tx, RECORD, &request.request_id, &request).await? {
         return Ok(answer);
     }
+    // Whoever submits the same one at this moment finds it, and makes no customer for it.
+    activity::lock_reference(&mut tx, told.kind, &told.external_reference).await?;
     let kept = keep(&mut tx, &actor, told, &wanted.etag, now).await?;
     let answer = RecordActivityResponse { activity: Some(tell(&kept)) };
     repeat::keep(&mut tx, RECORD, &request.request_id, &answer).await?;
@@ -171,7 +173,7 @@ pub(super) async fn get(
     let mut fields = Fields::new();
     let id = (!by_reference).then(|| fields.id("activity_id", &request.activity_id)).flatten();
     let reference = by_reference.then(|| {
-        let kind = fields.take("kind", read_kind(request.kind()).ok_or("is required"));
+        let kind = fields.named("kind", request.kind, read_kind(request.kind()));
         let reference = fields.take("external_reference", ExternalReference::parse(&request.external_reference));
         kind.zip(reference)
     });

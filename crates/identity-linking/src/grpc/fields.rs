@@ -26,6 +26,11 @@ impl Fields {
         read.map_err(|why| self.0.add(field, why.to_string())).ok()
     }
 
+    /// What a value of an enumeration, as it was sent, reads as; it must be given, and be one that there is.
+    pub(crate) fn named<T>(&mut self, field: &str, wire: i32, read: Option<T>) -> Option<T> {
+        self.take(field, read.ok_or(if wire == 0 { "is required" } else { "does not exist" }))
+    }
+
     /// Notes that a field is wrong.
     pub(crate) fn wrong(&mut self, field: &str, why: &str) {
         self.0.add(field, why);
@@ -108,6 +113,17 @@ mod tests {
         let told = refusal.get_details_bad_request().unwrap().field_violations;
         let names: Vec<&str> = told.iter().map(|violation| violation.field.as_str()).collect();
         assert_eq!(names, ["name", "customer_id", "page_size", "page_token"]);
+    }
+
+    #[test]
+    fn a_value_that_does_not_exist_is_not_taken_for_one_that_was_left_out() {
+        let mut fields = Fields::new();
+        assert_eq!((fields.named("one", 1, Some("a")), fields.named::<()>("two", 0, None)), (Some("a"), None));
+        assert_eq!(fields.named::<()>("three", 99, None), None);
+        let refusal = fields.all(|| Some(())).unwrap_err();
+        let told = refusal.get_details_bad_request().unwrap().field_violations;
+        let told: Vec<(&str, &str)> = told.iter().map(|one| (one.field.as_str(), one.description.as_str())).collect();
+        assert_eq!(told, [("two", "is required"), ("three", "does not exist")]);
     }
 
     #[test]

@@ -98,19 +98,19 @@ async fn get(registry: &Registry, request: Request<GetLinkPolicyRequest>) -> Res
 fn changed(fields: &mut Fields, mask: &Mask, wanted: &WirePolicy, known: LinkPolicy) -> Option<LinkPolicy> {
     let least = wanted.least_assurance.unwrap_or_default();
     let on_no_match = if mask.covers("on_no_match", wanted.on_no_match != 0) {
-        fields.take("link_policy.on_no_match", read_on_no_match(wanted.on_no_match).ok_or("is required"))
+        fields.named("link_policy.on_no_match", wanted.on_no_match, read_on_no_match(wanted.on_no_match))
     } else {
         Some(known.on_no_match)
     };
     let on_first_message = if mask.covers("on_first_message", wanted.on_first_message != 0) {
         let read = read_on_first_message(wanted.on_first_message);
-        fields.take("link_policy.on_first_message", read.ok_or("is required"))
+        fields.named("link_policy.on_first_message", wanted.on_first_message, read)
     } else {
         Some(known.on_first_message)
     };
     let mut assurance = |path: &str, wire: i32, known: Assurance| {
         if mask.covers(path, wire != 0) {
-            fields.take(&format!("link_policy.{path}"), read_assurance(wire).ok_or("is required"))
+            fields.named(&format!("link_policy.{path}"), wire, read_assurance(wire))
         } else {
             Some(known)
         }

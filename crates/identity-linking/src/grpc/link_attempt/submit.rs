@@ -66,6 +66,9 @@ fn read(request: &SubmitLinkAttemptRequest, tenant: &Tenant) -> Result<Submissio
         "" => Some(None),
         text => fields.take("form_token", FormToken::parse(text).map(Some).ok_or("is not a form token")),
     };
+    if request.form_token.is_empty() && request.activity.is_none() {
+        fields.wrong("form_token", "or activity is required");
+    }
     fields.all(|| {
         Some(Submission {
             method: method?,

@@ -37,7 +37,7 @@ pub(super) const TEXTS: Texts = Texts {
         hint: "The number you gave the shop, with or without hyphens.",
         missing: "Enter your mobile number.",
         too_long: "The mobile number is too long. Check it, please.",
-        unfit: "Enter a mobile number, such as 09012345678.",
+        unfit: "Enter a mobile number. The number of a landline cannot be used.",
     },
     text: FieldTexts {
         label: "Message",

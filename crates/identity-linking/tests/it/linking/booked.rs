@@ -7,7 +7,7 @@ use futures::future::join_all;
 use tonic::{Code, Status};
 
 use super::shuffle::Dice;
-use super::stage::{HANAKO, MOBILE, Stage, decision, nonce_in, person};
+use super::stage::{HANAKO, MOBILE, OTHER_MOBILE, Stage, decision, nonce_in, person};
 use super::submit::booking;
 use crate::refused::reason;
 
@@ -78,6 +78,40 @@ async fn bookings_of_one_reference_at_once_make_one_customer_whatever_name_they_
         join_all(calls).await.into_iter().map(|one| one.unwrap().activity.unwrap().customer_id).collect();
     assert!(on.iter().all(|customer| *customer == on[0]), "{on:?}");
     assert_eq!((stage.count("identity.customer").await, stage.count("identity.activity").await), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_activity_that_is_recorded_while_it_is_booked_is_whose_it_was_recorded_for() {
+    let stage = Stage::open("booked_recorded").await;
+    let (recorded, booked) =
+        (stage.customer(("鈴木", "一郎"), OTHER_MOBILE).await, stage.customer(HANAKO, MOBILE).await);
+    let admin = stage.house.admin().await;
+    let waiting = async || -> i64 {
+        let waiting = "SELECT count(*) FROM pg_stat_activity
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        sqlx::query_scalar(waiting).fetch_one(&admin).await.unwrap()
+    };
+    // The booking is held up on its way, once it looked for what is recorded and found nothing.
+    let mut held_up = admin.begin().await.unwrap();
+    let lock = sqlx::query("SELECT FROM identity.customer WHERE customer_id = $1::uuid FOR UPDATE").bind(&booked);
+    lock.execute(&mut *held_up).await.unwrap();
+    let booking = booking("", HANAKO, MOBILE, "B-1");
+    let activity = Activity { customer_id: recorded.clone(), ..booking.activity.clone().unwrap() };
+    let submit = stage.submit(booking);
+    let record = async {
+        Stage::until(async || if waiting().await == 1 { Ok(()) } else { Err("nobody waits".to_owned()) }).await;
+        let record = RecordActivityRequest { activity: Some(activity), request_id: String::new() };
+        let mut customers = stage.at().customers();
+        let record = tokio::spawn(async move { customers.record_activity(record).await });
+        let is_on_its_way = async || record.is_finished() || waiting().await == 2;
+        Stage::until(async || if is_on_its_way().await { Ok(()) } else { Err("it is not there".to_owned()) }).await;
+        held_up.rollback().await.unwrap();
+        record.await.unwrap()
+    };
+    let (submitted, told) = tokio::join!(submit, record);
+    submitted.unwrap();
+    told.unwrap();
+    assert_eq!(stage.booking("B-1").await.customer_id, recorded);
 }
 
 #[tokio::test]

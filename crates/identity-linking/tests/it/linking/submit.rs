@@ -167,6 +167,8 @@ async fn a_repeated_submission_is_one_and_a_repeated_booking_stays_with_whom_it_
     assert_eq!(stage.count("identity.link_attempt").await, 1);
     let empty = stage.submit(SubmitLinkAttemptRequest { form_token: "x".to_owned(), ..Default::default() }).await;
     assert_eq!(fields(empty), ["method", "name", "mobile_number", "form_token"]);
+    let idle = SubmitLinkAttemptRequest { activity: None, ..booking("", HANAKO, MOBILE, "B-2") };
+    assert_eq!(fields(stage.submit(idle).await), ["form_token"], "nothing would come of it");
 }
 
 #[tokio::test]
