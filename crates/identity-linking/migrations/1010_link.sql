@@ -51,6 +51,7 @@ CREATE TABLE identity.form_token (
     use_time timestamptz,
     link_attempt_id uuid,
     dialogs integer NOT NULL DEFAULT 0,
+    refusals integer NOT NULL DEFAULT 0, -- attempts that are kept, though it was good for nothing any more
     CONSTRAINT form_token_pkey PRIMARY KEY (tenant_id, hash),
     CONSTRAINT form_token_use CHECK ((use_time IS NULL) = (link_attempt_id IS NULL)),
     CONSTRAINT form_token_account FOREIGN KEY (tenant_id, account_id) REFERENCES identity.official_account,
@@ -103,11 +104,11 @@ CREATE INDEX link_attempt_latest ON identity.link_attempt (tenant_id, submit_tim
 CREATE INDEX link_attempt_of_friend ON identity.link_attempt (tenant_id, friend_id, submit_time DESC, link_attempt_id DESC);
 -- By these the attempts that LINE was to confirm are counted, without a look at their rows.
 CREATE INDEX link_attempt_counted_of_account ON identity.link_attempt (tenant_id, account_id, submit_time DESC)
-    WHERE nonce_hash IS NOT NULL;
+    WHERE nonce_hash IS NOT NULL AND NOT limited;
 CREATE INDEX link_attempt_counted_of_friend ON identity.link_attempt (tenant_id, friend_id, submit_time DESC)
     WHERE nonce_hash IS NOT NULL;
-CREATE INDEX link_attempt_from_address ON identity.link_attempt (tenant_id, address_hash, submit_time DESC)
-    WHERE address_hash IS NOT NULL;
+CREATE INDEX link_attempt_counted_from_address ON identity.link_attempt (tenant_id, address_hash, submit_time DESC)
+    WHERE address_hash IS NOT NULL AND nonce_hash IS NOT NULL;
 CREATE INDEX link_attempt_review ON identity.link_attempt (tenant_id, submit_time DESC, link_attempt_id DESC)
     WHERE outcome = 'HELD' AND review_time IS NULL;
 CREATE INDEX link_attempt_figures ON identity.link_attempt (tenant_id, decide_time, account_id, method, outcome, reason);

@@ -12,6 +12,8 @@ use crate::matching::{LinkMethod, Refusal};
 
 /// How long a form token lives.
 pub const LIFE: TimeDelta = TimeDelta::hours(1);
+/// Most refused attempts that are kept of one token: enough to see what somebody does with it.
+const MOST_REFUSALS: u32 = 10;
 /// Characters of the secret part.
 const SECRET: usize = 43;
 
@@ -42,6 +44,8 @@ pub struct IssuedFormToken {
     pub attempt: Option<LinkAttemptId>,
     /// How many dialogs of LINE it led to.
     pub dialogs: u32,
+    /// How many attempts are kept that came when it was good for nothing any more.
+    pub refusals: u32,
 }
 
 /// What a form token is good for.
@@ -102,6 +106,12 @@ impl IssuedFormToken {
             FormTokenState::Fresh
         }
     }
+
+    /// Whether one more attempt that is refused for what has become of the token is kept: whoever sends an old form again and again
+    /// fills nothing.
+    pub fn keeps_refusal(&self) -> bool {
+        self.refusals < MOST_REFUSALS
+    }
 }
 
 impl FormTokenState {
@@ -138,6 +148,21 @@ mod tests {
         assert_ne!(swapped.tenant(), mine.tenant());
     }
 
+    #[test]
+    fn a_few_refused_attempts_are_kept_of_a_token_and_no_more() {
+        let token = |refusals| IssuedFormToken {
+            account: Uuid::nil().into(),
+            friend: Uuid::nil().into(),
+            method: LinkMethod::LinkForm,
+            expire_time: Timestamp::UNIX_EPOCH,
+            use_time: None,
+            attempt: None,
+            dialogs: 0,
+            refusals,
+        };
+        assert_eq!([0, 9, 10, 11].map(|kept| token(kept).keeps_refusal()), [true, true, false, false]);
+    }
+
     proptest! {
         #[test]
         fn any_text_is_a_token_or_none(text in "\\PC{0,90}") {
@@ -157,6 +182,7 @@ mod tests {
                 use_time: used.map(|after| issued + TimeDelta::seconds(after)),
                 attempt: used.map(|_| Uuid::nil().into()),
                 dialogs: 0,
+                refusals: 0,
             };
             let state = token.state(issued + TimeDelta::seconds(age));
             prop_assert_eq!(state == FormTokenState::Fresh, used.is_none() && age < LIFE.num_seconds());

@@ -83,6 +83,7 @@ mod tests {
             use_time: is_used.then_some(now),
             attempt: is_used.then(|| Uuid::from_u128(1).into()),
             dialogs,
+            refusals: 0,
         }
     }
 

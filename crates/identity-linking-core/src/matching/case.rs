@@ -166,6 +166,21 @@ impl Case {
     pub fn on_whole_key(&self) -> impl Iterator<Item = &Candidate> {
         self.candidates.iter().filter(|one| self.method.is_whole_key(one.name, one.has_mobile))
     }
+
+    /// By whom earlier attempts at what was typed are counted; none where no candidate is on the whole key, as nobody is reached.
+    /// Where more are alike than are looked at, earlier attempts did not look at everybody, but at the same first ones: whoever
+    /// guesses at one of a crowd of namesakes is counted by those.
+    pub fn counted_by(&self) -> impl Iterator<Item = CustomerId> {
+        let is_crowd = self.candidates.len() == MAX_CANDIDATES;
+        let is_aimed_at = |one: &Candidate| self.method.is_whole_key(one.name, one.has_mobile);
+        let any = self.candidates.iter().any(is_aimed_at);
+        self.candidates.iter().filter(move |one| any && (is_crowd || is_aimed_at(one))).map(|one| one.customer)
+    }
+
+    /// Whether it was decided while the LINE user was linked to a customer, so that it may be decided otherwise without that link.
+    pub fn had_in_the_way(&self, customer: CustomerId) -> bool {
+        self.linked.is_some_and(|linked| linked.customer == customer)
+    }
 }
 
 impl Candidate {

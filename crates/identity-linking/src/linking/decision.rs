@@ -55,8 +55,8 @@ pub(crate) async fn by_matching(
         return by_refusal(tx, actor, now, matter.attempt, Refusal::AccountNotConnected).await;
     }
     let mut case = look(tx, attempt, matter.user).await?;
-    let aimed_at: Vec<CustomerId> = case.on_whole_key().map(|candidate| candidate.customer).collect();
-    if !aimed_at.is_empty() && attempt_count::at_customers(tx, &aimed_at, now).await?.is_full() {
+    let counted_by: Vec<CustomerId> = case.counted_by().collect();
+    if !counted_by.is_empty() && attempt_count::at_customers(tx, &counted_by, now).await?.is_full() {
         case = case.tried_too_often();
     }
     by_case(tx, actor, now, matter, case).await
@@ -73,7 +73,7 @@ pub(crate) async fn again_after(
     effects_off: bool,
 ) -> Result<(), ChangeError> {
     for attempt in link_attempt::told_after(tx, user.id, unlinked).await? {
-        let stood_in_the_way = attempt.facts.as_ref().and_then(Case::linked).is_some_and(|link| link.customer == from);
+        let stood_in_the_way = attempt.facts.as_ref().is_some_and(|case| case.had_in_the_way(from));
         let (Some(since), true) = (attempt.told_time, stood_in_the_way && attempt.review.is_none()) else { continue };
         again(tx, actor, now, Matter { attempt, user, since, effects_off }).await?;
     }
@@ -101,7 +101,7 @@ async fn by_case(
     let decision = decide(&case);
     failpoint::reached("identity.link.decided");
     let (user, since) = (matter.user, matter.since);
-    let decided = settle(tx, actor, now, matter, case, &decision).await?;
+    let decided = carry_out(tx, actor, now, matter, case, &decision).await?;
     end_if_unlinked_since(tx, actor, now, user, since).await?;
     Ok(decided)
 }
@@ -197,7 +197,7 @@ pub(crate) async fn linked(tx: &mut TenantTx, to: Option<CustomerId>) -> Result<
 }
 
 /// Does what was decided.
-async fn settle(
+async fn carry_out(
     tx: &mut TenantTx,
     actor: &Actor,
     now: Timestamp,

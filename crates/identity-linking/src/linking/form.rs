@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chassis::postgres::TenantTx;
 use identity_linking_core::inquiry::{InquiryText, LONGEST_INQUIRY};
-use identity_linking_core::link::{FormToken, FormTokenState, IssuedFormToken, NoLinkToken, RateScope, Submission};
+use identity_linking_core::link::{FormToken, FormTokenState, NoLinkToken, RateScope, Submission};
 use identity_linking_core::matching::{LinkMethod, Refusal};
 use identity_linking_core::{CallingRegion, MobileNumber, NamePart, PersonName};
 use url::Url;
@@ -171,7 +171,7 @@ async fn take(desk: &Desk, token: &FormToken, entry: &Entry, client: IpAddr) -> 
     match submission::admit(&mut tx, now, &issued, &claim).await? {
         Submission::First | Submission::Again(_) => {}
         Submission::Known => return Ok(Submitted::Taken),
-        Submission::Refused(refusal) => return gone(tx, desk, &issued, claim, refusal).await,
+        Submission::Refused(refusal) => return gone(tx, desk, token, claim, refusal).await,
     }
     let user = friend::find(&mut tx, issued.friend).await?.ok_or(sqlx::Error::RowNotFound)?;
     tx.rollback().await?;
@@ -200,7 +200,7 @@ async fn take(desk: &Desk, token: &FormToken, entry: &Entry, client: IpAddr) -> 
         }
         (Submission::Again(_), Err(_)) => return Ok(over(&claim)),
         (Submission::Known, _) => return Ok(Submitted::Taken),
-        (Submission::Refused(refusal), _) => return gone(tx, desk, &issued, claim, refusal).await,
+        (Submission::Refused(refusal), _) => return gone(tx, desk, token, claim, refusal).await,
     };
     tx.commit().await?;
     Ok(Submitted::Confirm(dialog))
@@ -215,12 +215,16 @@ fn over(claim: &Claim) -> Submitted {
 async fn gone(
     mut tx: TenantTx,
     desk: &Desk,
-    issued: &IssuedFormToken,
+    token: &FormToken,
     claim: Claim,
     refusal: Refusal,
 ) -> Result<Submitted, ChangeError> {
-    submission::refuse(&mut tx, desk.registry.now(), issued, claim, refusal).await?;
-    tx.commit().await?;
+    let issued = form_token::lock(&mut tx, token).await?.ok_or(sqlx::Error::RowNotFound)?;
+    if issued.keeps_refusal() {
+        form_token::count_refusal(&mut tx, token).await?;
+        submission::refuse(&mut tx, desk.registry.now(), &issued, claim, refusal).await?;
+        tx.commit().await?;
+    }
     Ok(Submitted::Gone)
 }
 

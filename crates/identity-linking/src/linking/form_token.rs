@@ -25,6 +25,7 @@ pub(crate) async fn issue(
         use_time: None,
         attempt: None,
         dialogs: 0,
+        refusals: 0,
     };
     form_token::insert(tx, &token, &issued).await?;
     Ok((token, issued))

@@ -23,13 +23,14 @@ pub(crate) async fn of_line_user(tx: &mut TenantTx, friend: FriendId, now: Times
     Ok(counted(RateScope::LineUser, number))
 }
 
-/// Attempts by way of an account that LINE was to confirm.
+/// Attempts by way of an account that LINE was to confirm. What was too much of one LINE user or address is not too much of an
+/// account.
 pub(crate) async fn of_account(tx: &mut TenantTx, account: AccountId, now: Timestamp) -> Result<Counted, sqlx::Error> {
     let (from, until) = RateScope::Account.counted_at(now);
     let number: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM (
              SELECT FROM identity.link_attempt WHERE tenant_id = $1 AND account_id = $2 AND submit_time > $3
-                 AND submit_time <= $5 AND nonce_hash IS NOT NULL LIMIT $4) a",
+                 AND submit_time <= $5 AND nonce_hash IS NOT NULL AND NOT limited LIMIT $4) a",
     )
     .bind(tx.tenant().uuid())
     .bind(account.uuid())
@@ -41,7 +42,8 @@ pub(crate) async fn of_account(tx: &mut TenantTx, account: AccountId, now: Times
     Ok(counted(RateScope::Account, number))
 }
 
-/// Attempts from a browser's address, by its keyed hash.
+/// Attempts from a browser's address, by its keyed hash, that LINE was to confirm: whoever sends an old form again and again keeps
+/// nobody else behind the same address from theirs.
 pub(crate) async fn from_address(
     tx: &mut TenantTx,
     address: &[u8; 32],
@@ -51,7 +53,7 @@ pub(crate) async fn from_address(
     let number: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM (
              SELECT FROM identity.link_attempt WHERE tenant_id = $1 AND address_hash = $2 AND submit_time > $3
-                 AND submit_time <= $5 LIMIT $4) a",
+                 AND submit_time <= $5 AND nonce_hash IS NOT NULL LIMIT $4) a",
     )
     .bind(tx.tenant().uuid())
     .bind(address.as_slice())

@@ -31,7 +31,7 @@ pub(crate) async fn lock_keys(tx: &mut TenantTx, typed: &Typed) -> Result<(), sq
 }
 
 /// Customers on the whole key of a name and a number, and such as are alike in one of them; at most [`MAX_CANDIDATES`] and one
-/// more of each kind.
+/// more of each kind, the same ones every time, so that attempts at a crowd of namesakes are counted.
 pub(crate) async fn near(tx: &mut TenantTx, typed: &Typed) -> Result<Vec<CustomerId>, sqlx::Error> {
     let rows: Vec<Uuid> = sqlx::query_scalar(
         "(SELECT c.customer_id FROM identity.customer_phone p
@@ -45,16 +45,16 @@ pub(crate) async fn near(tx: &mut TenantTx, typed: &Typed) -> Result<Vec<Custome
           WHERE p.tenant_id = $1 AND p.number = $5 AND p.e164 LIMIT $6)
          UNION ALL
          (SELECT customer_id FROM identity.customer
-          WHERE tenant_id = $1 AND name_key = $2 AND $2 <> '' AND merged_into IS NULL LIMIT $6)
+          WHERE tenant_id = $1 AND name_key = $2 AND $2 <> '' AND merged_into IS NULL ORDER BY customer_id LIMIT $6)
          UNION ALL
          (SELECT customer_id FROM identity.customer
-          WHERE tenant_id = $1 AND reading_key = $2 AND $2 <> '' AND merged_into IS NULL LIMIT $6)
+          WHERE tenant_id = $1 AND reading_key = $2 AND $2 <> '' AND merged_into IS NULL ORDER BY customer_id LIMIT $6)
          UNION ALL
          (SELECT customer_id FROM identity.customer
-          WHERE tenant_id = $1 AND name_key = $3 AND $3 <> '' AND merged_into IS NULL LIMIT $6)
+          WHERE tenant_id = $1 AND name_key = $3 AND $3 <> '' AND merged_into IS NULL ORDER BY customer_id LIMIT $6)
          UNION ALL
          (SELECT customer_id FROM identity.customer
-          WHERE tenant_id = $1 AND variant_key = $4 AND $4 <> '' AND merged_into IS NULL LIMIT $6)",
+          WHERE tenant_id = $1 AND variant_key = $4 AND $4 <> '' AND merged_into IS NULL ORDER BY customer_id LIMIT $6)",
     )
     .bind(tx.tenant().uuid())
     .bind(typed.name.exact.as_str())

@@ -17,6 +17,7 @@ fn issued(row: &PgRow) -> Result<IssuedFormToken, sqlx::Error> {
         use_time: row::get(row, "use_time")?,
         attempt: row::optional_id(row, "link_attempt_id")?,
         dialogs: u32::try_from(row::get::<i32>(row, "dialogs")?).unwrap_or(u32::MAX),
+        refusals: u32::try_from(row::get::<i32>(row, "refusals")?).unwrap_or(u32::MAX),
     })
 }
 
@@ -80,6 +81,16 @@ pub(crate) async fn mark_used(
 /// Counts one more dialog of LINE that a token led to.
 pub(crate) async fn count_dialog(tx: &mut TenantTx, token: &FormToken) -> Result<(), sqlx::Error> {
     sqlx::query("UPDATE identity.form_token SET dialogs = dialogs + 1 WHERE tenant_id = $1 AND hash = $2")
+        .bind(tx.tenant().uuid())
+        .bind(token.hash().as_slice())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Counts one more attempt that was refused for what has become of a token.
+pub(crate) async fn count_refusal(tx: &mut TenantTx, token: &FormToken) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE identity.form_token SET refusals = refusals + 1 WHERE tenant_id = $1 AND hash = $2")
         .bind(tx.tenant().uuid())
         .bind(token.hash().as_slice())
         .execute(&mut **tx)

@@ -189,3 +189,47 @@ async fn staff_who_look_at_held_attempts_again_use_up_nobodys_tries() {
     let linked = stage.link(&person(2), HANAKO, MOBILE).await;
     assert_eq!((decision(&linked), linked.customer_id), ((LinkOutcome::Linked, LinkReason::None), customer));
 }
+
+#[tokio::test]
+async fn an_old_form_sent_again_and_again_fills_nothing_and_keeps_nobody_else_from_theirs() {
+    let stage = Stage::open("rate_old_form").await;
+    stage.customer(HANAKO, MOBILE).await;
+    let used = stage.look(&stage.tap(&person(1), "reservations").await).await;
+    let fields = |mobile| [("family", "山田"), ("given", "花子"), ("mobile", mobile)];
+    let nonce = used.submit(&fields(MOBILE)).await.nonce();
+    copies(&stage, 117, "friend_id", true).await;
+    for _ in 0..15 {
+        assert_eq!(used.submit(&fields(OTHER_MOBILE)).await.status, 404);
+    }
+    assert_eq!(
+        stage.count("identity.link_attempt WHERE reason = 'TOKEN_USED'").await,
+        10,
+        "enough to see what was done"
+    );
+    let other = stage.look(&stage.tap(&person(2), "reservations").await).await;
+    assert_eq!(other.submit(&fields(MOBILE)).await.status, 303, "from the same address");
+    stage.confirm(&person(1), &nonce).await;
+    assert_eq!(stage.active().await, 1, "the first submission counts");
+}
+
+#[tokio::test]
+async fn guesses_at_one_of_a_crowd_of_namesakes_are_counted() {
+    let stage = Stage::open("rate_crowd").await;
+    let mut namesakes = Vec::new();
+    for number in 0..25 {
+        namesakes.push(stage.customer(HANAKO, &format!("080-1111-{number:04}")).await);
+    }
+    namesakes.sort_unstable();
+    let guess = stage.link(&person(1), HANAKO, MOBILE).await;
+    assert_eq!(decision(&guess), (LinkOutcome::CreatedNew, LinkReason::PhoneMismatch));
+    assert!(!guess.candidates.iter().any(|one| one.customer_id == namesakes[24]), "not all are looked at");
+    alike(&stage, 29).await;
+    let last = stage.record(&namesakes[24]).await.phones.remove(0).number;
+    let right = stage.link(&person(2), HANAKO, &last).await;
+    assert_eq!(decision(&right), (LinkOutcome::Held, LinkReason::RateLimited));
+    // Whoever has a name that few have is not held for it.
+    let rare = stage.customer(("鈴木", "一郎"), MOBILE).await;
+    let linked = stage.link(&person(3), ("鈴木", "一郎"), MOBILE).await;
+    assert_eq!((decision(&linked), linked.customer_id), ((LinkOutcome::Linked, LinkReason::None), rare));
+    stage.replay().await;
+}
