@@ -133,7 +133,9 @@ impl House {
     fn postgres(&self) -> PostgresConfig {
         // Patient, as tests share the machine with everything else that runs on it.
         let config = PostgresConfig::at(self.url());
-        PostgresConfig { connections: 8, worker_connections: 3, acquire_timeout: SOON, ..config }
+        // And a statement waits for longer than whoever asked for it may have to: that one's own deadline is to end it.
+        let statement_timeout = 4 * SOON;
+        PostgresConfig { connections: 8, worker_connections: 3, acquire_timeout: SOON, statement_timeout, ..config }
     }
 
     /// The address of the form pages, as browsers know it.

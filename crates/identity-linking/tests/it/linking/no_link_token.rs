@@ -9,6 +9,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::stage::{Form, HANAKO, MOBILE, Stage, decision, person};
+use crate::house::SOON;
 
 const INQUIRY: [(&str, &str); 3] = [("family", "山田"), ("given", "花子"), ("text", "明日は<b>空いて</b>いますか")];
 const LINK: [(&str, &str); 3] = [("family", "山田"), ("given", "花子"), ("mobile", MOBILE)];
@@ -103,6 +104,20 @@ async fn a_fault_on_the_way_to_line_decides_nothing_and_keeps_what_was_typed() {
     stage.house.messaging.refuse(None);
     form.submit(&INQUIRY).await.nonce();
     assert_eq!(stage.told_inquiries().await, [InquiryState::Unconfirmed]);
+}
+
+#[tokio::test]
+async fn a_submission_that_the_database_keeps_waiting_is_answered_and_gives_the_text_back() {
+    let stage = Stage::open("no_link_token_hang").await;
+    let form = stage.form(&person(1), "inquiry").await;
+    let mut hanging = stage.house.admin().await.begin().await.unwrap();
+    sqlx::query("LOCK TABLE identity.form_token, identity.link_attempt").execute(&mut *hanging).await.unwrap();
+    let away = tokio::time::timeout(SOON, form.submit(&INQUIRY)).await.expect("an answer");
+    assert_eq!((away.status, &away.dialog), (503, &None));
+    assert!(away.html.contains(GIVEN_BACK) && away.html.contains("<form"));
+    hanging.rollback().await.unwrap();
+    form.submit(&INQUIRY).await.nonce();
+    assert_eq!((stage.count("identity.link_attempt").await, stage.count("identity.inquiry").await), (1, 1));
 }
 
 #[tokio::test]
