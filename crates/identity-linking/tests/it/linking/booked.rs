@@ -72,8 +72,10 @@ async fn a_booking_that_comes_again_is_decided_as_if_line_had_never_been_away() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bookings_of_one_reference_at_once_make_one_customer_whatever_name_they_come_under() {
     let stage = Stage::open("booked_reference").await;
-    let names: Vec<String> = (0..12).map(|number| format!("花子{}", number % 4)).collect();
-    let calls = names.iter().map(|given| stage.submit(booking("", ("山田", given), MOBILE, "B-1")));
+    // Neither a name nor a number has two of them wait for each other.
+    let typed = (0..12).map(|number| (format!("花子{number}"), format!("090-1234-{number:04}")));
+    let typed: Vec<(String, String)> = typed.collect();
+    let calls = typed.iter().map(|(given, mobile)| stage.submit(booking("", ("山田", given), mobile, "B-1")));
     let on: Vec<String> =
         join_all(calls).await.into_iter().map(|one| one.unwrap().activity.unwrap().customer_id).collect();
     assert!(on.iter().all(|customer| *customer == on[0]), "{on:?}");
