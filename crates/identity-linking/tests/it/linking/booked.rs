@@ -9,6 +9,7 @@ use tonic::{Code, Status};
 use super::shuffle::Dice;
 use super::stage::{HANAKO, MOBILE, OTHER_MOBILE, Stage, decision, nonce_in, person};
 use super::submit::booking;
+use crate::activity::told;
 use crate::refused::reason;
 
 /// One call, or two at once, while LINE is away or not.
@@ -159,4 +160,34 @@ async fn somebody_who_cannot_be_told_from_another_has_one_record_of_his_own_howe
     assert_eq!(stage.linked(&parent).await, [(two[0].clone(), Assurance::Proven)]);
     assert_eq!(stage.count("identity.customer").await, 5);
     stage.replay().await;
+}
+
+#[tokio::test]
+async fn a_booking_that_staff_moved_stays_there_and_says_nothing_more_of_whom_it_was_on() {
+    let stage = Stage::open("booked_moved").await;
+    let elsewhere = stage.customer(("鈴木", "一郎"), MOBILE).await;
+    let book = async |token: &str, name, reference: &str| {
+        let submitted = stage.submit(booking(token, name, MOBILE, reference)).await.unwrap();
+        (submitted.activity.unwrap().customer_id, submitted.redirect_uri)
+    };
+    let moved = async |reference: &str| {
+        let moved = told(&elsewhere, ActivityKind::Reservation, reference, 20_000);
+        stage.at().customers().record_activity(moved).await.unwrap();
+    };
+    let (one, two) = (person(1), person(2));
+    let (own, dialog) = book(&stage.friends_with(&one).await, HANAKO, "B-1").await;
+    assert_eq!(book("", HANAKO, "B-2").await.0, own);
+    moved("B-2").await;
+    assert_eq!(book("", HANAKO, "B-2").await.0, elsewhere, "whoever tells it again knows less than staff");
+    stage.confirm(&one, &nonce_in(&dialog)).await;
+    assert_eq!(stage.linked(&one).await, [(own, Assurance::Proven)], "nothing of a stranger's is on it any more");
+    // An own record is whose booking is on it.
+    for _ in 0..2 {
+        stage.customer(("佐藤", "二郎"), MOBILE).await;
+    }
+    let (first, _) = book(&stage.friends_with(&two).await, ("佐藤", "二郎"), "B-3").await;
+    moved("B-3").await;
+    let (second, _) = book(&stage.token(&two).await, ("佐藤", "二郎"), "B-4").await;
+    assert_ne!(second, first);
+    assert_eq!(book(&stage.token(&two).await, ("佐藤", "二郎"), "B-5").await.0, second);
 }
