@@ -164,3 +164,19 @@ async fn a_link_that_ends_while_a_stranger_books_stays_ended() {
     let told: Vec<_> = stage.told_links().await.iter().map(|link| (link.version, link.end_time.is_some())).collect();
     assert_eq!(told, [(1, false), (2, true)]);
 }
+
+#[tokio::test]
+async fn what_line_did_not_confirm_waits_for_lines_word_anew_once_he_books_it_again() {
+    let stage = Stage::open("told_again").await;
+    let who = person(SQUATTER);
+    stage.friends_with(&who).await;
+    let (own, first) = book(&stage, &who, "B-1").await;
+    let (on, failed) = book(&stage, &who, "B-2").await;
+    stage.send(&[stage.failed(&failed)]).await;
+    let (_, again) = book(&stage, &who, "B-2").await;
+    assert_eq!(on, own);
+    stage.confirm(&who, &first).await;
+    assert_eq!(stage.linked(&who).await, [(own, Assurance::Proven)]);
+    stage.send(&[stage.failed(&again)]).await;
+    assert_eq!(sure(&stage, SQUATTER).await, Assurance::NameAndMobile);
+}
