@@ -225,7 +225,7 @@ async fn of_users_who_match_nobody_under_one_name_at_once_one_makes_the_record_a
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn submissions_and_confirmations_of_the_same_people_never_wait_for_each_other_in_a_circle() {
-    let mut stage = Stage::open("at_once_circle").await;
+    let stage = Stage::open("at_once_circle").await;
     // Two of a name and a number, so that they meet in all that is locked.
     let users: Vec<(String, String)> = (1..=8).map(|who| (person(who), format!("花子{}", who % 4))).collect();
     let follows: Vec<_> = users.iter().map(|(who, _)| stage.event("follow", who, stage.moment(), "")).collect();
@@ -254,6 +254,11 @@ async fn submissions_and_confirmations_of_the_same_people_never_wait_for_each_ot
     assert_eq!(stage.count("identity.activity").await, 64);
     host.stop();
     host.wait().await.unwrap();
+    nobody_waited_in_a_circle(stage).await;
+}
+
+/// The database broke up no circle, which would have been seen by nobody but whoever is answered a second later.
+async fn nobody_waited_in_a_circle(mut stage: Stage) {
     stage.house.stop().await;
     // Connections tell what they counted when they end at the latest.
     let admin = stage.house.admin().await;
@@ -268,6 +273,33 @@ async fn submissions_and_confirmations_of_the_same_people_never_wait_for_each_ot
     let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
     let deadlocks: i64 = sqlx::query_scalar(deadlocks).fetch_one(&admin).await.unwrap();
     assert_eq!(deadlocks, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bookings_of_line_users_on_each_others_records_never_wait_for_each_other_in_a_circle() {
+    let stage = Stage::open("at_once_each_other").await;
+    let claims = of_users(6).into_iter().zip(of_one_user(6));
+    let claims: Vec<Claim> = claims.map(|(claim, other)| Claim { user: claim.user, ..other }).collect();
+    let mut made = Vec::new();
+    for Claim { user, given, mobile } in &claims {
+        made.push(stage.link(user, ("山田", given), mobile).await.customer_id);
+    }
+    for round in 0..16 {
+        stage.alter("UPDATE identity.link SET assurance = 'PROVEN'").await;
+        let mut bookings = Vec::new();
+        for (number, Claim { user, .. }) in claims.iter().enumerate() {
+            // Two and two book under each other's name, whose link that lowers.
+            let (token, other) = (stage.token(user).await, number ^ 1);
+            let Claim { given, mobile, .. } = &claims[other];
+            bookings.push((booking(&token, ("山田", given), mobile, &format!("{number}/{round}")), &made[other]));
+        }
+        let booked = bookings.into_iter().map(async |(booking, other)| (stage.submit(booking).await.unwrap(), other));
+        for (submitted, other) in join_all(booked).await {
+            assert_eq!(&submitted.activity.unwrap().customer_id, other);
+        }
+        assert_eq!(stage.count("identity.link WHERE assurance = 'NAME_AND_MOBILE'").await, 6);
+    }
+    nobody_waited_in_a_circle(stage).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
