@@ -50,6 +50,7 @@ async fn the_right_number_after_a_wrong_one_absorbs_the_provisional_customer_and
     let merge = merge_of(&stage, &made).await;
     assert_eq!((&merge.survivor_id, &merge.absorbed_id, merge.undo_time), (&customer, &made, None));
     assert_eq!(merge.link_attempt_id, right.link_attempt_id);
+    assert_eq!(merge_of(&stage, &customer).await, merge, "it is found by either customer");
 
     let undone = undo(&stage, &merge).await.unwrap();
     assert!(undone.undo_time.is_some() && undone.note == "別人");
