@@ -78,6 +78,11 @@ async fn what_ended_was_absorbed_is_blocked_older_or_another_accounts_is_not_cou
         assert_eq!((now.friends, now.linked_friends), friends, "{account}");
         assert_eq!((attempts(&now), attempts(&since)), (recent, all), "{account}");
     }
+    // A customer whom a LINE user of each provider is linked to is one.
+    let linked = get(&stage, "", None).await.linked_customers;
+    stage.link(&person(5), HANAKO, MOBILE).await;
+    assert_eq!(stage.active().await, linked + 1);
+    assert_eq!(get(&stage, "", None).await.linked_customers, linked);
 }
 
 #[tokio::test]
