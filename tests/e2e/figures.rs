@@ -103,10 +103,11 @@ async fn accounts_out_of_quota_and_messages_nobody_sends_are_counted() -> anyhow
         .execute(admin)
         .await
     };
-    let (held_back, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let (held_back, other, later) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
     queue(&mut admin, held_back, 300, true).await?;
     queue(&mut admin, held_back, 200, false).await?;
     queue(&mut admin, other, 10, false).await?;
+    queue(&mut admin, later, 3, false).await?;
 
     platform.start_service(Service::MessagingOutbox, &BTreeMap::new()).await?;
     let messaging = Service::MessagingOutbox;
