@@ -57,8 +57,6 @@ pub(super) struct Linker {
     from: String,
     /// Cards that are used up.
     used: BTreeSet<String>,
-    /// The form that was sent last, and where.
-    last: Option<(String, Page)>,
 }
 
 /// A form in a browser.
@@ -174,7 +172,6 @@ impl Linker {
             mobile,
             from: format!("10.{}.{}.{n}", seed / 256 % 256, seed % 256),
             used: BTreeSet::new(),
-            last: None,
         })
     }
 
@@ -194,7 +191,6 @@ impl Linker {
             mobile: self.mobile.clone(),
             from: format!("10.{}.{}.{n}", seed / 256 % 256, seed % 256),
             used: BTreeSet::new(),
-            last: None,
         })
     }
 
@@ -212,8 +208,8 @@ impl Linker {
             };
             while let Some(page) = self.open(browser, &address).await? {
                 course.at_least(self.timing.submits).await;
+                tokio::time::sleep(self.timing.lingers).await;
                 let dialog = self.submit(browser, &address, &page).await;
-                self.last = Some((address.clone(), page));
                 if let Some(dialog) = dialog {
                     self.used.insert(address);
                     return Ok(dialog);
@@ -266,13 +262,6 @@ impl Linker {
         }
         let dialog = answer.ok()?.headers().get(LOCATION)?.to_str().ok()?.to_owned();
         Some(dialog)
-    }
-
-    /// Sends the form that was sent last once more, whatever becomes of it.
-    pub(super) async fn send_again(&self, browser: &reqwest::Client) {
-        if let Some((address, page)) = &self.last {
-            let _ = self.filled_in(browser, address, page, "").send().await;
-        }
     }
 
     fn filled_in(&self, browser: &reqwest::Client, address: &str, page: &Page, text: &str) -> reqwest::RequestBuilder {

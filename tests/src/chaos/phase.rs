@@ -1,5 +1,7 @@
 //! How far a run's fault is, for whoever does something before it, in the middle of it, or after it.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
 
 use super::dice::Dice;
@@ -26,6 +28,8 @@ pub(super) struct Timing {
     pub(super) opens: Phase,
     /// Sends it.
     pub(super) submits: Phase,
+    /// How long that phase lasts before it is sent.
+    pub(super) lingers: Duration,
     /// Confirms in LINE's dialog, and whatever comes behind that.
     pub(super) confirms: Phase,
 }
@@ -49,13 +53,14 @@ impl Course {
 
 impl Timing {
     /// Everything as soon as it can be.
-    pub(super) const AT_ONCE: Self = Self { opens: Phase::Before, submits: Phase::Before, confirms: Phase::Before };
+    pub(super) const AT_ONCE: Self =
+        Self { opens: Phase::Before, submits: Phase::Before, lingers: Duration::ZERO, confirms: Phase::Before };
 
     /// Draws one.
     pub(super) fn draw(dice: &mut Dice) -> Self {
         let mut phases = [0; 3].map(|_: u8| *dice.one(&[Phase::Before, Phase::During, Phase::After]));
         phases.sort_unstable();
         let [opens, submits, confirms] = phases;
-        Self { opens, submits, confirms }
+        Self { opens, submits, lingers: Duration::ZERO, confirms }
     }
 }
