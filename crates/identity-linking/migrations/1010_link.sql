@@ -23,6 +23,7 @@ CREATE TABLE identity.link (
     assurance text NOT NULL CHECK (assurance IN ('NAME', 'NAME_AND_MOBILE', 'PROVEN')),
     origin text NOT NULL CHECK (origin IN ('MATCH', 'CREATED', 'STAFF', 'TAKEOVER', 'MERGE')),
     link_attempt_id uuid,
+    wish_time timestamptz NOT NULL, -- when the LINE user wished it, by LINE's clock
     create_time timestamptz NOT NULL,
     end_time timestamptz,
     end_cause text CHECK (end_cause IN ('LINE_USER', 'STAFF', 'TAKEOVER', 'MERGE')),

@@ -66,7 +66,7 @@ fn end_cause(cause: LinkEndCause) -> WireEndCause {
 }
 
 fn tell(shown: &ShownLink) -> WireLink {
-    let StoredLink { stored, attempt } = &shown.link;
+    let StoredLink { stored, attempt, .. } = &shown.link;
     let value = &stored.value;
     WireLink {
         link_id: stored.id.to_string(),

@@ -82,8 +82,10 @@ async fn tapped(
         Tap::Reservations => card(desk, tx, now, done, user, (Card::Link, LinkMethod::LinkForm)).await,
         Tap::Unlink => say(tx, now, done, user, &Answer::AskToUnlink).await,
         Tap::UnlinkYes => {
-            unlink(tx, now, done, user).await?;
-            say(tx, now, done, user, &Answer::Unlinked).await
+            if unlink(tx, now, done, user).await? {
+                say(tx, now, done, user, &Answer::Unlinked).await?;
+            }
+            Ok(())
         }
         Tap::UnlinkNo => Ok(()),
         Tap::Takeover(request, yes) => {
@@ -94,19 +96,21 @@ async fn tapped(
     }
 }
 
-/// Ends the link that there was when the LINE user said so, by LINE's clock, unless it was confirmed again since.
-async fn unlink(tx: &mut TenantTx, now: Timestamp, done: Done<'_>, user: &UserId) -> Result<(), ChangeError> {
+/// Ends the link that there was when the LINE user said so, by LINE's clock, unless it was confirmed again since. Whether nobody is
+/// linked to him now.
+async fn unlink(tx: &mut TenantTx, now: Timestamp, done: Done<'_>, user: &UserId) -> Result<bool, ChangeError> {
     let id = friend::id_of(done.provider, user);
     let mut user = friend::lock(tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
     user.wishes = user.wishes.with_unlink(done.occur_time);
     friend::keep_wishes(tx, id, user.wishes).await?;
-    let Some(link) = link::of_friend(tx, id).await? else { return Ok(()) };
-    if !user.wishes.mean(ledger::wished(tx, &link).await?, done.occur_time) {
-        return Ok(());
+    let Some(link) = link::of_friend(tx, id).await? else { return Ok(true) };
+    if !user.wishes.mean(link.wish_time, done.occur_time) {
+        return Ok(false);
     }
     let from = link.stored.value.customer;
     ledger::end(tx, &BY_LINE_USER, now, link, (done.occur_time, LinkEndCause::LineUser, None)).await?;
-    decision::again_after(tx, &BY_LINE_USER, now, &user, (done.occur_time, from), done.effects_off).await
+    decision::again_after(tx, &BY_LINE_USER, now, &user, (done.occur_time, from), done.effects_off).await?;
+    Ok(link::of_friend(tx, id).await?.is_none())
 }
 
 /// Answers with a card that opens a form.

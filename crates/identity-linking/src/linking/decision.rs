@@ -214,6 +214,7 @@ async fn carry_out(
         attempt: Some(attempt.id),
         note: None,
         since,
+        wish_time: attempt.told_time.unwrap_or(since),
     };
     let linked = case.linked().map(|linked| linked.customer);
     let customer = match decision.action {

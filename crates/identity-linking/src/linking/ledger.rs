@@ -27,6 +27,8 @@ pub(crate) struct Begin<'a> {
     pub(crate) note: Option<Note>,
     /// Since when: by LINE's clock where LINE confirmed it, so that it compares with what the LINE user does later.
     pub(crate) since: Timestamp,
+    /// When the LINE user wished it, by LINE's clock, which may be earlier where staff settled it.
+    pub(crate) wish_time: Timestamp,
 }
 
 /// Begins a link. Customer and LINE user are locked, and neither has an active one.
@@ -46,7 +48,7 @@ pub(crate) async fn begin(
         note: begin.note,
     };
     let stored = Stored { id: LinkId::new(now), version: 1, create_time: begin.since, value };
-    let kept = StoredLink { stored, attempt: begin.attempt };
+    let kept = StoredLink { stored, attempt: begin.attempt, wish_time: begin.wish_time };
     link::insert(tx, &kept).await?;
     if kept.stored.value.origin.answers_what_is_held() {
         link_attempt::settle_held(tx, begin.user.id, begin.attempt, now).await?;
@@ -54,17 +56,6 @@ pub(crate) async fn begin(
     metrics::counter!("tsunagi_identity_links_begun_total", "origin" => begin.origin.as_str()).increment(1);
     tell(tx, actor, "link.begin", now, &kept.stored, begin.user).await?;
     Ok(kept)
-}
-
-/// When the LINE user wished a link, by LINE's clock, so that it compares with what he says later. What staff settled began by our
-/// clock; he wished it when he confirmed the attempt.
-pub(crate) async fn wished(tx: &mut TenantTx, of: &StoredLink) -> Result<Timestamp, sqlx::Error> {
-    let settled = of.attempt.filter(|_| of.stored.value.origin == LinkOrigin::Staff);
-    let attempt = match settled {
-        Some(id) => link_attempt::find(tx, id).await?,
-        None => None,
-    };
-    Ok(attempt.and_then(|attempt| attempt.told_time).unwrap_or(of.stored.create_time))
 }
 
 /// Ends a link at `time`, but not before it began, whichever clock says so. Its LINE user is locked.

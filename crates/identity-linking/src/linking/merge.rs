@@ -105,6 +105,7 @@ pub(crate) async fn undo(
     // Whoever gives it back knows that it is another: no form has it absorbed again.
     ledger::touch(tx, actor, now, kept.absorbed).await?;
     if let (Undo::MoveBack, Some(current)) = (how, current) {
+        let wish_time = current.wish_time;
         ledger::end(tx, actor, now, current, (now, LinkEndCause::Merge, Some(note.clone()))).await?;
         let begin = Begin {
             customer: kept.absorbed,
@@ -114,6 +115,8 @@ pub(crate) async fn undo(
             attempt: before.attempt,
             note: Some(note.clone()),
             since: now,
+            // Whoever gives it back says who the LINE user is, not what he wishes.
+            wish_time,
         };
         ledger::begin(tx, actor, now, begin).await?;
     }

@@ -121,7 +121,7 @@ pub(crate) async fn resolve(
         Resolution::Customer(_) => (Outcome::Linked, Reason::None),
     };
     if let Some((customer, origin)) = chosen {
-        still_wanted(&attempt, &user)?;
+        let wish_time = still_wanted(&attempt, &user)?;
         let way = way(tx, customer, &user).await?;
         ledger::touch(tx, actor, now, customer).await?;
         let begin = Begin {
@@ -132,6 +132,7 @@ pub(crate) async fn resolve(
             attempt: Some(id),
             note: Some(note.clone()),
             since: now,
+            wish_time,
         };
         merge::begin_or_absorb(tx, actor, now, way, begin).await?;
         attempt.customer = Some(customer);
@@ -169,10 +170,10 @@ async fn held(
     Ok((attempt, user))
 }
 
-/// Whoever ended a link after trying does not want this one any more.
-fn still_wanted(attempt: &StoredAttempt, user: &StoredLineUser) -> Result<(), ReviewError> {
+/// When the LINE user wished the link: whoever ended a link after trying does not want this one any more.
+fn still_wanted(attempt: &StoredAttempt, user: &StoredLineUser) -> Result<Timestamp, ReviewError> {
     let asked = attempt.told_time.unwrap_or(attempt.submit_time);
-    if user.wishes.unlinked_after(asked).is_some() { Err(ReviewError::Withdrawn) } else { Ok(()) }
+    if user.wishes.unlinked_after(asked).is_some() { Err(ReviewError::Withdrawn) } else { Ok(asked) }
 }
 
 /// What it takes to link the LINE user to the customer staff chose; the customers are locked.

@@ -154,6 +154,7 @@ pub(crate) async fn hand_over(
         attempt: Some(settled.attempt),
         note,
         since,
+        wish_time: settled.ask_time,
     };
     merge::begin_or_absorb(tx, actor, now, way, begin).await?;
     if state == TakeoverState::Approved {

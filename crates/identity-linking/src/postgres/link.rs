@@ -17,6 +17,9 @@ pub(crate) struct StoredLink {
     pub(crate) stored: Stored<LinkId, Link>,
     /// The attempt it came of.
     pub(crate) attempt: Option<LinkAttemptId>,
+    /// When its LINE user wished it, by LINE's clock, so that it compares with what he says later. A link that staff settled began
+    /// by our clock, and later.
+    pub(crate) wish_time: Timestamp,
 }
 
 /// A link with what LINE shows of its LINE user.
@@ -38,6 +41,7 @@ fn stored(row: &PgRow) -> Result<StoredLink, sqlx::Error> {
     };
     Ok(StoredLink {
         attempt: row::optional_id(row, "link_attempt_id")?,
+        wish_time: row::get(row, "wish_time")?,
         stored: Stored {
             id: row::id(row, "link_id")?,
             version: row::get(row, "version")?,
@@ -65,11 +69,11 @@ fn shown(row: &PgRow) -> Result<ShownLink, sqlx::Error> {
 
 /// Adds a link.
 pub(crate) async fn insert(tx: &mut TenantTx, link: &StoredLink) -> Result<(), sqlx::Error> {
-    let StoredLink { stored, attempt } = link;
+    let StoredLink { stored, attempt, wish_time } = link;
     sqlx::query(
         "INSERT INTO identity.link (tenant_id, link_id, version, customer_id, friend_id, provider_id, assurance, origin,
-             link_attempt_id, create_time, end_time, end_cause, note)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+             link_attempt_id, create_time, end_time, end_cause, note, wish_time)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     )
     .bind(tx.tenant().uuid())
     .bind(stored.id.uuid())
@@ -84,6 +88,7 @@ pub(crate) async fn insert(tx: &mut TenantTx, link: &StoredLink) -> Result<(), s
     .bind(stored.value.end.map(|end| end.time))
     .bind(stored.value.end.map(|end| end.cause.as_str()))
     .bind(stored.value.note.as_ref().map(Line::as_str))
+    .bind(wish_time)
     .execute(&mut **tx)
     .await?;
     Ok(())

@@ -6,6 +6,7 @@ mod card;
 mod clocks;
 mod figures;
 mod first_message;
+mod heard_late;
 mod link;
 mod link_replica;
 mod no_guess;
@@ -36,8 +37,9 @@ use crate::house::House;
 /// Links a customer to the tenant's only LINE user, as a row alone.
 pub(crate) async fn linked(house: &House, tenant: TenantId, customer: &str) {
     let inserted = sqlx::query(
-        "INSERT INTO identity.link (tenant_id, link_id, version, customer_id, friend_id, provider_id, assurance, origin, create_time)
-         SELECT $1, gen_random_uuid(), 1, $2, friend_id, provider_id, 'NAME', 'STAFF', now()
+        "INSERT INTO identity.link (tenant_id, link_id, version, customer_id, friend_id, provider_id, assurance, origin, wish_time,
+             create_time)
+         SELECT $1, gen_random_uuid(), 1, $2, friend_id, provider_id, 'NAME', 'STAFF', now(), now()
          FROM identity.line_user WHERE tenant_id = $1",
     )
     .bind(tenant.uuid())
