@@ -243,6 +243,7 @@ CREATE TABLE identity.merge (
     CONSTRAINT merge_new_link FOREIGN KEY (tenant_id, new_link_id) REFERENCES identity.link
 );
 CREATE INDEX merge_latest ON identity.merge (tenant_id, create_time DESC, merge_id DESC);
+CREATE INDEX merge_of_new_link ON identity.merge (tenant_id, new_link_id);
 CREATE INDEX merge_of_survivor ON identity.merge (tenant_id, survivor_id);
 CREATE INDEX merge_of_absorbed ON identity.merge (tenant_id, absorbed_id);
 SELECT identity.isolate('identity.merge', 'SELECT, INSERT, UPDATE');

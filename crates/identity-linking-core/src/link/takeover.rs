@@ -33,11 +33,13 @@ pub fn taken_over(claim: Assurance, before: Assurance, by: TakeoverState) -> Ass
     if by == TakeoverState::Approved { Assurance::Proven } else { claim.max(before) }
 }
 
-/// Whether somebody who knows said that a LINE user is not a customer: staff, who ended the last link between the two, or the LINE
-/// user linked to the customer, or staff, who declined the last request of the one who asks. `last_end`: how the last link between
-/// the two ended; none: there was none, or it is active. `last_request`: where the last request stands; none: there was none.
-pub fn told_apart(last_end: Option<LinkEndCause>, last_request: Option<TakeoverState>) -> bool {
-    last_end == Some(LinkEndCause::Staff) || last_request == Some(TakeoverState::Declined)
+/// Whether somebody who knows said that a LINE user is not a customer: staff, who ended the last link between the two or undid the
+/// merge it came of, or the LINE user linked to the customer, or staff, who declined the last request of the one who asks.
+/// `last_link`: how the last link between the two ended, and whether a merge it came of was undone; none: there was none, or it is
+/// active. `last_request`: where the last request stands; none: there was none.
+pub fn told_apart(last_link: Option<(LinkEndCause, bool)>, last_request: Option<TakeoverState>) -> bool {
+    last_link.is_some_and(|(end, undone)| end == LinkEndCause::Staff || undone)
+        || last_request == Some(TakeoverState::Declined)
 }
 
 #[cfg(test)]
@@ -47,7 +49,11 @@ mod tests {
     #[test]
     fn staff_and_whoever_declines_tell_two_apart() {
         for end in LinkEndCause::ALL {
-            assert_eq!(told_apart(Some(*end), None), *end == LinkEndCause::Staff, "{end:?}");
+            assert_eq!(told_apart(Some((*end, false)), None), *end == LinkEndCause::Staff, "{end:?}");
+            assert!(
+                told_apart(Some((*end, true)), None),
+                "whoever undoes a merge says so, however the link ended: {end:?}"
+            );
         }
         for state in TakeoverState::ALL {
             assert_eq!(told_apart(None, Some(*state)), *state == TakeoverState::Declined, "{state:?}");

@@ -92,10 +92,7 @@ pub(crate) async fn compare(
     friend: FriendId,
 ) -> Result<Vec<Candidate>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT c.customer_id, c.name_key, c.reading_key, c.variant_key, l.friend_id,
-             (SELECT end_cause FROM identity.link
-              WHERE tenant_id = $1 AND customer_id = c.customer_id AND friend_id = $5
-              ORDER BY create_time DESC, link_id DESC LIMIT 1) AS last_end,
+        "SELECT c.customer_id, c.name_key, c.reading_key, c.variant_key, l.friend_id, k.end_cause, k.undone,
              (SELECT state FROM identity.takeover_request
               WHERE tenant_id = $1 AND customer_id = c.customer_id AND asking_friend_id = $5
               ORDER BY create_time DESC, takeover_request_id DESC LIMIT 1) AS last_request,
@@ -107,7 +104,14 @@ pub(crate) async fn compare(
              WHERE tenant_id = $1 AND customer_id = i.id AND merged_into IS NULL LIMIT 1) c
          LEFT JOIN LATERAL (
              SELECT friend_id FROM identity.link
-             WHERE tenant_id = $1 AND customer_id = c.customer_id AND provider_id = $3 AND end_time IS NULL LIMIT 1) l ON true",
+             WHERE tenant_id = $1 AND customer_id = c.customer_id AND provider_id = $3 AND end_time IS NULL LIMIT 1) l ON true
+         LEFT JOIN LATERAL (
+             SELECT end_cause, EXISTS (
+                 SELECT FROM identity.merge
+                 WHERE tenant_id = $1 AND new_link_id = link.link_id AND undo_time IS NOT NULL) AS undone
+             FROM identity.link
+             WHERE tenant_id = $1 AND customer_id = c.customer_id AND friend_id = $5
+             ORDER BY create_time DESC, link_id DESC LIMIT 1) k ON true",
     )
     .bind(tx.tenant().uuid())
     .bind(customers.iter().map(|customer| customer.uuid()).collect::<Vec<_>>())
@@ -127,13 +131,14 @@ fn candidate(row: &PgRow, typed: &Typed, friend: FriendId) -> Result<Candidate, 
         variant: key("variant_key")?,
     };
     let linked: Option<FriendId> = row::optional_id(row, "friend_id")?;
+    let undone: Option<bool> = row::get(row, "undone")?;
     Ok(Candidate {
         customer: row::id(row, "customer_id")?,
         name: typed.name.likeness(&record),
         has_mobile: row::get(row, "has_mobile")?,
         has_other_line_user: linked.is_some_and(|linked| linked != friend),
         told_apart: told_apart(
-            row::optional_word(row, "last_end", LinkEndCause::named)?,
+            row::optional_word(row, "end_cause", LinkEndCause::named)?.zip(undone),
             row::optional_word(row, "last_request", TakeoverState::named)?,
         ),
     })

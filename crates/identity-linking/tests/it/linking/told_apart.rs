@@ -86,5 +86,10 @@ async fn a_merge_that_staff_took_back_is_not_made_again() {
     let again = stage.link(&person(1), HANAKO, MOBILE).await;
     assert_eq!(decision(&again), (LinkOutcome::Refused, LinkReason::LineUserHasOtherCustomer));
     assert_eq!(stage.linked(&person(1)).await, [(made, Assurance::Proven)]);
+    // Nor where he ends his own link first.
+    stage.send(&[stage.tapped(&person(1), stage.moment(), "unlink:yes")]).await;
+    let free = stage.link(&person(1), HANAKO, MOBILE).await;
+    assert_eq!(decision(&free), HELD);
+    assert!(free.candidates[0].told_apart);
     stage.replay().await;
 }
