@@ -17,7 +17,7 @@ mod rules;
 pub use case::{Candidate, Case, Linked, MAX_CANDIDATES, OwnRecord, RULES, UnknownRules};
 pub use choice::{Way, way_to};
 pub use decision::{Action, Assurance, Decision, DuplicateSign, Outcome, Reason, Refusal, Suspicion};
-pub use explanation::{Alike, Explanation, explain};
+pub use explanation::{Alike, Explanation, explain, explain_review};
 pub use method::LinkMethod;
 pub use owner::{Owner, Submitted, owner, owner_again};
 pub use policy::{OnFirstMessage, OnNoMatch};

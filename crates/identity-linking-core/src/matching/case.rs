@@ -41,8 +41,11 @@ pub struct OwnRecord {
     /// Linked to another LINE user than the one who asks.
     pub has_other_line_user: bool,
     /// Something is on it that the LINE user who asks is not known to have told.
-    #[serde(default)]
     pub told_by_others: bool,
+    /// How its name is to the typed one: staff may have changed it since.
+    pub name: Likeness,
+    /// Whether it has the mobile number still.
+    pub has_mobile: bool,
 }
 
 /// A customer that was looked at.

@@ -70,6 +70,28 @@ pub fn explain(method: LinkMethod, decision: &Decision, alike: &Alike) -> Explan
     }
 }
 
+/// Says what became of a held attempt, behind the words of its decision: what staff settled it as, or that it left the review queue.
+pub fn explain_review(outcome: Outcome) -> Explanation {
+    let (ja, en) = match outcome {
+        Outcome::Linked | Outcome::AlreadyLinked => (
+            "その後、担当者が確認し、LINEユーザーを選んだ顧客と連携しました。",
+            "Staff reviewed it then and linked the LINE user to the customer they chose.",
+        ),
+        Outcome::CreatedNew => (
+            "その後、担当者が確認し、LINEユーザーを本人用の顧客と連携しました。",
+            "Staff reviewed it then and linked the LINE user to a customer of their own.",
+        ),
+        Outcome::Refused => {
+            ("その後、担当者が確認し、連携は行いませんでした。", "Staff reviewed it then and nothing was linked.")
+        }
+        Outcome::Held => (
+            "その後、別の機会に連携が決まったため、確認待ちではなくなりました。",
+            "The LINE user was linked otherwise since, and it waits for nobody any more.",
+        ),
+    };
+    Explanation { ja: ja.to_owned(), en: en.to_owned() }
+}
+
 mod japanese {
     use super::{Action, Alike, Decision, LinkMethod, MAX_CANDIDATES, Outcome, Reason};
 

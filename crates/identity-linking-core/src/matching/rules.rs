@@ -122,6 +122,11 @@ fn create(case: &Case) -> Decision {
     let assurance = if told_by_others { case.method().assurance() } else { Assurance::Proven };
     let decision = match case.own_record() {
         Some(own) if own.has_other_line_user => taken(own.customer),
+        // Somebody else by now, as far as anybody can tell.
+        Some(own) if !case.method().is_whole_key(own.name, own.has_mobile) => {
+            let reason = if own.has_mobile { Reason::NameMismatch } else { Reason::PhoneMismatch };
+            Decision::bare(Outcome::Held, reason, Action::Hold)
+        }
         Some(own) => {
             let action = Action::LinkOwnRecord { customer: own.customer, assurance };
             Decision::bare(Outcome::CreatedNew, near_miss(case), action)
@@ -147,10 +152,12 @@ fn stays(case: &Case, reason: Reason) -> Decision {
 
 fn others(case: &Case, but: Option<CustomerId>) -> Others {
     let mut others = case.on_whole_key().filter(|one| Some(one.customer) != but);
+    // A record of his that somebody else has by now is one more who has the same name and number (D-5).
+    let is_elsewhere = case.own_record().is_some_and(|own| own.has_other_line_user && Some(own.customer) != but);
     match (others.next(), others.next()) {
         (None, _) => Others::None,
-        (Some(one), None) => Others::One(*one),
-        (Some(_), Some(_)) => Others::Several,
+        (Some(one), None) if !is_elsewhere => Others::One(*one),
+        (Some(_), _) => Others::Several,
     }
 }
 

@@ -26,7 +26,7 @@ use identity_linking_core::account::AccountState;
 use identity_linking_core::friendship::FriendshipState;
 use identity_linking_core::link::{Answer, Card, note};
 use identity_linking_core::matching::{
-    Action, Alike, Candidate, Case, Decision, LinkMethod, Outcome, Reason, decide, explain,
+    Action, Alike, Candidate, Case, Decision, LinkMethod, Outcome, Reason, decide, explain, explain_review,
 };
 use kernel::{AccountId, CustomerId, FriendId, LinkAttemptId};
 use serde_json::json;
@@ -138,7 +138,7 @@ fn page_method(wire: WireMethod) -> Option<LinkMethod> {
     }
 }
 
-/// The rules' own decision, made again from what they looked at: what staff settled since is told beside it.
+/// The rules' own decision, made again from what they looked at, and what became of it in the review queue.
 fn explanation(attempt: &StoredAttempt) -> Option<WireExplanation> {
     let decided = attempt.decided?;
     let alike = attempt.facts.as_ref().map(Alike::of).unwrap_or_default();
@@ -147,7 +147,9 @@ fn explanation(attempt: &StoredAttempt) -> Option<WireExplanation> {
     let kept = Decision { outcome, reason, action: Action::Nothing, suspicions: Vec::new() };
     let decision = attempt.facts.as_ref().map_or(kept, decide);
     let told = explain(attempt.method, &decision, &alike);
-    Some(WireExplanation { ja: told.ja, en: told.en })
+    let Some(_) = attempt.review else { return Some(WireExplanation { ja: told.ja, en: told.en }) };
+    let since = explain_review(outcome);
+    Some(WireExplanation { ja: told.ja + &since.ja, en: format!("{} {}", told.en, since.en) })
 }
 
 fn tell(attempt: &StoredAttempt) -> WireAttempt {

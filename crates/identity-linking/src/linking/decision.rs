@@ -10,7 +10,7 @@ use identity_linking_core::link::{LinkEndCause, LinkOrigin, teller};
 use identity_linking_core::matching::{
     Action, Candidate, Case, Decision, Linked, Outcome, OwnRecord, Refusal, Suspicion, decide,
 };
-use identity_linking_core::{MadeFor, NameKeys};
+use identity_linking_core::{Likeness, MadeFor, NameKeys};
 use kernel::{CustomerId, DuplicateSuspicionId, Timestamp};
 use serde_json::json;
 
@@ -142,13 +142,14 @@ async fn look(tx: &mut TenantTx, attempt: &StoredAttempt, user: &StoredLineUser)
     let mobile = attempt.mobile.clone().filter(|_| attempt.method.compares_mobile());
     let compared = attempt.name.as_ref().filter(|_| attempt.method.compares_name());
     let typed = compared.map(|name| Typed { name: NameKeys::of(name), mobile });
-    let near = match &typed {
+    let mut near = match &typed {
         Some(typed) => {
             candidate::lock_keys(tx, typed).await?;
             candidate::near(tx, typed).await?
         }
         None => Vec::new(),
     };
+    near.extend(attempt.own_customer.filter(|own| !near.contains(own)));
     let compared = compare(tx, &near, typed.as_ref(), user).await?;
     let is_whole = |one: &&Candidate| attempt.method.is_whole_key(one.name, one.has_mobile);
     let mut at_stake: Vec<CustomerId> = compared.iter().filter(is_whole).map(|one| one.customer).collect();
@@ -169,7 +170,9 @@ async fn look(tx: &mut TenantTx, attempt: &StoredAttempt, user: &StoredLineUser)
             let other = linked.is_some_and(|link| link.stored.value.friend != user.id);
             let told = submitted_activity::tellings(tx, own).await?;
             let told_by_others = told.into_iter().any(|(friend, telling)| teller(friend, telling) != Some(user.id));
-            Some(OwnRecord { customer: own, has_other_line_user: other, told_by_others })
+            let alike = candidates.iter().find(|one| one.customer == own);
+            let (name, has_mobile) = alike.map_or((Likeness::Other, false), |one| (one.name, one.has_mobile));
+            Some(OwnRecord { customer: own, has_other_line_user: other, told_by_others, name, has_mobile })
         }
         None => None,
     };

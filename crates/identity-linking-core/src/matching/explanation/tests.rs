@@ -86,6 +86,18 @@ fn a_decision_reads_like_this() {
 }
 
 #[test]
+fn what_a_review_led_to_is_told_in_both_languages_and_no_two_alike() {
+    let told: Vec<Explanation> = [Outcome::Linked, Outcome::CreatedNew, Outcome::Refused, Outcome::Held]
+        .into_iter()
+        .map(explain_review)
+        .collect();
+    for (at, words) in told.iter().enumerate() {
+        assert!(words.ja.ends_with('。') && words.en.ends_with('.') && words.en.is_ascii());
+        assert!(told[at + 1..].iter().all(|other| other.ja != words.ja && other.en != words.en), "{words:?}");
+    }
+}
+
+#[test]
 fn a_full_list_is_told_as_at_least_so_many() {
     let decision = Decision::bare(Outcome::Held, Reason::AmbiguousName, Action::Hold);
     let words = explain(LinkMethod::InquiryForm, &decision, &alike(MAX_CANDIDATES));

@@ -35,9 +35,13 @@ type Parts = (LinkMethod, OnNoMatch, Option<Linked>, Option<OwnRecord>, Vec<Cand
 
 fn any_parts(candidates: impl Strategy<Value = Vec<Candidate>>) -> impl Strategy<Value = Parts> {
     let linked = (any_customer(), any::<bool>()).prop_map(|(customer, provisional)| Linked { customer, provisional });
-    let own =
-        (any_customer(), any::<bool>(), any::<bool>()).prop_map(|(customer, has_other_line_user, told_by_others)| {
-            OwnRecord { customer, has_other_line_user, told_by_others }
+    let own = (any_customer(), any::<bool>(), any::<bool>(), select(Likeness::ALL), prop::bool::weighted(0.8))
+        .prop_map(|(customer, has_other_line_user, told_by_others, name, has_mobile)| OwnRecord {
+            customer,
+            has_other_line_user,
+            told_by_others,
+            name,
+            has_mobile,
         });
     let (linked, own) = (proptest::option::of(linked), proptest::option::weighted(0.3, own));
     (select(LinkMethod::ALL), select(OnNoMatch::ALL), linked, own, candidates)

@@ -28,17 +28,20 @@ fn candidate((customer, signs): (u128, &str)) -> Candidate {
 }
 
 /// How the LINE user stands: `-` linked to nobody, `P` to a provisional customer, `C` to another; `o` with a record made at
-/// submission, `O` with one that another LINE user has by now, `s` with one that a stranger told something of.
+/// submission, `O` with one that another LINE user has by now, `s` with one that a stranger told something of, `n` with one whose
+/// name staff changed since, `m` whose number.
 fn standing(text: &str) -> (Option<Linked>, Option<OwnRecord>) {
     let linked = match text.as_bytes()[0] {
         b'P' => Some(true),
         b'C' => Some(false),
         _ => None,
     };
-    let own = text.contains(['o', 'O', 's']).then(|| OwnRecord {
+    let own = text.contains(['o', 'O', 's', 'n', 'm']).then(|| OwnRecord {
         customer: id(OWN),
         has_other_line_user: text.contains('O'),
         told_by_others: text.contains('s'),
+        name: if text.contains('n') { Likeness::Other } else { Likeness::Same },
+        has_mobile: !text.contains('m'),
     });
     (linked.map(|provisional| Linked { customer: id(LINKED), provisional }), own)
 }
@@ -135,6 +138,15 @@ const TABLE: &[Row] = &[
     (LandingPage, Create, "-s", &[(A, "=-")], "CREATED_NEW / PHONE_MISMATCH: own O NAME_AND_MOBILE, 1"),
     (BookingPage, Create, "-o", &[(OWN, "=+")], "CREATED_NEW / NO_MATCH: own O PROVEN, 0"),
     (BookingPage, Create, "-O", &[(A, "x+")], "REFUSED / CUSTOMER_HAS_OTHER_LINE_USER: takeover O, 1"),
+    // Two have the whole key then, and one of them is somebody else's: nobody can tell (D-5).
+    (BookingPage, Create, "-O", &[(A, "=+")], "HELD / AMBIGUOUS_NAME_AND_MOBILE: hold, 1"),
+    (BookingPage, Hold, "-O", &[(A, "r+!")], "HELD / AMBIGUOUS_NAME_AND_MOBILE: hold, 1"),
+    (BookingPage, Create, "PO", &[(A, "=+")], "ALREADY_LINKED / AMBIGUOUS_NAME_AND_MOBILE: nothing, 1"),
+    (BookingPage, Create, "-o", &[(A, "=+")], "LINKED / NONE: link A NAME_AND_MOBILE, 1"),
+    // Staff made somebody else of the record meanwhile.
+    (BookingPage, Create, "-n", &[(A, "=-")], "HELD / NAME_MISMATCH: hold, 1"),
+    (LandingPage, Create, "-m", &[], "HELD / PHONE_MISMATCH: hold, 0"),
+    (BookingPage, Create, "-m", &[(A, "=+")], "LINKED / NONE: link A NAME_AND_MOBILE, 1"),
     (BookingPage, Hold, "-o", &[(A, "v-")], "HELD / POLICY_HOLD: hold, 1"),
     (BookingPage, Create, "Po", &[(A, "=+")], "LINKED / NONE: A absorbs L NAME_AND_MOBILE, 1"),
     (BookingPage, Create, "Co", &[(A, "=-")], "ALREADY_LINKED / PHONE_MISMATCH: nothing, 1"),
@@ -170,7 +182,13 @@ fn whom_too_many_attempts_were_aimed_at_is_held_for_staff() {
 #[test]
 fn who_is_linked_to_the_record_made_at_submission_matches_it() {
     let linked = Some(Linked { customer: id(OWN), provisional: false });
-    let own = Some(OwnRecord { customer: id(OWN), has_other_line_user: false, told_by_others: false });
+    let own = Some(OwnRecord {
+        customer: id(OWN),
+        has_other_line_user: false,
+        told_by_others: false,
+        name: Likeness::Same,
+        has_mobile: true,
+    });
     let of = |ones: &[(u128, &str)]| {
         told(&decide(&Case::new(BookingPage, Create, linked, own, ones.iter().copied().map(candidate))))
     };

@@ -6,6 +6,7 @@ use contracts::identity::v1::*;
 use futures::future::join_all;
 use tonic::{Code, Status};
 
+use super::review::resolve;
 use super::shuffle::Dice;
 use super::stage::{HANAKO, MOBILE, OTHER_MOBILE, Stage, decision, nonce_in, person};
 use super::submit::booking;
@@ -190,4 +191,43 @@ async fn a_booking_that_staff_moved_stays_there_and_says_nothing_more_of_whom_it
     let (second, _) = book(&stage.token(&two).await, ("佐藤", "二郎"), "B-4").await;
     assert_ne!(second, first);
     assert_eq!(book(&stage.token(&two).await, ("佐藤", "二郎"), "B-5").await.0, second);
+}
+
+#[tokio::test]
+async fn whose_own_record_somebody_else_has_by_now_is_one_of_two_who_match() {
+    let stage = Stage::open("booked_elsewhere").await;
+    let (booker, other) = (person(1), person(2));
+    let token = stage.friends_with(&booker).await;
+    let submitted = stage.submit(booking(&token, HANAKO, MOBILE, "B-1")).await.unwrap();
+    let own = submitted.activity.unwrap().customer_id;
+    assert_eq!(stage.link(&other, HANAKO, MOBILE).await.customer_id, own);
+    stage.customer(HANAKO, MOBILE).await;
+    let held = stage.confirm(&booker, &nonce_in(&submitted.redirect_uri)).await;
+    assert_eq!(decision(&held), (LinkOutcome::Held, LinkReason::AmbiguousNameAndMobile));
+    assert_eq!(stage.linked(&booker).await, []);
+    stage.replay().await;
+}
+
+#[tokio::test]
+async fn an_own_record_that_staff_made_somebody_else_of_is_linked_by_staff_alone() {
+    let stage = Stage::open("booked_changed").await;
+    let who = person(1);
+    let token = stage.friends_with(&who).await;
+    let submitted = stage.submit(booking(&token, HANAKO, MOBILE, "B-1")).await.unwrap();
+    let own = submitted.activity.unwrap().customer_id;
+    let phones = vec![Phone { number: OTHER_MOBILE.to_owned(), kind: 0 }];
+    let changed = Customer { customer_id: own.clone(), phones, ..Customer::default() };
+    let update_mask = Some(prost_types::FieldMask { paths: vec!["phones".to_owned()] });
+    let change = UpdateCustomerRequest { customer: Some(changed), update_mask };
+    stage.at().customers().update_customer(change).await.unwrap();
+    let held = stage.confirm(&who, &nonce_in(&submitted.redirect_uri)).await;
+    assert_eq!(decision(&held), (LinkOutcome::Held, LinkReason::PhoneMismatch));
+    assert_eq!(stage.active().await, 0);
+    let settled = resolve(&stage, &held, Resolution::CustomerId(own.clone())).await.unwrap();
+    assert_eq!(settled.customer_id, own);
+    let told = settled.explanation.unwrap();
+    assert!(
+        told.ja.ends_with("選んだ顧客と連携しました。") && told.en.ends_with("the customer they chose."),
+        "{told:?}"
+    );
 }
