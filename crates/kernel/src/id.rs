@@ -115,6 +115,8 @@ ids! {
     RequestId,
     /// A message a consumer gave up on.
     DeadLetterId,
+    /// A tenant's rule for reminding customers of their reservations.
+    ReminderRuleId,
 }
 
 #[cfg(test)]

@@ -12,6 +12,6 @@ pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use event_header::{EventHeader, TraceParent};
 pub use id::{
     AccountId, ActivityId, BodyId, ConversationId, CustomerId, DeadLetterId, DuplicateSuspicionId, EventId, FriendId,
-    IdError, InquiryId, LinkAttemptId, LinkId, MergeId, MessageId, OrganizationId, PrincipalId, ProviderId, RequestId,
-    StaffId, TakeoverRequestId, TenantId,
+    IdError, InquiryId, LinkAttemptId, LinkId, MergeId, MessageId, OrganizationId, PrincipalId, ProviderId,
+    ReminderRuleId, RequestId, StaffId, TakeoverRequestId, TenantId,
 };
