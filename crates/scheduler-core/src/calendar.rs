@@ -65,5 +65,4 @@ pub fn to_enter(last: Hour, now: Timestamp) -> impl Iterator<Item = Hour> {
 }
 
 #[cfg(test)]
-#[path = "calendar_tests.rs"]
 mod tests;

@@ -161,5 +161,4 @@ fn grouped<'a>(
 }
 
 #[cfg(test)]
-#[path = "fire_tests.rs"]
 mod tests;

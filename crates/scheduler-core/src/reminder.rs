@@ -131,5 +131,4 @@ fn late_policy(due: Timestamp, start: Timestamp) -> LatePolicy {
 }
 
 #[cfg(test)]
-#[path = "reminder_tests.rs"]
 mod tests;

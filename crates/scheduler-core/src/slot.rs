@@ -177,5 +177,4 @@ pub fn change(former: &Plan, plan: &Plan, last: Timestamp, now: Timestamp, late_
 }
 
 #[cfg(test)]
-#[path = "slot_tests.rs"]
 mod tests;

@@ -94,5 +94,4 @@ impl MinuteOfDay {
 }
 
 #[cfg(test)]
-#[path = "wall_clock_tests.rs"]
 pub(crate) mod tests;
