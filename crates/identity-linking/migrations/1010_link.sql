@@ -78,6 +78,7 @@ CREATE TABLE identity.link_attempt (
     mobile_number text,
     nonce_hash bytea CHECK (octet_length(nonce_hash) = 32),
     address_hash bytea CHECK (octet_length(address_hash) = 32),
+    counts boolean NOT NULL DEFAULT true, -- towards limits: it came with a form token that was good
     limited boolean NOT NULL DEFAULT false, -- too many when it came: it is refused whatever LINE says
     submit_time timestamptz NOT NULL,
     confirm_until timestamptz NOT NULL,
@@ -103,13 +104,13 @@ CREATE TABLE identity.link_attempt (
 );
 CREATE INDEX link_attempt_latest ON identity.link_attempt (tenant_id, submit_time DESC, link_attempt_id DESC);
 CREATE INDEX link_attempt_of_friend ON identity.link_attempt (tenant_id, friend_id, submit_time DESC, link_attempt_id DESC);
--- By these the attempts that LINE was to confirm are counted, without a look at their rows.
+-- By these attempts are counted, without a look at their rows.
 CREATE INDEX link_attempt_counted_of_account ON identity.link_attempt (tenant_id, account_id, submit_time DESC)
-    WHERE nonce_hash IS NOT NULL AND NOT limited;
+    WHERE counts AND NOT limited;
 CREATE INDEX link_attempt_counted_of_friend ON identity.link_attempt (tenant_id, friend_id, submit_time DESC)
-    WHERE nonce_hash IS NOT NULL;
+    WHERE counts;
 CREATE INDEX link_attempt_counted_from_address ON identity.link_attempt (tenant_id, address_hash, submit_time DESC)
-    WHERE address_hash IS NOT NULL AND nonce_hash IS NOT NULL;
+    WHERE address_hash IS NOT NULL AND counts;
 CREATE INDEX link_attempt_review ON identity.link_attempt (tenant_id, submit_time DESC, link_attempt_id DESC)
     WHERE outcome = 'HELD' AND review_time IS NULL;
 CREATE INDEX link_attempt_figures ON identity.link_attempt (tenant_id, decide_time, account_id, method, outcome, reason);
@@ -243,7 +244,6 @@ CREATE TABLE identity.merge (
     CONSTRAINT merge_new_link FOREIGN KEY (tenant_id, new_link_id) REFERENCES identity.link
 );
 CREATE INDEX merge_latest ON identity.merge (tenant_id, create_time DESC, merge_id DESC);
-CREATE INDEX merge_of_new_link ON identity.merge (tenant_id, new_link_id);
 CREATE INDEX merge_of_survivor ON identity.merge (tenant_id, survivor_id);
 CREATE INDEX merge_of_absorbed ON identity.merge (tenant_id, absorbed_id);
 SELECT identity.isolate('identity.merge', 'SELECT, INSERT, UPDATE');

@@ -13,6 +13,8 @@ pub enum RateScope {
     LineUser,
     /// By a customer that attempts looked at.
     Customer,
+    /// By the first of customers of one name, where more have it than are looked at.
+    Namesakes,
     /// By the official account.
     Account,
     /// By the address of the browser.
@@ -30,7 +32,7 @@ pub struct Counted {
 
 impl RateScope {
     /// Every scope.
-    pub const ALL: [Self; 4] = [Self::LineUser, Self::Customer, Self::Account, Self::Address];
+    pub const ALL: [Self; 5] = [Self::LineUser, Self::Customer, Self::Namesakes, Self::Account, Self::Address];
 
     /// Most attempts within [`RateScope::window`].
     pub const fn limit(self) -> u32 {
@@ -38,6 +40,8 @@ impl RateScope {
             Self::LineUser => 10,
             // Whoever guesses at one record is stopped before the digits of a phone number could be gone through.
             Self::Customer => 30,
+            // Many people have a common name and are honest.
+            Self::Namesakes => 120,
             Self::Account => 6_000,
             // Many phones share one address of their carrier.
             Self::Address => 120,
@@ -47,7 +51,7 @@ impl RateScope {
     /// How far back attempts are counted.
     pub const fn window(self) -> TimeDelta {
         match self {
-            Self::LineUser | Self::Customer => TimeDelta::hours(1),
+            Self::LineUser | Self::Customer | Self::Namesakes => TimeDelta::hours(1),
             Self::Account | Self::Address => TimeDelta::minutes(10),
         }
     }

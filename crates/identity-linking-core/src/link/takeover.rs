@@ -33,10 +33,10 @@ pub fn taken_over(claim: Assurance, before: Assurance, by: TakeoverState) -> Ass
     if by == TakeoverState::Approved { Assurance::Proven } else { claim.max(before) }
 }
 
-/// Whether somebody who knows said that a LINE user is not a customer: staff, who ended the last link between the two or undid the
-/// merge it came of, or the LINE user linked to the customer, or staff, who declined the last request of the one who asks.
-/// `last_link`: how the last link between the two ended, and whether a merge it came of was undone; none: there was none, or it is
-/// active. `last_request`: where the last request stands; none: there was none.
+/// Whether somebody who knows said that a LINE user is not a customer: staff, who ended the last link between the two or undid a
+/// merge by which they were linked, or the LINE user linked to the customer, or staff, who declined the last request of the one who
+/// asks. `last_link`: how the last link between the two ended, and whether such a merge was undone since it began; none: there was
+/// none, or it is active. `last_request`: where the last request since that link stands; none: there was none.
 pub fn told_apart(last_link: Option<(LinkEndCause, bool)>, last_request: Option<TakeoverState>) -> bool {
     last_link.is_some_and(|(end, undone)| end == LinkEndCause::Staff || undone)
         || last_request == Some(TakeoverState::Declined)

@@ -39,7 +39,7 @@ impl Wishes {
     }
 
     /// Whether the user who ended a link at `told_time` meant the one that is wished since `since`. It may have been confirmed again
-    /// later. What LINE told no time of has one of our own clock, which may be ahead of LINE's by five seconds.
+    /// later. Where LINE told no time of the wish, `since` is when it was submitted, by our clock, which may be ahead by five seconds.
     pub fn mean(self, since: Timestamp, told_time: Timestamp) -> bool {
         self.confirmed.is_none_or(|confirmed| confirmed <= told_time) && since <= told_time + CLOCKS_DIFFER
     }

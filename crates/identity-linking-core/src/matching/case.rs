@@ -46,6 +46,8 @@ pub struct OwnRecord {
     pub name: Likeness,
     /// Whether it has the mobile number still.
     pub has_mobile: bool,
+    /// Known not to be the LINE user who asks, as far as anybody said ([`told_apart`](crate::link::told_apart)).
+    pub told_apart: bool,
 }
 
 /// A customer that was looked at.
@@ -170,14 +172,18 @@ impl Case {
         self.candidates.iter().filter(|one| self.method.is_whole_key(one.name, one.has_mobile))
     }
 
-    /// By whom earlier attempts at what was typed are counted; none where no candidate is on the whole key, as nobody is reached.
-    /// Where more are alike than are looked at, earlier attempts did not look at everybody, but at the same first ones: whoever
-    /// guesses at one of a crowd of namesakes is counted by those.
-    pub fn counted_by(&self) -> impl Iterator<Item = CustomerId> {
-        let is_crowd = self.candidates.len() == MAX_CANDIDATES;
-        let is_aimed_at = |one: &Candidate| self.method.is_whole_key(one.name, one.has_mobile);
-        let any = self.candidates.iter().any(is_aimed_at);
-        self.candidates.iter().filter(move |one| any && (is_crowd || is_aimed_at(one))).map(|one| one.customer)
+    /// The namesakes that are looked at, where there are more than that; empty where all are looked at. Whoever guesses at one of so
+    /// many was not counted there before: earlier attempts looked at the same first ones.
+    pub fn crowd(&self) -> impl Iterator<Item = &Candidate> {
+        let is_namesake = |one: &Candidate| matches!(one.name, Likeness::Same | Likeness::Reading);
+        // Nearest first: where the list ends with a namesake, it may be that not all of them are on it.
+        let is_crowd = self.candidates.get(MAX_CANDIDATES - 1).is_some_and(is_namesake);
+        self.candidates.iter().filter(move |one| is_crowd && is_namesake(one))
+    }
+
+    /// The own record, where it is on the method's whole key still.
+    pub fn own_on_whole_key(&self) -> Option<OwnRecord> {
+        self.own_record.filter(|own| self.method.is_whole_key(own.name, own.has_mobile))
     }
 
     /// Whether it was decided while the LINE user was linked to a customer, so that it may be decided otherwise without that link.

@@ -138,6 +138,8 @@ pub enum Action {
     Hold,
     /// The same: who matches was told apart from the LINE user before, and only staff can say that it was wrong.
     HoldToldApart,
+    /// Hold it for review: staff made somebody else of the record that was made at submission.
+    HoldChanged,
     /// Ask the LINE user whom the customer is linked to, and staff, whether the asking one takes over (L-03).
     OpenTakeover {
         /// The customer.
@@ -213,7 +215,12 @@ impl Action {
             Self::Link { customer, .. }
             | Self::LinkOwnRecord { customer, .. }
             | Self::Absorb { survivor: customer, .. } => Some(customer),
-            Self::Nothing | Self::Create { .. } | Self::Hold | Self::HoldToldApart | Self::OpenTakeover { .. } => None,
+            Self::Nothing
+            | Self::Create { .. }
+            | Self::Hold
+            | Self::HoldToldApart
+            | Self::HoldChanged
+            | Self::OpenTakeover { .. } => None,
         }
     }
 }

@@ -78,15 +78,15 @@ pub fn explain_review(outcome: Outcome) -> Explanation {
             "Staff reviewed it then and linked the LINE user to the customer they chose.",
         ),
         Outcome::CreatedNew => (
-            "その後、担当者が確認し、LINEユーザーを本人用の顧客と連携しました。",
-            "Staff reviewed it then and linked the LINE user to a customer of their own.",
+            "その後、担当者が確認し、受付時に登録した、または新しく作成した顧客とLINEユーザーを連携しました。",
+            "Staff reviewed it then and linked the LINE user to the customer made for them.",
         ),
         Outcome::Refused => {
             ("その後、担当者が確認し、連携は行いませんでした。", "Staff reviewed it then and nothing was linked.")
         }
         Outcome::Held => (
             "その後、別の機会に連携が決まったため、確認待ちではなくなりました。",
-            "The LINE user was linked otherwise since, and it waits for nobody any more.",
+            "The LINE user was linked otherwise since, and this attempt needs no review any more.",
         ),
     };
     Explanation { ja: ja.to_owned(), en: en.to_owned() }
@@ -106,6 +106,9 @@ mod japanese {
     }
 
     pub(super) fn reason(method: LinkMethod, decision: &Decision, alike: &Alike) -> String {
+        if decision.action == Action::HoldChanged {
+            return "受付時に登録した顧客の情報がその後変更され、入力内容と一致しない".to_owned();
+        }
         let key = if method.compares_mobile() { "氏名と携帯電話番号" } else { "氏名" };
         match decision.reason {
             Reason::None => match decision.outcome {
@@ -137,7 +140,7 @@ mod japanese {
             Reason::NotConfirmedByLine => "本人による送信であることをLINEで確認できなかった".to_owned(),
             Reason::TokenExpired => "フォームの有効期限が切れていた".to_owned(),
             Reason::TokenUsed => "フォームがすでに使用されていた".to_owned(),
-            Reason::RateLimited => "短時間の試行回数が上限を超えた".to_owned(),
+            Reason::RateLimited => "同じまたは近い入力内容での試行が短時間に上限を超えた".to_owned(),
             Reason::AccountNotConnected => "LINE公式アカウントが接続されていない".to_owned(),
         }
     }
@@ -186,6 +189,9 @@ mod english {
     }
 
     pub(super) fn reason(method: LinkMethod, decision: &Decision, alike: &Alike) -> String {
+        if decision.action == Action::HoldChanged {
+            return "the customer recorded when the form was received was changed since".to_owned();
+        }
         let key = if method.compares_mobile() { "name and mobile number" } else { "name" };
         match decision.reason {
             Reason::None => match decision.outcome {
@@ -218,7 +224,7 @@ mod english {
             Reason::NotConfirmedByLine => "LINE did not confirm who submitted the form".to_owned(),
             Reason::TokenExpired => "the form had expired".to_owned(),
             Reason::TokenUsed => "the form had been used before".to_owned(),
-            Reason::RateLimited => "there were too many attempts in a short time".to_owned(),
+            Reason::RateLimited => "there were too many attempts like it in a short time".to_owned(),
             Reason::AccountNotConnected => "the official account is not connected".to_owned(),
         }
     }

@@ -121,12 +121,16 @@ fn create(case: &Case) -> Decision {
     let told_by_others = case.own_record().is_some_and(|own| own.told_by_others);
     let assurance = if told_by_others { case.method().assurance() } else { Assurance::Proven };
     let decision = match case.own_record() {
-        Some(own) if own.has_other_line_user => taken(own.customer),
-        // Somebody else by now, as far as anybody can tell.
-        Some(own) if !case.method().is_whole_key(own.name, own.has_mobile) => {
-            let reason = if own.has_mobile { Reason::NameMismatch } else { Reason::PhoneMismatch };
-            Decision::bare(Outcome::Held, reason, Action::Hold)
+        Some(own) if case.own_on_whole_key().is_none() => {
+            let is_named = matches!(own.name, Likeness::Same | Likeness::Reading);
+            let reason = if is_named { Reason::PhoneMismatch } else { Reason::NameMismatch };
+            Decision::bare(Outcome::Held, reason, Action::HoldChanged)
         }
+        Some(own) if own.has_other_line_user && own.told_apart => {
+            Decision::bare(Outcome::Refused, Reason::CustomerHasOtherLineUser, Action::Nothing)
+        }
+        Some(own) if own.has_other_line_user => taken(own.customer),
+        Some(own) if own.told_apart => Decision::bare(Outcome::Held, Reason::PolicyHold, Action::HoldToldApart),
         Some(own) => {
             let action = Action::LinkOwnRecord { customer: own.customer, assurance };
             Decision::bare(Outcome::CreatedNew, near_miss(case), action)
@@ -153,7 +157,7 @@ fn stays(case: &Case, reason: Reason) -> Decision {
 fn others(case: &Case, but: Option<CustomerId>) -> Others {
     let mut others = case.on_whole_key().filter(|one| Some(one.customer) != but);
     // A record of his that somebody else has by now is one more who has the same name and number (D-5).
-    let is_elsewhere = case.own_record().is_some_and(|own| own.has_other_line_user && Some(own.customer) != but);
+    let is_elsewhere = case.own_on_whole_key().is_some_and(|own| own.has_other_line_user && Some(own.customer) != but);
     match (others.next(), others.next()) {
         (None, _) => Others::None,
         (Some(one), None) if !is_elsewhere => Others::One(*one),

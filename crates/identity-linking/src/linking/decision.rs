@@ -6,7 +6,7 @@ use chassis::audit::Actor;
 use chassis::failpoint;
 use chassis::postgres::TenantTx;
 use identity_linking_core::account::AccountState;
-use identity_linking_core::link::{LinkEndCause, LinkOrigin, teller};
+use identity_linking_core::link::{LinkEndCause, LinkOrigin, RateScope, teller};
 use identity_linking_core::matching::{
     Action, Candidate, Case, Decision, Linked, Outcome, OwnRecord, Refusal, Suspicion, decide,
 };
@@ -38,6 +38,13 @@ pub(crate) struct Matter<'a> {
     pub(crate) effects_off: bool,
 }
 
+impl Matter<'_> {
+    /// When the LINE user wished it, by LINE's clock, however late it is decided.
+    fn wish_time(&self) -> Timestamp {
+        self.attempt.told_time.unwrap_or(self.since)
+    }
+}
+
 /// Decides an attempt whose LINE user LINE has confirmed, as it comes: not for an account that is not connected (F-04), and not
 /// where too many came.
 pub(crate) async fn by_matching(
@@ -55,11 +62,23 @@ pub(crate) async fn by_matching(
         return by_refusal(tx, actor, now, matter.attempt, Refusal::AccountNotConnected).await;
     }
     let mut case = look(tx, attempt, matter.user).await?;
-    let counted_by: Vec<CustomerId> = case.counted_by().collect();
-    if !counted_by.is_empty() && attempt_count::at_customers(tx, &counted_by, now).await?.is_full() {
+    if is_tried_too_often(tx, &case, now).await? {
         case = case.tried_too_often();
     }
     by_case(tx, actor, now, matter, case).await
+}
+
+/// Whether too many attempts were made at somebody on the whole key, or at namesakes of whom not all are looked at.
+async fn is_tried_too_often(tx: &mut TenantTx, case: &Case, now: Timestamp) -> Result<bool, sqlx::Error> {
+    let aimed_at: Vec<CustomerId> = case.on_whole_key().map(|one| one.customer).collect();
+    if aimed_at.is_empty() {
+        return Ok(false);
+    }
+    if attempt_count::at_customers(tx, RateScope::Customer, &aimed_at, now).await?.is_full() {
+        return Ok(true);
+    }
+    let crowd: Vec<CustomerId> = case.crowd().map(|one| one.customer).collect();
+    Ok(!crowd.is_empty() && attempt_count::at_customers(tx, RateScope::Namesakes, &crowd, now).await?.is_full())
 }
 
 /// Decides a LINE user's attempts again that were decided while a link stood in the way, which had ended by then as is known now: their
@@ -100,22 +119,22 @@ async fn by_case(
 ) -> Result<StoredAttempt, ChangeError> {
     let decision = decide(&case);
     failpoint::reached("identity.link.decided");
-    let (user, since) = (matter.user, matter.since);
+    let (user, wish_time) = (matter.user, matter.wish_time());
     let decided = carry_out(tx, actor, now, matter, case, &decision).await?;
-    end_if_unlinked_since(tx, actor, now, user, since).await?;
+    end_if_unlinked_since(tx, actor, now, user, wish_time).await?;
     Ok(decided)
 }
 
-/// The LINE user may have ended the link after what began it, and that may have come here first.
+/// The LINE user may have ended the link after he wished it, and that may have come here first.
 async fn end_if_unlinked_since(
     tx: &mut TenantTx,
     actor: &Actor,
     now: Timestamp,
     user: &StoredLineUser,
-    since: Timestamp,
+    wish_time: Timestamp,
 ) -> Result<(), ChangeError> {
-    let Some(unlinked) = user.wishes.unlinked_after(since) else { return Ok(()) };
-    if let Some(link) = link::of_friend(tx, user.id).await?.filter(|link| link.stored.create_time <= unlinked) {
+    let Some(unlinked) = user.wishes.unlinked_after(wish_time) else { return Ok(()) };
+    if let Some(link) = link::of_friend(tx, user.id).await?.filter(|link| link.wish_time <= unlinked) {
         ledger::end(tx, actor, now, link, (unlinked, LinkEndCause::LineUser, None)).await?;
     }
     Ok(())
@@ -171,8 +190,14 @@ async fn look(tx: &mut TenantTx, attempt: &StoredAttempt, user: &StoredLineUser)
             let told = submitted_activity::tellings(tx, own).await?;
             let told_by_others = told.into_iter().any(|(friend, telling)| teller(friend, telling) != Some(user.id));
             let alike = candidates.iter().find(|one| one.customer == own);
-            let (name, has_mobile) = alike.map_or((Likeness::Other, false), |one| (one.name, one.has_mobile));
-            Some(OwnRecord { customer: own, has_other_line_user: other, told_by_others, name, has_mobile })
+            Some(OwnRecord {
+                customer: own,
+                has_other_line_user: other,
+                told_by_others,
+                name: alike.map_or(Likeness::Other, |one| one.name),
+                has_mobile: alike.is_some_and(|one| one.has_mobile),
+                told_apart: alike.is_some_and(|one| one.told_apart),
+            })
         }
         None => None,
     };
@@ -208,6 +233,7 @@ async fn carry_out(
     case: Case,
     decision: &Decision,
 ) -> Result<StoredAttempt, ChangeError> {
+    let wish_time = matter.wish_time();
     let Matter { mut attempt, user, since, effects_off } = matter;
     let begin = |customer, assurance, origin| Begin {
         customer,
@@ -217,11 +243,11 @@ async fn carry_out(
         attempt: Some(attempt.id),
         note: None,
         since,
-        wish_time: attempt.told_time.unwrap_or(since),
+        wish_time,
     };
     let linked = case.linked().map(|linked| linked.customer);
     let customer = match decision.action {
-        Action::Nothing | Action::Hold | Action::HoldToldApart => {
+        Action::Nothing | Action::Hold | Action::HoldToldApart | Action::HoldChanged => {
             linked.filter(|_| decision.outcome == Outcome::AlreadyLinked)
         }
         Action::Link { customer, assurance } => {
@@ -243,7 +269,7 @@ async fn carry_out(
             Some(survivor)
         }
         Action::OpenTakeover { customer } => {
-            attempt.takeover = Some(takeover::open(tx, now, &attempt, customer, (user, since), effects_off).await?);
+            attempt.takeover = Some(takeover::open(tx, now, &attempt, customer, (user, wish_time), effects_off).await?);
             None
         }
     };

@@ -213,18 +213,18 @@ fn over(claim: &Claim) -> Submitted {
 
 /// Keeps why nothing can come of a claim; whoever typed it is told what everybody is told.
 async fn gone(
-    mut tx: TenantTx,
+    tx: TenantTx,
     desk: &Desk,
     token: &FormToken,
     claim: Claim,
     refusal: Refusal,
 ) -> Result<Submitted, ChangeError> {
+    // What was looked at may be locked, and the token is locked before anything else.
+    tx.rollback().await?;
+    let mut tx = desk.registry.database.tenant(token.tenant()).await?;
     let issued = form_token::lock(&mut tx, token).await?.ok_or(sqlx::Error::RowNotFound)?;
-    if issued.keeps_refusal() {
-        form_token::count_refusal(&mut tx, token).await?;
-        submission::refuse(&mut tx, desk.registry.now(), &issued, claim, refusal).await?;
-        tx.commit().await?;
-    }
+    submission::refuse_late(&mut tx, desk.registry.now(), (token, &issued), &claim, refusal).await?;
+    tx.commit().await?;
     Ok(Submitted::Gone)
 }
 

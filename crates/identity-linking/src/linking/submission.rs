@@ -69,23 +69,40 @@ pub(crate) async fn place(
     };
     let nonce = Nonce::of(rand::random());
     let attempt = StoredAttempt { limited, inquiry, ..attempt(now, issued, &claim) };
-    let traces = Traces { nonce: Some(&nonce), address: claim.address.as_ref() };
+    let traces = Traces { nonce: Some(&nonce), address: claim.address.as_ref(), counts: true };
     link_attempt::insert(tx, &attempt, traces).await?;
     form_token::mark_used(tx, token, now, attempt.id).await?;
     failpoint::reached("identity.link.placed");
     Ok(Placed { attempt, dialog: dialog(&desk.line_login_url, link_token, &nonce) })
 }
 
-/// Keeps a claim that came with a token which is good for nothing any more, or that LINE issues no link token for. What was written
+/// Keeps a claim that came with a token which is good for nothing any more, locked, unless enough of them are kept. What was written
 /// beside it is not kept: whoever holds such a token writes into nobody's conversation.
+pub(crate) async fn refuse_late(
+    tx: &mut TenantTx,
+    now: Timestamp,
+    (token, issued): (&FormToken, &IssuedFormToken),
+    claim: &Claim,
+    refusal: Refusal,
+) -> Result<Option<StoredAttempt>, ChangeError> {
+    if !issued.keeps_refusal() {
+        return Ok(None);
+    }
+    form_token::count_refusal(tx, token).await?;
+    let traces = Traces { address: claim.address.as_ref(), ..Traces::default() };
+    Ok(Some(keep_refused(tx, now, attempt(now, issued, claim), traces, refusal).await?))
+}
+
+/// Keeps a claim of an internal service's form that LINE issues no link token for. Its token stays good.
 pub(crate) async fn refuse(
     tx: &mut TenantTx,
     now: Timestamp,
     issued: &IssuedFormToken,
-    claim: Claim,
+    claim: &Claim,
     refusal: Refusal,
 ) -> Result<StoredAttempt, ChangeError> {
-    keep_refused(tx, now, attempt(now, issued, &claim), claim.address.as_ref(), refusal).await
+    let traces = Traces { address: claim.address.as_ref(), counts: true, ..Traces::default() };
+    keep_refused(tx, now, attempt(now, issued, claim), traces, refusal).await
 }
 
 /// Keeps a claim that LINE issues no link token for. LINE will never say who it was; the shop gets an inquiry all the same (F-11).
@@ -103,7 +120,8 @@ pub(crate) async fn refuse_unasked(
         None => None,
     };
     let attempt = StoredAttempt { inquiry, ..attempt(now, issued, claim) };
-    let kept = keep_refused(tx, now, attempt, claim.address.as_ref(), refusal).await?;
+    let traces = Traces { address: claim.address.as_ref(), counts: true, ..Traces::default() };
+    let kept = keep_refused(tx, now, attempt, traces, refusal).await?;
     form_token::mark_used(tx, token, now, kept.id).await?;
     Ok(())
 }
@@ -112,12 +130,12 @@ async fn keep_refused(
     tx: &mut TenantTx,
     now: Timestamp,
     attempt: StoredAttempt,
-    address: Option<&[u8; 32]>,
+    traces: Traces<'_>,
     refusal: Refusal,
 ) -> Result<StoredAttempt, ChangeError> {
     let decided = DecidedAs { time: now, outcome: Outcome::Refused, reason: refusal.reason() };
     let attempt = StoredAttempt { decided: Some(decided), ..attempt };
-    link_attempt::insert(tx, &attempt, Traces { nonce: None, address }).await?;
+    link_attempt::insert(tx, &attempt, traces).await?;
     let labels = [("method", attempt.method.as_str()), ("outcome", "REFUSED"), ("reason", refusal.as_str())];
     metrics::counter!("tsunagi_identity_link_attempts_total", &labels).increment(1);
     Ok(attempt)

@@ -1,17 +1,18 @@
-//! How many attempts there were: the attempts themselves are counted, as far as matters.
+//! How many attempts there were: the attempts themselves are counted, as far as matters. Those that came with a form token which was
+//! good for nothing any more are not: whoever holds one, or sends an old form again and again, uses up nobody's tries.
 
 use chassis::postgres::TenantTx;
 use chrono::TimeDelta;
 use identity_linking_core::link::{Counted, RateScope};
 use kernel::{AccountId, CustomerId, FriendId, Timestamp};
 
-/// Attempts of a LINE user that LINE was to confirm: whoever holds a token that is used up uses up nobody's.
+/// Attempts of a LINE user.
 pub(crate) async fn of_line_user(tx: &mut TenantTx, friend: FriendId, now: Timestamp) -> Result<Counted, sqlx::Error> {
     let (from, until) = RateScope::LineUser.counted_at(now);
     let number: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM (
              SELECT FROM identity.link_attempt WHERE tenant_id = $1 AND friend_id = $2 AND submit_time > $3
-                 AND submit_time <= $5 AND nonce_hash IS NOT NULL LIMIT $4) a",
+                 AND submit_time <= $5 AND counts LIMIT $4) a",
     )
     .bind(tx.tenant().uuid())
     .bind(friend.uuid())
@@ -23,14 +24,14 @@ pub(crate) async fn of_line_user(tx: &mut TenantTx, friend: FriendId, now: Times
     Ok(counted(RateScope::LineUser, number))
 }
 
-/// Attempts by way of an account that LINE was to confirm. What was too much of one LINE user or address is not too much of an
+/// Attempts by way of an account. What was too much of one LINE user or address is not too much of an
 /// account.
 pub(crate) async fn of_account(tx: &mut TenantTx, account: AccountId, now: Timestamp) -> Result<Counted, sqlx::Error> {
     let (from, until) = RateScope::Account.counted_at(now);
     let number: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM (
              SELECT FROM identity.link_attempt WHERE tenant_id = $1 AND account_id = $2 AND submit_time > $3
-                 AND submit_time <= $5 AND nonce_hash IS NOT NULL AND NOT limited LIMIT $4) a",
+                 AND submit_time <= $5 AND counts AND NOT limited LIMIT $4) a",
     )
     .bind(tx.tenant().uuid())
     .bind(account.uuid())
@@ -42,8 +43,7 @@ pub(crate) async fn of_account(tx: &mut TenantTx, account: AccountId, now: Times
     Ok(counted(RateScope::Account, number))
 }
 
-/// Attempts from a browser's address, by its keyed hash, that LINE was to confirm: whoever sends an old form again and again keeps
-/// nobody else behind the same address from theirs.
+/// Attempts from a browser's address, by its keyed hash.
 pub(crate) async fn from_address(
     tx: &mut TenantTx,
     address: &[u8; 32],
@@ -53,7 +53,7 @@ pub(crate) async fn from_address(
     let number: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM (
              SELECT FROM identity.link_attempt WHERE tenant_id = $1 AND address_hash = $2 AND submit_time > $3
-                 AND submit_time <= $5 AND nonce_hash IS NOT NULL LIMIT $4) a",
+                 AND submit_time <= $5 AND counts LIMIT $4) a",
     )
     .bind(tx.tenant().uuid())
     .bind(address.as_slice())
@@ -68,13 +68,14 @@ pub(crate) async fn from_address(
 /// How late LINE's word may come and be counted still: by the time of submission the index finds them.
 const LATEST_WORD: TimeDelta = TimeDelta::days(1);
 
-/// The most attempts that any of some customers was looked at by.
+/// The most attempts that any of some customers was looked at by, as far as a scope of customers counts.
 pub(crate) async fn at_customers(
     tx: &mut TenantTx,
+    scope: RateScope,
     customers: &[CustomerId],
     now: Timestamp,
 ) -> Result<Counted, sqlx::Error> {
-    let (from, until) = RateScope::Customer.counted_at(now);
+    let (from, until) = scope.counted_at(now);
     let number: i64 = sqlx::query_scalar(
         "SELECT coalesce(max(n.number), 0) FROM unnest($2::uuid[]) AS c (id)
          CROSS JOIN LATERAL (
@@ -86,12 +87,12 @@ pub(crate) async fn at_customers(
     .bind(tx.tenant().uuid())
     .bind(customers.iter().map(|customer| customer.uuid()).collect::<Vec<_>>())
     .bind(from)
-    .bind(i64::from(RateScope::Customer.limit()))
+    .bind(i64::from(scope.limit()))
     .bind(from - LATEST_WORD)
     .bind(until)
     .fetch_one(&mut **tx)
     .await?;
-    Ok(counted(RateScope::Customer, number))
+    Ok(counted(scope, number))
 }
 
 fn counted(scope: RateScope, number: i64) -> Counted {

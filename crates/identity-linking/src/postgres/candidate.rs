@@ -1,5 +1,6 @@
 //! Customers that are like what was typed. Every look-up is by one key and bounded, so that it costs the same among ten thousand
-//! customers and among ten million; but for the customers of one number, who are all looked at: one overlooked would be a guess.
+//! customers and among ten million. Whoever is on the whole key is looked up by it: one overlooked among namesakes or under a number
+//! that many have would be a guess.
 
 use chassis::postgres::TenantTx;
 use identity_linking_core::link::{LinkEndCause, TakeoverState, told_apart};
@@ -31,7 +32,7 @@ pub(crate) async fn lock_keys(tx: &mut TenantTx, typed: &Typed) -> Result<(), sq
 }
 
 /// Customers on the whole key of a name and a number, and such as are alike in one of them; at most [`MAX_CANDIDATES`] and one
-/// more of each kind, the same ones every time, so that attempts at a crowd of namesakes are counted.
+/// more of each kind. Of a name the same ones every time, so that attempts at a crowd of namesakes are counted.
 pub(crate) async fn near(tx: &mut TenantTx, typed: &Typed) -> Result<Vec<CustomerId>, sqlx::Error> {
     let rows: Vec<Uuid> = sqlx::query_scalar(
         "(SELECT c.customer_id FROM identity.customer_phone p
@@ -95,6 +96,7 @@ pub(crate) async fn compare(
         "SELECT c.customer_id, c.name_key, c.reading_key, c.variant_key, l.friend_id, k.end_cause, k.undone,
              (SELECT state FROM identity.takeover_request
               WHERE tenant_id = $1 AND customer_id = c.customer_id AND asking_friend_id = $5
+                  AND create_time > coalesce(k.create_time, '-infinity')
               ORDER BY create_time DESC, takeover_request_id DESC LIMIT 1) AS last_request,
              EXISTS (SELECT FROM identity.customer_phone p
                      WHERE p.tenant_id = $1 AND p.customer_id = c.customer_id AND p.number = $4 AND p.e164) AS has_mobile
@@ -106,9 +108,10 @@ pub(crate) async fn compare(
              SELECT friend_id FROM identity.link
              WHERE tenant_id = $1 AND customer_id = c.customer_id AND provider_id = $3 AND end_time IS NULL LIMIT 1) l ON true
          LEFT JOIN LATERAL (
-             SELECT end_cause, EXISTS (
-                 SELECT FROM identity.merge
-                 WHERE tenant_id = $1 AND new_link_id = link.link_id AND undo_time IS NOT NULL) AS undone
+             SELECT create_time, end_cause, EXISTS (
+                 SELECT FROM identity.merge m JOIN identity.link n ON n.tenant_id = $1 AND n.link_id = m.new_link_id
+                 WHERE m.tenant_id = $1 AND m.survivor_id = c.customer_id AND m.undo_time >= link.create_time
+                     AND n.friend_id = $5) AS undone
              FROM identity.link
              WHERE tenant_id = $1 AND customer_id = c.customer_id AND friend_id = $5
              ORDER BY create_time DESC, link_id DESC LIMIT 1) k ON true",

@@ -75,6 +75,8 @@ pub(crate) struct Traces<'a> {
     pub(crate) nonce: Option<&'a Nonce>,
     /// A keyed hash of the browser's address.
     pub(crate) address: Option<&'a [u8; 32]>,
+    /// Whether it counts towards limits: it came with a form token that was good.
+    pub(crate) counts: bool,
 }
 
 fn stored(row: &PgRow) -> Result<StoredAttempt, sqlx::Error> {
@@ -136,8 +138,10 @@ pub(crate) async fn insert(tx: &mut TenantTx, attempt: &StoredAttempt, traces: T
     sqlx::query(
         "INSERT INTO identity.link_attempt (tenant_id, link_attempt_id, version, method, account_id, friend_id, family_name,
              given_name, family_reading, given_reading, mobile_number, nonce_hash, address_hash, limited, submit_time,
-             confirm_until, told_time, decide_time, outcome, reason, own_customer_id, activity_id, inquiry_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)",
+             confirm_until, told_time, decide_time, outcome, reason, own_customer_id, activity_id, inquiry_id,
+             counts)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+             $24)",
     )
     .bind(tx.tenant().uuid())
     .bind(attempt.id.uuid())
@@ -162,6 +166,7 @@ pub(crate) async fn insert(tx: &mut TenantTx, attempt: &StoredAttempt, traces: T
     .bind(attempt.own_customer.map(CustomerId::uuid))
     .bind(attempt.activity.map(ActivityId::uuid))
     .bind(attempt.inquiry.map(InquiryId::uuid))
+    .bind(traces.counts)
     .execute(&mut **tx)
     .await?;
     Ok(())

@@ -35,14 +35,16 @@ type Parts = (LinkMethod, OnNoMatch, Option<Linked>, Option<OwnRecord>, Vec<Cand
 
 fn any_parts(candidates: impl Strategy<Value = Vec<Candidate>>) -> impl Strategy<Value = Parts> {
     let linked = (any_customer(), any::<bool>()).prop_map(|(customer, provisional)| Linked { customer, provisional });
-    let own = (any_customer(), any::<bool>(), any::<bool>(), select(Likeness::ALL), prop::bool::weighted(0.8))
-        .prop_map(|(customer, has_other_line_user, told_by_others, name, has_mobile)| OwnRecord {
-            customer,
-            has_other_line_user,
-            told_by_others,
-            name,
-            has_mobile,
-        });
+    let own =
+        (any_customer(), any::<bool>(), any::<bool>(), select(Likeness::ALL), prop::bool::weighted(0.8), any::<bool>())
+            .prop_map(|(customer, has_other_line_user, told_by_others, name, has_mobile, told_apart)| OwnRecord {
+                customer,
+                has_other_line_user,
+                told_by_others,
+                name,
+                has_mobile,
+                told_apart,
+            });
     let (linked, own) = (proptest::option::of(linked), proptest::option::weighted(0.3, own));
     (select(LinkMethod::ALL), select(OnNoMatch::ALL), linked, own, candidates)
 }
@@ -126,7 +128,7 @@ proptest! {
                     prop_assert!(linked.provisional && absorbed == linked.customer && survivor != absorbed);
                     prop_assert!(case.method() != LinkMethod::InquiryForm);
                 }
-                Action::Nothing | Action::OpenTakeover { .. } | Action::HoldToldApart => {}
+                Action::Nothing | Action::OpenTakeover { .. } | Action::HoldToldApart | Action::HoldChanged => {}
                 action => prop_assert!(false, "{action:?}"),
             }
         }
@@ -135,9 +137,12 @@ proptest! {
     #[test]
     fn no_form_joins_whom_somebody_told_apart(parts in any_case_parts()) {
         let case = case_of(parts);
-        let apart = |customer| case.candidates().iter().any(|one| one.customer == customer && one.told_apart);
+        let own = case.own_record().filter(|own| own.told_apart).map(|own| own.customer);
+        let apart = |customer| {
+            own == Some(customer) || case.candidates().iter().any(|one| one.customer == customer && one.told_apart)
+        };
         match decide(&case).action {
-            Action::Link { customer, .. } | Action::Absorb { survivor: customer, .. } => prop_assert!(!apart(customer)),
+            Action::Link { customer, .. } | Action::LinkOwnRecord { customer, .. } | Action::Absorb { survivor: customer, .. } => prop_assert!(!apart(customer)),
             Action::OpenTakeover { customer } => prop_assert!(!apart(customer)),
             _ => {}
         }
@@ -156,7 +161,7 @@ proptest! {
             Action::Link { assurance, .. } | Action::Absorb { assurance, .. } => {
                 prop_assert_eq!(assurance, case.method().assurance());
             }
-            Action::Nothing | Action::Hold | Action::HoldToldApart | Action::OpenTakeover { .. } => {}
+            Action::Nothing | Action::Hold | Action::HoldToldApart | Action::HoldChanged | Action::OpenTakeover { .. } => {}
         }
     }
 
@@ -173,7 +178,7 @@ proptest! {
             Outcome::CreatedNew => {
                 prop_assert!(has_reason && matches!(action, Action::Create { .. } | Action::LinkOwnRecord { .. }), "{action:?}");
             }
-            Outcome::Held => prop_assert!(has_reason && matches!(action, Action::Hold | Action::HoldToldApart)),
+            Outcome::Held => prop_assert!(has_reason && matches!(action, Action::Hold | Action::HoldToldApart | Action::HoldChanged)),
             Outcome::Refused => {
                 prop_assert!(has_reason && matches!(action, Action::Nothing | Action::OpenTakeover { .. }), "{action:?}");
             }

@@ -29,19 +29,20 @@ fn candidate((customer, signs): (u128, &str)) -> Candidate {
 
 /// How the LINE user stands: `-` linked to nobody, `P` to a provisional customer, `C` to another; `o` with a record made at
 /// submission, `O` with one that another LINE user has by now, `s` with one that a stranger told something of, `n` with one whose
-/// name staff changed since, `m` whose number.
+/// name staff changed since, `m` whose number; `#` told apart from it.
 fn standing(text: &str) -> (Option<Linked>, Option<OwnRecord>) {
     let linked = match text.as_bytes()[0] {
         b'P' => Some(true),
         b'C' => Some(false),
         _ => None,
     };
-    let own = text.contains(['o', 'O', 's', 'n', 'm']).then(|| OwnRecord {
+    let own = text.contains(['o', 'O', 's']).then(|| OwnRecord {
         customer: id(OWN),
         has_other_line_user: text.contains('O'),
         told_by_others: text.contains('s'),
         name: if text.contains('n') { Likeness::Other } else { Likeness::Same },
         has_mobile: !text.contains('m'),
+        told_apart: text.contains('#'),
     });
     (linked.map(|provisional| Linked { customer: id(LINKED), provisional }), own)
 }
@@ -54,6 +55,7 @@ fn told(decision: &Decision) -> String {
         Action::Nothing => "nothing".to_owned(),
         Action::Hold => "hold".to_owned(),
         Action::HoldToldApart => "hold apart".to_owned(),
+        Action::HoldChanged => "hold changed".to_owned(),
         Action::Create { assurance } => format!("create {}", assurance.as_str()),
         Action::Link { customer, assurance } => format!("link {} {}", name(customer), assurance.as_str()),
         Action::LinkOwnRecord { customer, assurance } => format!("own {} {}", name(customer), assurance.as_str()),
@@ -144,9 +146,15 @@ const TABLE: &[Row] = &[
     (BookingPage, Create, "PO", &[(A, "=+")], "ALREADY_LINKED / AMBIGUOUS_NAME_AND_MOBILE: nothing, 1"),
     (BookingPage, Create, "-o", &[(A, "=+")], "LINKED / NONE: link A NAME_AND_MOBILE, 1"),
     // Staff made somebody else of the record meanwhile.
-    (BookingPage, Create, "-n", &[(A, "=-")], "HELD / NAME_MISMATCH: hold, 1"),
-    (LandingPage, Create, "-m", &[], "HELD / PHONE_MISMATCH: hold, 0"),
-    (BookingPage, Create, "-m", &[(A, "=+")], "LINKED / NONE: link A NAME_AND_MOBILE, 1"),
+    (BookingPage, Create, "-on", &[(A, "=-")], "HELD / NAME_MISMATCH: hold changed, 1"),
+    (BookingPage, Create, "-onm", &[], "HELD / NAME_MISMATCH: hold changed, 0"),
+    (LandingPage, Create, "-om", &[], "HELD / PHONE_MISMATCH: hold changed, 0"),
+    (BookingPage, Create, "-om", &[(A, "=+")], "LINKED / NONE: link A NAME_AND_MOBILE, 1"),
+    (BookingPage, Create, "-On", &[], "HELD / NAME_MISMATCH: hold changed, 0"),
+    (BookingPage, Create, "-Om", &[(A, "=+")], "LINKED / NONE: link A NAME_AND_MOBILE, 1"),
+    // Somebody said that the record is not his.
+    (BookingPage, Create, "-o#", &[], "HELD / POLICY_HOLD: hold apart, 0"),
+    (BookingPage, Create, "-O#", &[], "REFUSED / CUSTOMER_HAS_OTHER_LINE_USER: nothing, 0"),
     (BookingPage, Hold, "-o", &[(A, "v-")], "HELD / POLICY_HOLD: hold, 1"),
     (BookingPage, Create, "Po", &[(A, "=+")], "LINKED / NONE: A absorbs L NAME_AND_MOBILE, 1"),
     (BookingPage, Create, "Co", &[(A, "=-")], "ALREADY_LINKED / PHONE_MISMATCH: nothing, 1"),
@@ -188,6 +196,7 @@ fn who_is_linked_to_the_record_made_at_submission_matches_it() {
         told_by_others: false,
         name: Likeness::Same,
         has_mobile: true,
+        told_apart: false,
     });
     let of = |ones: &[(u128, &str)]| {
         told(&decide(&Case::new(BookingPage, Create, linked, own, ones.iter().copied().map(candidate))))

@@ -231,15 +231,15 @@ async fn place(
             let placed = submission::place(desk, tx, now, (token, &issued), claim, &link_token).await?;
             return Ok((Some(placed.attempt), placed.dialog.to_string()));
         }
-        (Some(refusal), _) => submission::refuse(tx, now, &issued, claim, refusal).await?,
+        (Some(refusal), _) => submission::refuse_late(tx, now, (token, &issued), &claim, refusal).await?,
         (None, line) => {
             let refusal = if let Line::Refuses(refusal) = line { refusal } else { Refused::NotConfirmedByLine };
-            let attempt = submission::refuse(tx, now, &issued, claim, refusal).await?;
+            let attempt = submission::refuse(tx, now, &issued, &claim, refusal).await?;
             telling::refused(tx, actor, now, &attempt).await?;
-            attempt
+            Some(attempt)
         }
     };
-    Ok((Some(attempt), String::new()))
+    Ok((attempt, String::new()))
 }
 
 /// The answer to a request that came before. Where LINE is still to confirm, the browser gets a dialog of its own; the one before

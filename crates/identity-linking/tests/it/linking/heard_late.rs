@@ -24,6 +24,15 @@ async fn unlinks(stage: &Stage, who: &str) {
     assert!(stage.answers(who).await.pop().unwrap().line_objects[0].contains("連携は解除されています"));
 }
 
+async fn approve(stage: &Stage, asked: &LinkAttempt) {
+    let approve = ApproveTakeoverRequestRequest {
+        takeover_request_id: asked.takeover_request_id.clone(),
+        note: "店頭で確認".to_owned(),
+        etag: String::new(),
+    };
+    stage.at().takeovers().approve_takeover_request(approve).await.unwrap();
+}
+
 #[tokio::test]
 async fn an_unlinking_that_comes_after_a_merge_was_undone_ends_the_link_that_was_given_back() {
     let stage = Stage::open("late_undo").await;
@@ -69,12 +78,21 @@ async fn an_unlinking_that_comes_after_staff_approved_a_take_over_ends_it() {
     stage.customer(HANAKO, MOBILE).await;
     linked(&stage, &person(1), MOBILE).await;
     let asked = linked(&stage, &person(2), MOBILE).await;
-    let approve = ApproveTakeoverRequestRequest {
-        takeover_request_id: asked.takeover_request_id,
-        note: "店頭で確認".to_owned(),
-        etag: String::new(),
-    };
-    stage.at().takeovers().approve_takeover_request(approve).await.unwrap();
+    approve(&stage, &asked).await;
+    assert_eq!(stage.linked(&person(2)).await.len(), 1);
+    unlinks(&stage, &person(2)).await;
+}
+
+#[tokio::test]
+async fn an_unlinking_that_comes_after_a_take_over_which_staff_had_decided_anew_ends_it() {
+    let stage = Stage::open("late_again").await;
+    stage.hold().await;
+    let held = linked(&stage, &person(2), MOBILE).await;
+    stage.customer(HANAKO, MOBILE).await;
+    linked(&stage, &person(1), MOBILE).await;
+    let asked = reconsider(&stage, &held, "").await.unwrap();
+    assert_eq!(decision(&asked), (LinkOutcome::Refused, LinkReason::CustomerHasOtherLineUser));
+    approve(&stage, &asked).await;
     assert_eq!(stage.linked(&person(2)).await.len(), 1);
     unlinks(&stage, &person(2)).await;
 }

@@ -5,6 +5,7 @@ use contracts::identity::v1::*;
 
 use super::review::{reconsider, resolve};
 use super::stage::{HANAKO, MOBILE, OTHER_MOBILE, Stage, decision, person};
+use super::submit::booking;
 
 const LIMITED: (LinkOutcome, LinkReason) = (LinkOutcome::Refused, LinkReason::RateLimited);
 
@@ -213,6 +214,19 @@ async fn an_old_form_sent_again_and_again_fills_nothing_and_keeps_nobody_else_fr
 }
 
 #[tokio::test]
+async fn an_old_form_of_a_booking_page_leaves_few_attempts_however_often_it_books() {
+    let stage = Stage::open("rate_old_booking").await;
+    let token = stage.friends_with(&person(1)).await;
+    for number in 0..15 {
+        let submitted = stage.submit(booking(&token, HANAKO, MOBILE, &format!("B-{number}"))).await.unwrap();
+        assert!(submitted.activity.is_some(), "what the person did stands");
+        assert_eq!(submitted.link_attempt.is_some(), number <= 10, "{number}");
+    }
+    assert_eq!(stage.count("identity.activity").await, 15);
+    assert_eq!(stage.count("identity.link_attempt WHERE reason = 'TOKEN_USED'").await, 10);
+}
+
+#[tokio::test]
 async fn guesses_at_one_of_a_crowd_of_namesakes_are_counted() {
     let stage = Stage::open("rate_crowd").await;
     let mut namesakes = Vec::new();
@@ -223,7 +237,7 @@ async fn guesses_at_one_of_a_crowd_of_namesakes_are_counted() {
     let guess = stage.link(&person(1), HANAKO, MOBILE).await;
     assert_eq!(decision(&guess), (LinkOutcome::CreatedNew, LinkReason::PhoneMismatch));
     assert!(!guess.candidates.iter().any(|one| one.customer_id == namesakes[24]), "not all are looked at");
-    alike(&stage, 29).await;
+    alike(&stage, 119).await;
     let last = stage.record(&namesakes[24]).await.phones.remove(0).number;
     let right = stage.link(&person(2), HANAKO, &last).await;
     assert_eq!(decision(&right), (LinkOutcome::Held, LinkReason::RateLimited));

@@ -4,7 +4,8 @@ use contracts::events::v1::Assurance;
 use contracts::identity::v1::resolve_link_attempt_request::Resolution;
 use contracts::identity::v1::*;
 
-use super::stage::{HANAKO, MOBILE, OTHER_MOBILE, Stage, decision, person};
+use super::stage::{HANAKO, MOBILE, OTHER_MOBILE, Stage, decision, nonce_in, person};
+use super::submit::booking;
 
 const HELD: (LinkOutcome, LinkReason) = (LinkOutcome::Held, LinkReason::PolicyHold);
 
@@ -92,4 +93,39 @@ async fn a_merge_that_staff_took_back_is_not_made_again() {
     assert_eq!(decision(&free), HELD);
     assert!(free.candidates[0].told_apart);
     stage.replay().await;
+}
+
+#[tokio::test]
+async fn whom_staff_unlinked_from_his_own_record_no_booking_that_comes_again_links() {
+    let stage = Stage::open("apart_own").await;
+    let who = person(1);
+    let token = stage.friends_with(&who).await;
+    let submitted = stage.submit(booking(&token, HANAKO, MOBILE, "B-1")).await.unwrap();
+    let own = submitted.activity.unwrap().customer_id;
+    let made = stage.confirm(&who, &nonce_in(&submitted.redirect_uri)).await;
+    assert_eq!((made.outcome(), &made.customer_id), (LinkOutcome::CreatedNew, &own));
+    unlinked_by_staff(&stage, 1).await;
+    let again = booking(&stage.token(&who).await, HANAKO, MOBILE, "B-1");
+    let dialog = stage.submit(again).await.unwrap().redirect_uri;
+    assert_eq!(decision(&stage.confirm(&who, &nonce_in(&dialog)).await), HELD);
+    assert_eq!(stage.active().await, 0);
+    stage.replay().await;
+}
+
+#[tokio::test]
+async fn a_merge_that_is_undone_after_he_left_and_came_back_tells_the_two_apart() {
+    let stage = Stage::open("apart_back").await;
+    let who = person(1);
+    let customer = stage.customer(HANAKO, MOBILE).await;
+    let made = stage.link(&who, HANAKO, OTHER_MOBILE).await.customer_id;
+    stage.link(&who, HANAKO, MOBILE).await;
+    stage.send(&[stage.tapped(&who, stage.moment(), "unlink:yes")]).await;
+    assert_eq!(stage.link(&who, HANAKO, MOBILE).await.customer_id, customer);
+    let list = ListMergesRequest { customer_id: made.clone(), ..ListMergesRequest::default() };
+    let merge = stage.at().merges().list_merges(list).await.unwrap().into_inner().merges.remove(0);
+    let undo = UndoMergeRequest { merge_id: merge.merge_id, note: "別人".to_owned() };
+    stage.at().merges().undo_merge(undo).await.unwrap();
+    stage.send(&[stage.tapped(&who, stage.moment(), "unlink:yes")]).await;
+    assert_eq!(decision(&stage.link(&who, HANAKO, MOBILE).await), HELD);
+    assert_eq!(stage.active().await, 0);
 }
