@@ -40,11 +40,9 @@ impl RateScope {
             Self::LineUser => 10,
             // Whoever guesses at one record is stopped before the digits of a phone number could be gone through.
             Self::Customer => 30,
-            // Many people have a common name and are honest.
-            Self::Namesakes => 120,
             Self::Account => 6_000,
-            // Many phones share one address of their carrier.
-            Self::Address => 120,
+            // Many people have a common name, and many phones share one address of their carrier.
+            Self::Namesakes | Self::Address => 120,
         }
     }
 

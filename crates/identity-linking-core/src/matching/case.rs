@@ -35,6 +35,7 @@ impl Linked {
 
 /// The customer that was made at submission for an activity, because nothing or too much matched. It is not provisional.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "four things a rule asks, each by itself")]
 pub struct OwnRecord {
     /// The customer.
     pub customer: CustomerId,
