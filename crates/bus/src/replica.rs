@@ -128,6 +128,8 @@ fn place(aggregate: &identity_event::Body) -> (u8, &str, &str) {
         Body::Link(link) => (9, &link.link_id, ""),
         Body::Inquiry(inquiry) => (10, &inquiry.inquiry_id, ""),
         Body::AnswerRequested(answer) => (11, &answer.answer_id, ""),
+        Body::StaffContact(contact) => (12, &contact.staff_id, ""),
+        Body::StaffNoticeRequested(notice) => (13, &notice.notice_id, ""),
     }
 }
 

@@ -3,7 +3,9 @@
 use kernel::Timestamp;
 use prost::Name;
 
-use crate::events::v1::{IdentityEvent, LineWebhookEvent, MessagingEvent, identity_event, messaging_event};
+use crate::events::v1::{
+    IdentityEvent, LineWebhookEvent, MessagingEvent, SchedulerEvent, identity_event, messaging_event, scheduler_event,
+};
 
 /// A protobuf message that travels on the bus.
 pub trait EventBody: prost::Message + Name + Default {
@@ -33,6 +35,8 @@ impl EventBody for IdentityEvent {
             Some(Body::Link(_)) => "link",
             Some(Body::Inquiry(_)) => "inquiry",
             Some(Body::AnswerRequested(_)) => "answer_requested",
+            Some(Body::StaffContact(_)) => "staff_contact",
+            Some(Body::StaffNoticeRequested(_)) => "staff_notice_requested",
             None => "unknown",
         }
         .to_owned()
@@ -45,6 +49,22 @@ impl EventBody for MessagingEvent {
         match &self.body {
             Some(Body::ConversationChanged(_)) => "conversation_changed",
             Some(Body::MessageStatesChanged(_)) => "message_states_changed",
+            Some(Body::ScheduledMessage(_)) => "scheduled_message",
+            None => "unknown",
+        }
+        .to_owned()
+    }
+}
+
+impl EventBody for SchedulerEvent {
+    fn happened(&self) -> String {
+        use scheduler_event::Body;
+        match &self.body {
+            Some(Body::TimersDue(_)) => "timers_due",
+            Some(Body::TimersMissed(_)) => "timers_missed",
+            Some(Body::MessagesDue(_)) => "messages_due",
+            Some(Body::RemindersDue(_)) => "reminders_due",
+            Some(Body::DigestDue(_)) => "digest_due",
             None => "unknown",
         }
         .to_owned()

@@ -67,6 +67,18 @@ rights! {
     LinksSubmit = "LINKS_SUBMIT",
     /// Vouch for links, end them, settle held attempts and take-over requests, undo merges.
     LinksManage = "LINKS_MANAGE",
+    /// Read timers, and what was missed of them.
+    TimersRead = "TIMERS_READ",
+    /// Make, move and cancel timers.
+    TimersWrite = "TIMERS_WRITE",
+    /// Read when digests and reminders come, and what became of them.
+    SchedulesRead = "SCHEDULES_READ",
+    /// Set when digests and reminders come and what reminders say.
+    SchedulesManage = "SCHEDULES_MANAGE",
+    /// Read how staff are told of what happens, and what became of notices.
+    NoticesRead = "NOTICES_READ",
+    /// Set how staff are told of what happens.
+    NoticesManage = "NOTICES_MANAGE",
 }
 
 /// Several rights.

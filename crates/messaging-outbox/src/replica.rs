@@ -59,7 +59,9 @@ impl Replica for Kept {
             | Body::Staff(_)
             | Body::Activity(_)
             | Body::Inquiry(_)
-            | Body::AnswerRequested(_) => {}
+            | Body::AnswerRequested(_)
+            | Body::StaffContact(_)
+            | Body::StaffNoticeRequested(_) => {}
         }
         if matches!(aggregate, Body::Tenant(_) | Body::Account(_)) {
             // A connected account or a lifted suspension may set a queue in motion.

@@ -2,7 +2,8 @@
 
 use chassis::postgres::TenantTx;
 use contracts::events::v1::{
-    AccountReplica, AccountState as WireState, ChannelCredential, ChannelCredentialKind, SealedSecret, WebhookKeyHash,
+    AccountPurpose, AccountReplica, AccountState as WireState, ChannelCredential, ChannelCredentialKind, SealedSecret,
+    WebhookKeyHash,
 };
 use contracts::timestamp;
 use identity_linking_core::account::AccountState;
@@ -50,6 +51,7 @@ pub(crate) async fn account(
             .await?,
         default_organization_id: optional(account.value.default_organization),
         owner_organization_id: optional(account.value.owner_organization),
+        purpose: AccountPurpose::Customers.into(),
     })
 }
 

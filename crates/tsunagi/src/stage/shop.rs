@@ -198,7 +198,7 @@ impl Shop {
 }
 
 /// Everything a tenant's own program or staff member may do.
-const EVERY_TENANT_RIGHT: [Right; 17] = [
+const EVERY_TENANT_RIGHT: [Right; 23] = [
     Right::PrincipalsManage,
     Right::StaffRead,
     Right::StaffManage,
@@ -216,6 +216,12 @@ const EVERY_TENANT_RIGHT: [Right; 17] = [
     Right::OperationsManage,
     Right::LinksSubmit,
     Right::LinksManage,
+    Right::TimersRead,
+    Right::TimersWrite,
+    Right::SchedulesRead,
+    Right::SchedulesManage,
+    Right::NoticesRead,
+    Right::NoticesManage,
 ];
 
 pub(crate) fn says(message: &Message, wanted: &str) -> bool {
