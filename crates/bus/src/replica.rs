@@ -147,6 +147,7 @@ fn happened(kind: ReplicaKind) -> Option<&'static str> {
         ReplicaKind::Customer => Some("customer"),
         ReplicaKind::Activity => Some("activity"),
         ReplicaKind::Link => Some("link"),
+        ReplicaKind::StaffContact => Some("staff_contact"),
     }
 }
 
@@ -169,6 +170,7 @@ mod tests {
             (ReplicaKind::Customer, Body::Customer(<_>::default())),
             (ReplicaKind::Activity, Body::Activity(<_>::default())),
             (ReplicaKind::Link, Body::Link(<_>::default())),
+            (ReplicaKind::StaffContact, Body::StaffContact(<_>::default())),
         ];
         for (kind, body) in said {
             assert_eq!(happened(kind).map(str::to_owned), Some(IdentityEvent { body: Some(body) }.happened()));

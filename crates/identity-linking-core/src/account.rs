@@ -2,6 +2,7 @@
 
 mod connect;
 mod credential;
+mod purpose;
 mod rotation;
 mod webhook_key;
 
@@ -12,6 +13,7 @@ use crate::Line;
 
 pub use connect::{Bot, ConnectRefusal, Equipment, connect, webhook_endpoint};
 pub use credential::{AssertionKeyCredential, Credential, LongLivedToken};
+pub use purpose::{AccountInUse, AccountPurpose, repurposed};
 pub use rotation::{CHANNEL_SECRET_KEEP, FORMER, Keep, Valid, WEBHOOK_KEY_KEEP, keep_previous, rotated};
 pub use webhook_key::WebhookKey;
 
@@ -42,6 +44,8 @@ pub struct OfficialAccount {
     pub bot: Option<BotUserId>,
     /// What may be done with it.
     pub state: AccountState,
+    /// Whom it is for.
+    pub purpose: AccountPurpose,
     /// The organization that owns it (per-branch mode); none: the whole tenant shares it (F-51, F-53, F-56).
     pub owner_organization: Option<OrganizationId>,
     /// The organization new friends belong to; none: nobody is notified, only administrators see them (F-69 to F-72).

@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_customer_is_made_as_whoever_stands_behind_it_says() {
-        use crate::account::AccountState;
+        use crate::account::{AccountPurpose, AccountState};
         use uuid::Uuid;
 
         let [named, owner, default] = [1, 2, 3].map(|n| OrganizationId::from(Uuid::from_u128(n)));
@@ -122,6 +122,7 @@ mod tests {
             basic_id: None,
             bot: None,
             state: AccountState::Connected,
+            purpose: AccountPurpose::Customers,
             owner_organization,
             default_organization,
             chat_mode: None,

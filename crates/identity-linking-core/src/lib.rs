@@ -22,7 +22,7 @@ pub mod profile;
 pub mod provider;
 mod right;
 mod service_principal;
-mod staff;
+pub mod staff;
 mod standing;
 mod tenant;
 mod text;

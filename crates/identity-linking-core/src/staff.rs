@@ -1,10 +1,16 @@
-//! The people who work for a tenant.
+//! The people who work for a tenant, and how they can be reached.
+
+mod contact;
+mod email;
 
 use std::collections::BTreeSet;
 
 use kernel::OrganizationId;
 
 use crate::{ExternalReference, Line, Rights};
+
+pub use contact::{Reach, StaffLine, reach};
+pub use email::EmailAddress;
 
 /// Most organizations one staff member works for.
 pub const MAX_ORGANIZATIONS: usize = 200;
@@ -24,4 +30,6 @@ pub struct StaffMember {
     pub active: bool,
     /// The ID in the caller's own system; unique within the tenant.
     pub external_reference: Option<ExternalReference>,
+    /// Where e-mail reaches the member.
+    pub email_address: Option<EmailAddress>,
 }

@@ -23,6 +23,7 @@ CREATE TABLE identity.staff_member (
     administrator boolean NOT NULL,
     active boolean NOT NULL,
     external_reference text,
+    email_address text,
     create_time timestamptz NOT NULL,
     CONSTRAINT staff_member_pkey PRIMARY KEY (tenant_id, staff_id),
     CONSTRAINT staff_member_tenant FOREIGN KEY (tenant_id) REFERENCES identity.tenant,

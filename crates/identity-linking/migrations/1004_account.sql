@@ -22,6 +22,7 @@ CREATE TABLE identity.official_account (
     basic_id text,
     bot_user_id text,
     state text NOT NULL CHECK (state IN ('REGISTERED', 'CONNECTED', 'PAUSED')),
+    purpose text NOT NULL CHECK (purpose IN ('CUSTOMERS', 'STAFF')),
     owner_organization_id uuid,
     default_organization_id uuid,
     chat_mode text,
@@ -35,6 +36,7 @@ CREATE TABLE identity.official_account (
     CONSTRAINT official_account_channel UNIQUE (tenant_id, channel_id),
     CONSTRAINT official_account_bot UNIQUE (tenant_id, bot_user_id)
 );
+CREATE UNIQUE INDEX official_account_staff ON identity.official_account (tenant_id) WHERE purpose = 'STAFF';
 CREATE INDEX official_account_by_age ON identity.official_account (tenant_id, create_time, account_id);
 SELECT identity.isolate('identity.official_account', 'SELECT, INSERT, UPDATE');
 

@@ -25,6 +25,9 @@ pub(crate) enum ChangeError {
     /// This service's own directory could not be told.
     #[error("the directory was not told")]
     Directory(#[source] ReplicaError),
+    /// An account's purpose changed while something was decided by it: decided again, it goes the other way.
+    #[error("the account's purpose changed meanwhile")]
+    Repurposed,
     /// A secret could not be encrypted, read or sealed.
     #[error(transparent)]
     Vault(#[from] VaultError),

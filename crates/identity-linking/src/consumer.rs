@@ -9,6 +9,7 @@ use chassis::postgres::TenantTx;
 use contracts::events::v1::LineWebhookEvent;
 use contracts::events::v1::identity_event::Body;
 use contracts::to_timestamp;
+use identity_linking_core::account::AccountPurpose;
 use identity_linking_core::friendship::{Friendship, Seen, Sign, bare, sign_of};
 use identity_linking_core::link::{Act, Wishes, act_of};
 use identity_linking_core::provider::Declared;
@@ -21,7 +22,8 @@ use crate::change::{self, ChangeError, Subject};
 use crate::linking::Desk;
 use crate::linking::acts::{self, Done};
 use crate::postgres::friendship::{self, StoredFriendship};
-use crate::postgres::{friend, profile_request};
+use crate::postgres::{account, friend, profile_request};
+use crate::staffing::visitor;
 use crate::{provider_evidence, replica};
 
 /// How long the database is given when it is away.
@@ -140,6 +142,10 @@ impl Reception {
                 continue;
             };
             let Some(look) = looks.next().flatten() else { return Ok(Handled::Never("no such account")) };
+            if look.purpose == AccountPurpose::Staff {
+                self.receive(tx, report, user).instrument(span.clone()).await?;
+                continue;
+            }
             // The usual case, a friend who writes again: nothing changes, and nothing is locked.
             if look.friendship.as_ref().is_none_or(|known| known.value.clone().fold(&report.seen) != known.value) {
                 let by = Declared { account: report.account, provider: look.provider };
@@ -158,6 +164,19 @@ impl Reception {
         Ok(Handled::Done)
     }
 
+    /// Keeps what an event tells of a LINE user of the staff account.
+    async fn receive(&self, tx: &mut TenantTx, report: &Report, user: &UserId) -> Result<(), ChangeError> {
+        let is_new = visitor::keep(tx, self.0.registry.now(), report.account, user, &report.seen).await?;
+        if is_new { self.stay(tx, report.account, AccountPurpose::Staff).await } else { Ok(()) }
+    }
+
+    /// Checks, once something that belongs to an account was kept and its purpose cannot change any more, that it is still the one
+    /// this was decided by.
+    async fn stay(&self, tx: &mut TenantTx, account: AccountId, purpose: AccountPurpose) -> Result<(), ChangeError> {
+        let is_same = account::purpose(tx, account).await? == Some(purpose);
+        if is_same { Ok(()) } else { Err(ChangeError::Repurposed) }
+    }
+
     /// Keeps what an event tells of a user; whether the account hears of that user for the first time.
     async fn keep(&self, tx: &mut TenantTx, by: Declared, report: &Report, user: &UserId) -> Result<bool, ChangeError> {
         let (Declared { account, provider }, seen) = (by, &report.seen);
@@ -166,6 +185,9 @@ impl Reception {
         let is_new = self.know(tx, provider, user, now).await?;
         let first = StoredFriendship { version: 1, value: Friendship::begin(seen) };
         let is_first = friendship::insert_if_new(tx, account, id, &first).await?;
+        if is_first {
+            self.stay(tx, account, AccountPurpose::Customers).await?;
+        }
         let (kept, turned) = if is_first {
             let turned = first.value.turn.is_some();
             (Some(first), turned)

@@ -17,6 +17,7 @@ mod provider_evidence;
 mod registry;
 mod replica;
 mod right;
+mod staffing;
 mod vault;
 
 pub use app::App;

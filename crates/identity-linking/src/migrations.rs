@@ -25,4 +25,5 @@ migrations! {
     1009 "profile_turns",
     1010 "link",
     1011 "provider_evidence",
+    1012 "staff_line",
 }

@@ -30,6 +30,8 @@ pub(crate) mod provider_evidence;
 mod refused;
 mod row;
 pub(crate) mod staff;
+pub(crate) mod staff_contact;
+pub(crate) mod staff_line_user;
 pub(crate) mod submitted_activity;
 pub(crate) mod takeover;
 pub(crate) mod tenant;

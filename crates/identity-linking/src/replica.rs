@@ -5,13 +5,14 @@ mod account;
 use contracts::events::v1::{
     ActivityReplica, AssertionKey, Assurance as WireAssurance, CustomerReplica, FriendshipReplica,
     FriendshipState as WireState, InquiryReplica, InquiryState as WireInquiryState, LineUserReplica, LinkReplica,
-    OrganizationReplica, PrincipalReplica, StaffReplica, TenantReplica,
+    OrganizationReplica, PrincipalReplica, StaffContactReplica, StaffReplica, TenantReplica,
 };
 use contracts::timestamp;
 use identity_linking_core::friendship::FriendshipState;
 use identity_linking_core::inquiry::{Inquiry, InquiryState};
 use identity_linking_core::link::Link;
 use identity_linking_core::matching::Assurance;
+use identity_linking_core::staff::{EmailAddress, reach};
 use identity_linking_core::{Line, Organization, StaffMember, Tenant};
 use kernel::{AccountId, FriendId, InquiryId, LinkId, OrganizationId, StaffId, TenantId};
 use line_types::id::UserId;
@@ -23,9 +24,10 @@ use crate::postgres::customer::StoredCustomer;
 use crate::postgres::friend::StoredLineUser;
 use crate::postgres::friendship::StoredFriendship;
 use crate::postgres::principal::StoredPrincipal;
+use crate::postgres::staff_contact::StoredContact;
 use crate::right;
 
-pub(crate) use account::{account, credential_place, secret_place, state as account_state};
+pub(crate) use account::{account, credential_place, purpose, secret_place, state as account_state};
 
 /// A tenant.
 pub(crate) fn tenant(tenant: &Stored<TenantId, Tenant>) -> TenantReplica {
@@ -56,6 +58,18 @@ pub(crate) fn staff(staff: &Stored<StaffId, StaffMember>) -> StaffReplica {
         rights: right::wires(&staff.value.rights),
         administrator: staff.value.administrator,
         active: staff.value.active,
+    }
+}
+
+/// How a staff member can be reached.
+pub(crate) fn staff_contact(staff: &Stored<StaffId, StaffMember>, contact: &StoredContact) -> StaffContactReplica {
+    let reach = reach(&staff.value, contact.line.as_ref());
+    StaffContactReplica {
+        staff_id: staff.id.to_string(),
+        version: contact.version,
+        email_address: reach.email_address.map(EmailAddress::as_str).unwrap_or_default().to_owned(),
+        account_id: optional(reach.account),
+        line_user_id: reach.user.map(UserId::as_str).unwrap_or_default().to_owned(),
     }
 }
 
@@ -185,7 +199,7 @@ pub(crate) fn activity(activity: &StoredActivity) -> ActivityReplica {
 }
 
 /// An ID's text; empty for none.
-pub(crate) fn optional(id: Option<OrganizationId>) -> String {
+pub(crate) fn optional(id: Option<impl std::fmt::Display>) -> String {
     id.map(|id| id.to_string()).unwrap_or_default()
 }
 

@@ -84,6 +84,7 @@ pub fn webhook_endpoint(address: &str) -> Result<&str, Unfit> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::AccountPurpose;
 
     fn account(bot: Option<&str>) -> OfficialAccount {
         OfficialAccount {
@@ -93,6 +94,7 @@ mod tests {
             basic_id: None,
             bot: bot.map(|bot| bot.parse().unwrap()),
             state: AccountState::Registered,
+            purpose: AccountPurpose::Customers,
             owner_organization: None,
             default_organization: None,
             chat_mode: None,

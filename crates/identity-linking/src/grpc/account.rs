@@ -10,6 +10,7 @@ use chassis::auth::Caller;
 use chassis::grpc::refuse;
 use chassis::postgres::TenantTx;
 use chrono::TimeDelta;
+use contracts::events::v1::AccountPurpose as WirePurpose;
 use contracts::events::v1::identity_event::Body;
 use contracts::identity::v1::account_service_server::AccountService;
 use contracts::identity::v1::{
@@ -23,7 +24,7 @@ use contracts::identity::v1::{
 };
 use contracts::timestamp;
 use identity_linking_core::Line;
-use identity_linking_core::account::{AccountState, Equipment, OfficialAccount};
+use identity_linking_core::account::{AccountPurpose, AccountState, Equipment, OfficialAccount, repurposed};
 use kernel::{AccountId, Timestamp};
 use line_types::id::{BotUserId, ChannelId};
 use line_types::signature::ChannelSecret;
@@ -41,7 +42,7 @@ use crate::registry::Registry;
 use crate::replica;
 
 const CREATE: &str = "/tsunagi.identity.v1.AccountService/CreateOfficialAccount";
-const CHANGEABLE: &[&str] = &["display_name", "owner_organization_id", "default_organization_id"];
+const CHANGEABLE: &[&str] = &["display_name", "owner_organization_id", "default_organization_id", "purpose"];
 
 /// Providers and official accounts.
 pub(crate) struct Accounts {
@@ -162,7 +163,18 @@ fn tell(account: &EquippedAccount) -> WireAccount {
         has_channel_credential: equipment.credential,
         etag: etag::of(stored.version),
         connect_time: stored.value.connect_time.map(timestamp),
+        purpose: replica::purpose(stored.value.purpose).into(),
     }
+}
+
+/// Whom an account is to be for; not stated means customers.
+fn purpose(fields: &mut Fields, wire: i32) -> Option<AccountPurpose> {
+    let read = match WirePurpose::try_from(wire) {
+        Ok(WirePurpose::Unspecified | WirePurpose::Customers) => Ok(AccountPurpose::Customers),
+        Ok(WirePurpose::Staff) => Ok(AccountPurpose::Staff),
+        Err(_) => Err("does not exist"),
+    };
+    fields.take("account.purpose", read)
 }
 
 /// Notes a change of an account and tells it, with its keys and secrets as they stand in the transaction.
@@ -189,6 +201,7 @@ fn read(fields: &mut Fields, wanted: &WireAccount) -> Option<OfficialAccount> {
     let bot = fields.take("account.bot_user_id", bot.map_err(|_| "is not a bot user ID: U and 32 hexadecimal digits"));
     let owner = fields.optional_id("account.owner_organization_id", &wanted.owner_organization_id);
     let default = fields.optional_id("account.default_organization_id", &wanted.default_organization_id);
+    let purpose = purpose(fields, wanted.purpose);
     Some(OfficialAccount {
         provider: provider?,
         channel_id: channel_id?,
@@ -196,6 +209,7 @@ fn read(fields: &mut Fields, wanted: &WireAccount) -> Option<OfficialAccount> {
         basic_id: None,
         bot: bot?,
         state: AccountState::Registered,
+        purpose: purpose?,
         owner_organization: owner?,
         default_organization: default?,
         chat_mode: None,
@@ -287,10 +301,15 @@ async fn update(
     let default = mask
         .covers("default_organization_id", !wanted.default_organization_id.is_empty())
         .then(|| fields.optional_id("account.default_organization_id", &wanted.default_organization_id));
+    let purpose = mask.covers("purpose", wanted.purpose != 0).then(|| purpose(&mut fields, wanted.purpose)).flatten();
     let id = fields.all(|| id)?;
     let now = registry.now();
     let mut tx = registry.tenant_of(&caller).await?;
-    let found = account::lock(&mut tx, id).await?.ok_or_else(|| refuse::not_found("ACCOUNT"))?;
+    let found = match purpose {
+        Some(_) => account::lock_alone(&mut tx, id).await?,
+        None => account::lock(&mut tx, id).await?,
+    };
+    let found = found.ok_or_else(|| refuse::not_found("ACCOUNT"))?;
     etag::check(&wanted.etag, found.stored.version)?;
     let before = found.stored.value.clone();
     let value = OfficialAccount {
@@ -298,6 +317,12 @@ async fn update(
         owner_organization: owner.flatten().unwrap_or(before.owner_organization),
         default_organization: default.flatten().unwrap_or(before.default_organization),
         ..found.stored.value.clone()
+    };
+    let value = match purpose {
+        Some(purpose) if purpose != value.purpose => {
+            repurposed(value, purpose, account::is_in_use(&mut tx, id).await?)?
+        }
+        _ => value,
     };
     let told = keep(registry, tx, &caller, "account.update", found, value, now).await?;
     Ok(UpdateOfficialAccountResponse { account: Some(told) })

@@ -2,7 +2,7 @@
 
 use chassis::grpc::refuse;
 use identity_linking_core::GrantRefusal;
-use identity_linking_core::account::ConnectRefusal;
+use identity_linking_core::account::{AccountInUse, ConnectRefusal};
 use identity_linking_core::activity::ServiceUseStays;
 use identity_linking_core::principal::TooManyKeys;
 use tonic::Status;
@@ -61,6 +61,12 @@ impl From<ConnectRefusal> for Refusal {
             ConnectRefusal::BotMismatch => "BOT_MISMATCH",
         };
         Self(refuse::precondition(reason, &refusal.to_string()))
+    }
+}
+
+impl From<AccountInUse> for Refusal {
+    fn from(refusal: AccountInUse) -> Self {
+        Self(refuse::precondition("ACCOUNT_IN_USE", &refusal.to_string()))
     }
 }
 

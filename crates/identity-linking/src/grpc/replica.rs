@@ -17,7 +17,8 @@ use super::fields::Fields;
 use super::refusal::Refusal;
 use crate::change::ChangeError;
 use crate::postgres::{
-    Position, account, activity, customer, friend, friendship, link, organization, principal, staff, tenant,
+    Position, account, activity, customer, friend, friendship, link, organization, principal, staff, staff_contact,
+    tenant,
 };
 use crate::registry::Registry;
 use crate::replica;
@@ -149,6 +150,7 @@ struct Place {
     customer: Option<kernel::CustomerId>,
     activity: Option<kernel::ActivityId>,
     link: Option<kernel::LinkId>,
+    staff: Option<kernel::StaffId>,
 }
 
 /// The next page of one kind; shorter than [`PAGE`] at the end.
@@ -211,6 +213,11 @@ async fn page(registry: &Registry, tenant: TenantId, kind: ReplicaKind, place: &
             let rows = link::list_by_id(&mut tx, place.link, PAGE).await?;
             place.link = rows.last().map(|last| last.link.stored.id);
             rows.iter().map(|row| Body::Link(replica::link(&row.link.stored, &row.line_user_id))).collect()
+        }
+        ReplicaKind::StaffContact => {
+            let rows = staff_contact::list(&mut tx, place.staff, PAGE).await?;
+            place.staff = rows.last().map(|(last, _)| last.id);
+            rows.iter().map(|(staff, contact)| Body::StaffContact(replica::staff_contact(staff, contact))).collect()
         }
     };
     // Nothing was written; ending it gives the connection back at once.

@@ -11,9 +11,10 @@ use contracts::identity::v1::{
     CreateOrganizationRequest, CreateOrganizationResponse, CreateStaffMemberRequest, CreateStaffMemberResponse,
     GetOrganizationRequest, GetOrganizationResponse, GetStaffMemberRequest, GetStaffMemberResponse,
     ListOrganizationsRequest, ListOrganizationsResponse, ListStaffMembersRequest, ListStaffMembersResponse,
-    StaffMember as WireStaff, UpdateOrganizationRequest, UpdateOrganizationResponse, UpdateStaffMemberRequest,
-    UpdateStaffMemberResponse,
+    StaffLineState, StaffMember as WireStaff, UpdateOrganizationRequest, UpdateOrganizationResponse,
+    UpdateStaffMemberRequest, UpdateStaffMemberResponse,
 };
+use identity_linking_core::staff::EmailAddress;
 use identity_linking_core::{Line, MAX_ORGANIZATIONS, StaffMember, Standing};
 use kernel::{OrganizationId, StaffId};
 use tonic::{Request, Response, Status};
@@ -23,15 +24,16 @@ use super::mask::Mask;
 use super::refusal::Refusal;
 use super::{etag, granter, organization, repeat};
 use crate::change::{self, Subject};
+use crate::postgres::staff::StoredStaff;
+use crate::postgres::staff_contact::{self, StoredContact};
 use crate::postgres::{Stored, staff};
 use crate::registry::Registry;
+use crate::staffing::contact;
 use crate::{replica, right};
 
 const CREATE: &str = "/tsunagi.identity.v1.StaffService/CreateStaffMember";
 const CHANGEABLE: &[&str] =
-    &["display_name", "organization_ids", "rights", "administrator", "active", "external_reference"];
-
-type StoredStaff = Stored<StaffId, StaffMember>;
+    &["display_name", "organization_ids", "rights", "administrator", "active", "external_reference", "email_address"];
 
 /// The tenant's organizations, and the people who work in them.
 pub(crate) struct StaffAndOrganizations(pub(crate) Registry);
@@ -95,7 +97,15 @@ impl StaffService for StaffAndOrganizations {
     }
 }
 
-fn tell(staff: &StoredStaff) -> WireStaff {
+fn line_state(contact: Option<&StoredContact>) -> StaffLineState {
+    match contact.and_then(|contact| contact.line.as_ref()) {
+        None => StaffLineState::NotBound,
+        Some(line) if line.is_blocked => StaffLineState::Blocked,
+        Some(_) => StaffLineState::Bound,
+    }
+}
+
+fn tell(staff: &StoredStaff, contact: Option<&StoredContact>) -> WireStaff {
     WireStaff {
         staff_id: staff.id.to_string(),
         display_name: staff.value.display_name.as_str().to_owned(),
@@ -105,6 +115,8 @@ fn tell(staff: &StoredStaff) -> WireStaff {
         active: staff.value.active,
         external_reference: replica::text(staff.value.external_reference.as_ref()),
         etag: etag::of(staff.version),
+        email_address: staff.value.email_address.as_ref().map(EmailAddress::as_str).unwrap_or_default().to_owned(),
+        line_state: line_state(contact).into(),
     }
 }
 
@@ -133,6 +145,7 @@ async fn create(
     let organizations = organizations(&mut fields, &wanted.organization_ids);
     let rights = granter::rights(&mut fields, "staff_member.rights", &wanted.rights);
     let reference = fields.take("staff_member.external_reference", Line::optional(&wanted.external_reference));
+    let email = fields.take("staff_member.email_address", EmailAddress::optional(&wanted.email_address));
     let value = fields.all(|| {
         Some(StaffMember {
             display_name: display_name?,
@@ -141,6 +154,7 @@ async fn create(
             administrator: wanted.administrator,
             active: wanted.active,
             external_reference: reference?,
+            email_address: email?,
         })
     })?;
     granter::of(&caller).may_change(&Standing::default(), &value.standing())?;
@@ -153,7 +167,8 @@ async fn create(
     staff::insert(&mut tx, &stored).await?;
     let body = Body::Staff(replica::staff(&stored));
     change::record(&mut tx, &Actor::of(&caller), "staff.create", subject(&stored), now, body).await?;
-    let answer = CreateStaffMemberResponse { staff_member: Some(tell(&stored)) };
+    contact::follow(&mut tx, now, None, &stored).await?;
+    let answer = CreateStaffMemberResponse { staff_member: Some(tell(&stored, None)) };
     repeat::keep(&mut tx, CREATE, &request.request_id, &answer).await?;
     tx.commit().await?;
     Ok(answer)
@@ -165,7 +180,8 @@ async fn get(registry: &Registry, request: Request<GetStaffMemberRequest>) -> Re
     let id = fields.all(|| id)?;
     let mut tx = registry.tenant_of(&Caller::of(&request)).await?;
     let stored = staff::find(&mut tx, id).await?.ok_or_else(|| refuse::not_found("STAFF_MEMBER"))?;
-    Ok(GetStaffMemberResponse { staff_member: Some(tell(&stored)) })
+    let contact = staff_contact::find(&mut tx, id).await?;
+    Ok(GetStaffMemberResponse { staff_member: Some(tell(&stored, Some(&contact))) })
 }
 
 async fn list(
@@ -179,7 +195,10 @@ async fn list(
     let mut tx = registry.tenant_of(&caller).await?;
     let rows = staff::list(&mut tx, asked.after, asked.rows()).await?;
     let (rows, next_page_token) = asked.cut(rows, |last| (last.create_time, last.id.uuid()));
-    Ok(ListStaffMembersResponse { staff_members: rows.iter().map(tell).collect(), next_page_token })
+    let ids: Vec<StaffId> = rows.iter().map(|row| row.id).collect();
+    let contacts = staff_contact::of(&mut tx, &ids).await?;
+    let staff_members = rows.iter().map(|row| tell(row, contacts.get(&row.id))).collect();
+    Ok(ListStaffMembersResponse { staff_members, next_page_token })
 }
 
 async fn update(
@@ -204,6 +223,9 @@ async fn update(
     let reference = mask
         .covers("external_reference", !wanted.external_reference.is_empty())
         .then(|| fields.take("staff_member.external_reference", Line::optional(&wanted.external_reference)));
+    let email = mask
+        .covers("email_address", !wanted.email_address.is_empty())
+        .then(|| fields.take("staff_member.email_address", EmailAddress::optional(&wanted.email_address)));
     let administrator = mask.covers("administrator", wanted.administrator).then_some(wanted.administrator);
     let active = mask.covers("active", wanted.active).then_some(wanted.active);
     let id = fields.all(|| id)?;
@@ -219,15 +241,20 @@ async fn update(
         administrator: administrator.unwrap_or(before.administrator),
         active: active.unwrap_or(before.active),
         external_reference: reference.flatten().unwrap_or(before.external_reference),
+        email_address: email.flatten().unwrap_or(before.email_address),
     };
     granter::of(&caller).may_change(&stored.value.standing(), &value.standing())?;
     if value == stored.value {
-        return Ok(UpdateStaffMemberResponse { staff_member: Some(tell(&stored)) });
+        let contact = staff_contact::find(&mut tx, id).await?;
+        return Ok(UpdateStaffMemberResponse { staff_member: Some(tell(&stored, Some(&contact))) });
     }
+    let before = stored.clone();
     let stored = stored.changed(value);
     staff::update(&mut tx, &stored).await?;
     let body = Body::Staff(replica::staff(&stored));
     change::record(&mut tx, &Actor::of(&caller), "staff.update", subject(&stored), now, body).await?;
+    contact::follow(&mut tx, now, Some(&before), &stored).await?;
+    let contact = staff_contact::find(&mut tx, id).await?;
     tx.commit().await?;
-    Ok(UpdateStaffMemberResponse { staff_member: Some(tell(&stored)) })
+    Ok(UpdateStaffMemberResponse { staff_member: Some(tell(&stored, Some(&contact))) })
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chassis::postgres::{Database, TenantTx};
 use identity_linking_core::Line;
-use identity_linking_core::account::{AccountState, Equipment, OfficialAccount};
+use identity_linking_core::account::{AccountPurpose, AccountState, Equipment, OfficialAccount};
 use kernel::{AccountId, OrganizationId, ProviderId, TenantId};
 use line_types::id::{BotUserId, ChannelId};
 use sqlx::postgres::PgRow;
@@ -41,6 +41,7 @@ fn stored(row: &PgRow) -> Result<EquippedAccount, sqlx::Error> {
                 basic_id: row::read(row, "basic_id", Line::optional)?,
                 bot: bot.map(BotUserId::parse).transpose().map_err(|error| row::damaged("bot_user_id", error))?,
                 state: row::word(row, "state", AccountState::named)?,
+                purpose: row::word(row, "purpose", AccountPurpose::named)?,
                 owner_organization: row::optional_id(row, "owner_organization_id")?,
                 default_organization: row::optional_id(row, "default_organization_id")?,
                 chat_mode: row::read(row, "chat_mode", Line::optional)?,
@@ -55,8 +56,8 @@ pub(crate) async fn insert(tx: &mut TenantTx, account: &StoredAccount) -> Result
     sqlx::query(
         "INSERT INTO identity.official_account
              (tenant_id, account_id, version, provider_id, channel_id, display_name, basic_id, bot_user_id, state,
-              owner_organization_id, default_organization_id, chat_mode, create_time, connect_time)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+              owner_organization_id, default_organization_id, chat_mode, create_time, connect_time, purpose)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
     )
     .bind(tx.tenant().uuid())
     .bind(account.id.uuid())
@@ -72,6 +73,7 @@ pub(crate) async fn insert(tx: &mut TenantTx, account: &StoredAccount) -> Result
     .bind(account.value.chat_mode.as_ref().map(Line::as_str))
     .bind(account.create_time)
     .bind(account.value.connect_time)
+    .bind(account.value.purpose.as_str())
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -82,7 +84,7 @@ pub(crate) async fn update(tx: &mut TenantTx, account: &StoredAccount) -> Result
     sqlx::query(
         "UPDATE identity.official_account
          SET version = $3, display_name = $4, basic_id = $5, bot_user_id = $6, state = $7, owner_organization_id = $8,
-             default_organization_id = $9, chat_mode = $10, connect_time = $11
+             default_organization_id = $9, chat_mode = $10, connect_time = $11, purpose = $12
          WHERE tenant_id = $1 AND account_id = $2",
     )
     .bind(tx.tenant().uuid())
@@ -96,24 +98,53 @@ pub(crate) async fn update(tx: &mut TenantTx, account: &StoredAccount) -> Result
     .bind(account.value.default_organization.map(OrganizationId::uuid))
     .bind(account.value.chat_mode.as_ref().map(Line::as_str))
     .bind(account.value.connect_time)
+    .bind(account.value.purpose.as_str())
     .execute(&mut **tx)
     .await?;
     Ok(())
 }
 
-/// The providers that accounts belong to; those that are not there are left out.
-pub(crate) async fn providers(
-    tx: &mut TenantTx,
-    accounts: &[Uuid],
-) -> Result<HashMap<AccountId, ProviderId>, sqlx::Error> {
+/// Where an account belongs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// Its provider.
+    pub(crate) provider: ProviderId,
+    /// Whom it is for.
+    pub(crate) purpose: AccountPurpose,
+}
+
+/// Where accounts belong; those that are not there are left out.
+pub(crate) async fn places(tx: &mut TenantTx, accounts: &[Uuid]) -> Result<HashMap<AccountId, Place>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT account_id, provider_id FROM identity.official_account WHERE tenant_id = $1 AND account_id = ANY ($2)",
+        "SELECT account_id, provider_id, purpose FROM identity.official_account
+         WHERE tenant_id = $1 AND account_id = ANY ($2)",
     )
     .bind(tx.tenant().uuid())
     .bind(accounts)
     .fetch_all(&mut **tx)
     .await?;
-    rows.iter().map(|row| Ok((row::id(row, "account_id")?, row::id(row, "provider_id")?))).collect()
+    let place = |row: &PgRow| {
+        let purpose = row::word(row, "purpose", AccountPurpose::named)?;
+        Ok((row::id(row, "account_id")?, Place { provider: row::id(row, "provider_id")?, purpose }))
+    };
+    rows.iter().map(place).collect()
+}
+
+/// Whom an account is for.
+pub(crate) async fn purpose(tx: &mut TenantTx, id: AccountId) -> Result<Option<AccountPurpose>, sqlx::Error> {
+    Ok(places(tx, &[id.uuid()]).await?.remove(&id).map(|place| place.purpose))
+}
+
+/// Whether any LINE user was seen on an account.
+pub(crate) async fn is_in_use(tx: &mut TenantTx, id: AccountId) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM identity.friendship WHERE tenant_id = $1 AND account_id = $2)
+             OR EXISTS (SELECT FROM identity.staff_line_user WHERE tenant_id = $1 AND account_id = $2)",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(id.uuid())
+    .fetch_one(&mut **tx)
+    .await
 }
 
 /// An account.
@@ -137,6 +168,16 @@ pub(crate) async fn find(tx: &mut TenantTx, id: AccountId) -> Result<Option<Equi
 /// The same, locked until the transaction ends, its secrets and keys with it.
 pub(crate) async fn lock(tx: &mut TenantTx, id: AccountId) -> Result<Option<EquippedAccount>, sqlx::Error> {
     sqlx::query("SELECT FROM identity.official_account WHERE tenant_id = $1 AND account_id = $2 FOR NO KEY UPDATE")
+        .bind(tx.tenant().uuid())
+        .bind(id.uuid())
+        .fetch_optional(&mut **tx)
+        .await?;
+    find(tx, id).await
+}
+
+/// The same, against whoever keeps something that belongs to the account, too: nobody is seen on it meanwhile.
+pub(crate) async fn lock_alone(tx: &mut TenantTx, id: AccountId) -> Result<Option<EquippedAccount>, sqlx::Error> {
+    sqlx::query("SELECT FROM identity.official_account WHERE tenant_id = $1 AND account_id = $2 FOR UPDATE")
         .bind(tx.tenant().uuid())
         .bind(id.uuid())
         .fetch_optional(&mut **tx)

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use chassis::postgres::TenantTx;
 use identity_linking_core::FriendAttributes;
+use identity_linking_core::account::AccountPurpose;
 use identity_linking_core::friendship::{Friendship, FriendshipState, Turn};
 use kernel::{AccountId, FriendId, ProviderId, Timestamp};
 use line_types::id::UserId;
@@ -74,6 +75,8 @@ fn friend(row: &PgRow) -> Result<StoredFriend, sqlx::Error> {
 pub(crate) struct Look {
     /// The account's provider.
     pub(crate) provider: ProviderId,
+    /// Whom the account is for.
+    pub(crate) purpose: AccountPurpose,
     /// The friendship, if it is kept.
     pub(crate) friendship: Option<StoredFriendship>,
     /// Linked to somebody, or its first message has led to what it leads to: a further message leads to nothing.
@@ -85,8 +88,8 @@ pub(crate) struct Look {
 pub(crate) async fn look(tx: &mut TenantTx, pairs: &[(AccountId, &UserId)]) -> Result<Vec<Option<Look>>, sqlx::Error> {
     let mut accounts: Vec<Uuid> = pairs.iter().map(|(account, _)| account.uuid()).collect();
     accounts.dedup();
-    let providers = account::providers(tx, &accounts).await?;
-    let friend = |(account, user): &(AccountId, &UserId)| Some(friend::id_of(*providers.get(account)?, user));
+    let places = account::places(tx, &accounts).await?;
+    let friend = |(account, user): &(AccountId, &UserId)| Some(friend::id_of(places.get(account)?.provider, user));
     let keys = pairs.iter().filter_map(|pair| Some((pair.0.uuid(), friend(pair)?.uuid())));
     let (accounts, friends): (Vec<Uuid>, Vec<Uuid>) = keys.unzip();
     let rows = sqlx::query(
@@ -111,9 +114,9 @@ pub(crate) async fn look(tx: &mut TenantTx, pairs: &[(AccountId, &UserId)]) -> R
         kept.insert(key, (friendship(row)?, row::get(row, "settled")?));
     }
     let look = |pair: &(AccountId, &UserId)| {
-        let provider = *providers.get(&pair.0)?;
+        let account::Place { provider, purpose } = *places.get(&pair.0)?;
         let (friendship, settled) = kept.get(&(pair.0, friend(pair)?)).cloned().unzip();
-        Some(Look { provider, friendship, settled: settled.unwrap_or_default() })
+        Some(Look { provider, purpose, friendship, settled: settled.unwrap_or_default() })
     };
     Ok(pairs.iter().map(look).collect())
 }

@@ -11,6 +11,7 @@ pub(crate) fn refused(error: sqlx::Error) -> Status {
             refuse::already_exists("EXTERNAL_REFERENCE_TAKEN")
         }
         Some("official_account_channel") => refuse::already_exists("CHANNEL_TAKEN"),
+        Some("official_account_staff") => refuse::already_exists("STAFF_ACCOUNT_TAKEN"),
         Some("official_account_bot") => refuse::already_exists("BOT_TAKEN"),
         Some(
             "organization_tenant"

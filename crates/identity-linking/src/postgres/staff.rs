@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use chassis::postgres::TenantTx;
+use identity_linking_core::staff::EmailAddress;
 use identity_linking_core::{Line, Right, Rights, StaffMember};
 use kernel::{OrganizationId, StaffId};
 use sqlx::postgres::PgRow;
@@ -10,9 +11,9 @@ use uuid::Uuid;
 
 use super::row::{self, Position, Stored};
 
-type StoredStaff = Stored<StaffId, StaffMember>;
+pub(crate) type StoredStaff = Stored<StaffId, StaffMember>;
 
-fn stored(row: &PgRow) -> Result<StoredStaff, sqlx::Error> {
+pub(super) fn stored(row: &PgRow) -> Result<StoredStaff, sqlx::Error> {
     Ok(Stored {
         id: row::id(row, "staff_id")?,
         version: row::get(row, "version")?,
@@ -27,6 +28,7 @@ fn stored(row: &PgRow) -> Result<StoredStaff, sqlx::Error> {
             administrator: row::get(row, "administrator")?,
             active: row::get(row, "active")?,
             external_reference: row::read(row, "external_reference", Line::optional)?,
+            email_address: row::read(row, "email_address", EmailAddress::optional)?,
         },
     })
 }
@@ -46,8 +48,9 @@ pub(super) fn words(rights: &Rights) -> Vec<&'static str> {
 pub(crate) async fn insert(tx: &mut TenantTx, staff: &StoredStaff) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO identity.staff_member
-             (tenant_id, staff_id, version, display_name, rights, administrator, active, external_reference, create_time)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+             (tenant_id, staff_id, version, display_name, rights, administrator, active, external_reference, create_time,
+              email_address)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(tx.tenant().uuid())
     .bind(staff.id.uuid())
@@ -58,6 +61,7 @@ pub(crate) async fn insert(tx: &mut TenantTx, staff: &StoredStaff) -> Result<(),
     .bind(staff.value.active)
     .bind(staff.value.external_reference.as_ref().map(Line::as_str))
     .bind(staff.create_time)
+    .bind(staff.value.email_address.as_ref().map(EmailAddress::as_str))
     .execute(&mut **tx)
     .await?;
     assign(tx, staff.id, &staff.value.organizations).await
@@ -67,7 +71,8 @@ pub(crate) async fn insert(tx: &mut TenantTx, staff: &StoredStaff) -> Result<(),
 pub(crate) async fn update(tx: &mut TenantTx, staff: &StoredStaff) -> Result<(), sqlx::Error> {
     sqlx::query(
         "UPDATE identity.staff_member
-         SET version = $3, display_name = $4, rights = $5, administrator = $6, active = $7, external_reference = $8
+         SET version = $3, display_name = $4, rights = $5, administrator = $6, active = $7, external_reference = $8,
+             email_address = $9
          WHERE tenant_id = $1 AND staff_id = $2",
     )
     .bind(tx.tenant().uuid())
@@ -78,6 +83,7 @@ pub(crate) async fn update(tx: &mut TenantTx, staff: &StoredStaff) -> Result<(),
     .bind(staff.value.administrator)
     .bind(staff.value.active)
     .bind(staff.value.external_reference.as_ref().map(Line::as_str))
+    .bind(staff.value.email_address.as_ref().map(EmailAddress::as_str))
     .execute(&mut **tx)
     .await?;
     sqlx::query("DELETE FROM identity.staff_organization WHERE tenant_id = $1 AND staff_id = $2")

@@ -2,11 +2,11 @@
 
 use chassis::postgres::TenantTx;
 use contracts::events::v1::{
-    AccountPurpose, AccountReplica, AccountState as WireState, ChannelCredential, ChannelCredentialKind, SealedSecret,
-    WebhookKeyHash,
+    AccountPurpose as WirePurpose, AccountReplica, AccountState as WireState, ChannelCredential, ChannelCredentialKind,
+    SealedSecret, WebhookKeyHash,
 };
 use contracts::timestamp;
-use identity_linking_core::account::AccountState;
+use identity_linking_core::account::{AccountPurpose, AccountState};
 use kernel::AccountId;
 use line_types::id::BotUserId;
 
@@ -51,7 +51,7 @@ pub(crate) async fn account(
             .await?,
         default_organization_id: optional(account.value.default_organization),
         owner_organization_id: optional(account.value.owner_organization),
-        purpose: AccountPurpose::Customers.into(),
+        purpose: purpose(account.value.purpose).into(),
     })
 }
 
@@ -88,6 +88,14 @@ pub(crate) fn secret_place(account: AccountId, secret: uuid::Uuid) -> String {
 /// Where an account's credential is kept.
 pub(crate) fn credential_place(account: AccountId) -> String {
     format!("channel_credential/{account}")
+}
+
+/// Whom an account is for, on the wire.
+pub(crate) fn purpose(purpose: AccountPurpose) -> WirePurpose {
+    match purpose {
+        AccountPurpose::Customers => WirePurpose::Customers,
+        AccountPurpose::Staff => WirePurpose::Staff,
+    }
 }
 
 /// An account's state on the wire.

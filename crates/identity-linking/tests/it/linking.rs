@@ -19,7 +19,7 @@ mod registration;
 mod review;
 mod right;
 mod shuffle;
-mod stage;
+pub(crate) mod stage;
 mod submit;
 mod submitted_again;
 mod sweep;

@@ -24,6 +24,7 @@ mod replica;
 mod restart;
 mod secrets;
 mod staff;
+mod staffing;
 mod standing;
 mod tally;
 mod tenant;

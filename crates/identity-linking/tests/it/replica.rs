@@ -34,7 +34,7 @@ pub(crate) async fn snapshot(reader: &Caller, kinds: &[ReplicaKind], tenant: &st
     found
 }
 
-const ALL: [ReplicaKind; 10] = [
+const ALL: [ReplicaKind; 11] = [
     ReplicaKind::Tenant,
     ReplicaKind::Principal,
     ReplicaKind::Organization,
@@ -45,6 +45,7 @@ const ALL: [ReplicaKind; 10] = [
     ReplicaKind::Customer,
     ReplicaKind::Activity,
     ReplicaKind::Link,
+    ReplicaKind::StaffContact,
 ];
 
 #[tokio::test]
@@ -58,7 +59,11 @@ async fn a_snapshot_holds_every_kind_of_every_tenant_as_it_stands() {
         let branch = Organization { display_name: "A".to_owned(), ..Organization::default() };
         let branch = CreateOrganizationRequest { organization: Some(branch), request_id: String::new() };
         at.staff().create_organization(branch).await.unwrap();
-        let staff = StaffMember { display_name: "佐藤".to_owned(), ..StaffMember::default() };
+        let staff = StaffMember {
+            display_name: "佐藤".to_owned(),
+            email_address: "misaki@example.com".to_owned(),
+            ..StaffMember::default()
+        };
         let staff = CreateStaffMemberRequest { staff_member: Some(staff), request_id: String::new() };
         at.staff().create_staff_member(staff).await.unwrap();
         let principal = CreatePrincipalRequest { display_name: "p".to_owned(), ..CreatePrincipalRequest::default() };
@@ -80,7 +85,7 @@ async fn a_snapshot_holds_every_kind_of_every_tenant_as_it_stands() {
         *by_tenant.entry(tenant).or_default() += 1;
     }
     assert_eq!(by_tenant.get(""), Some(&2), "the operator and the service");
-    assert_eq!((by_tenant[one.to_string().as_str()], by_tenant[two.to_string().as_str()]), (10, 10));
+    assert_eq!((by_tenant[one.to_string().as_str()], by_tenant[two.to_string().as_str()]), (11, 11));
     let only = snapshot(&reader, &[ReplicaKind::Customer, ReplicaKind::Account], &one.to_string()).await;
     assert_eq!(only.len(), 2);
     let Body::Account(account) = &only[1].1 else { panic!("kinds come in the order asked for") };
