@@ -17,7 +17,7 @@ use anyhow::Context as _;
 use kernel::Clock;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock;
+use crate::clock::{self, ClockTurn};
 
 pub use config::HostConfig;
 pub use readiness::{Gate, Readiness};
@@ -33,6 +33,7 @@ struct Shared {
     name: &'static str,
     config: HostConfig,
     clock: Arc<dyn Clock>,
+    clock_turn: ClockTurn,
     tasks: Tasks,
     readiness: Readiness,
     /// Closed until the process is put together; none where nobody says so.
@@ -61,11 +62,11 @@ impl Host {
         let readiness = Readiness::new(tasks.leaving());
         // Before anybody can ask: the parts add their own gates one after the other.
         let start = config.awaits_start.then(|| readiness.gate("start"));
-        let (clock, keeper) = clock::choose(&config);
+        let (clock, clock_turn, keeper) = clock::choose(&config);
         let admin = admin::bind(config.admin_addr)
             .with_context(|| format!("the admin listener cannot have {}", config.admin_addr))?;
         let admin_addr = admin.local_addr()?;
-        let host = Self(Arc::new(Shared { name, config, clock, tasks, readiness, start, admin_addr }));
+        let host = Self(Arc::new(Shared { name, config, clock, clock_turn, tasks, readiness, start, admin_addr }));
         host.serve_admin(admin)?;
         if let Some(keeper) = keeper {
             let gate = host.readiness().gate("clock");
@@ -97,6 +98,12 @@ impl Host {
     #[must_use]
     pub fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.0.clock)
+    }
+
+    /// How far the present is from the machine's, for what goes by the database's clock; nothing in release builds.
+    #[must_use]
+    pub fn clock_turn(&self) -> ClockTurn {
+        self.0.clock_turn.clone()
     }
 
     /// Runs `task` until the process stops. It must watch [`Host::stopping`] and end soon after. When it fails, panics or

@@ -25,6 +25,7 @@ pub mod seal;
 pub mod trace;
 pub mod work_queue;
 
+pub use clock::ClockTurn;
 pub use host::{Gate, Host, HostConfig, HostError, Readiness};
 pub use postgres::MigrationText;
 pub use program::{Program, main};
