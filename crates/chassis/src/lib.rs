@@ -4,7 +4,7 @@
 //! - [`main()`] and [`Program`]: the whole of a service's `main.rs`; [`Host`] and [`config`]: life and settings;
 //! - [`postgres`]: pools, tenant transactions, migrations; [`PLUMBING`]: the tables this crate needs in every schema;
 //!   [`work_queue`]: jobs that wait in a table, tenants in turn;
-//! - [`grpc`], [`http`], [`auth`], [`page`]: serving and calling; [`idempotency`], [`audit`]: rows beside each change;
+//! - [`grpc`], [`http`], [`auth`], [`request`], [`page`]: serving and calling; [`idempotency`], [`audit`]: rows beside each change;
 //! - [`seal`], [`envelope`]: secrets on their way and at rest; [`trace`], [`failpoint`].
 
 pub mod audit;
@@ -21,6 +21,7 @@ pub mod page;
 pub mod postgres;
 mod program;
 mod quiet;
+pub mod request;
 pub mod seal;
 pub mod trace;
 pub mod work_queue;

@@ -6,26 +6,24 @@ mod activity;
 mod credential;
 mod customer;
 mod duplicate;
-mod etag;
-mod fields;
 mod friend;
 mod granter;
 mod line_standing;
 mod link;
 mod link_attempt;
 mod link_policy;
-mod mask;
 mod merge;
 mod organization;
 mod person;
 mod principal;
 mod provider;
 mod refusal;
-mod repeat;
 mod replica;
 mod staff;
 mod takeover;
 mod tenant;
+
+use chassis::request::{etag, fields, mask, repeat};
 
 pub(crate) use account::Accounts;
 pub(crate) use customer::Customers;

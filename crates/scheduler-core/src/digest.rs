@@ -30,6 +30,8 @@ pub struct DigestSettings {
     pub recipients: Recipients,
     /// How late one is still sent, at most [`MOST_LATE`].
     pub late_for: LateFor,
+    /// Whether those get one who have nothing unread.
+    pub send_empty: bool,
 }
 
 /// Who gets a digest.
@@ -51,13 +53,14 @@ impl Recipients {
 }
 
 impl Default for DigestSettings {
-    /// At 8:00 and 20:00 (D-4), every day, to everybody, up to three hours late.
+    /// At 8:00 and 20:00 (D-4), every day, to everybody who has something unread, up to three hours late.
     fn default() -> Self {
         Self {
             times: [MinuteOfDay::hour(8), MinuteOfDay::hour(20)].into(),
             quiet: Quiet::default(),
             recipients: Recipients::Everybody,
             late_for: LateFor::hours(3),
+            send_empty: false,
         }
     }
 }

@@ -9,6 +9,10 @@ use crate::timer::{LatePolicy, Timer};
 use crate::wall_clock::{MinuteOfDay, TimeZone};
 use crate::{Key, LateFor, Owner, Unfit, generation};
 
+mod template;
+
+pub use template::Template;
+
 /// Most rules of a tenant.
 pub const MOST_RULES: usize = 10;
 /// The longest before a reservation that its customer is reminded, in days.
@@ -81,6 +85,42 @@ pub struct Wanted {
     /// Timers whose moment has come while it is not too late for them, with that moment: one that stands with it is left alone, as it is
     /// fired late, and none is made, as it was fired.
     pub keep: Vec<(Key, Timestamp)>,
+}
+
+/// What is done about a reservation's timers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Timers that are made, or put in the place of one of the same key.
+    pub put: Vec<Timer>,
+    /// Keys of timers that are not wanted any more.
+    pub cancel: Vec<Key>,
+}
+
+impl Wanted {
+    /// What is done about the timers that `stand`, each with its moment. One that stands as it is wanted is left alone.
+    #[must_use]
+    pub fn changes(self, stand: &[(Key, Timestamp)]) -> Changes {
+        let stands = |key: &Key, due: Timestamp| stand.iter().any(|(known, at)| known == key && *at == due);
+        let Self { put, keep } = self;
+        let wanted = |(key, due): &&(Key, Timestamp)| {
+            put.iter().any(|timer| timer.key == *key) || keep.iter().any(|(kept, at)| kept == key && at == due)
+        };
+        let cancel = stand.iter().filter(|one| !wanted(one)).map(|(key, _)| key.clone()).collect();
+        Changes { put: put.into_iter().filter(|timer| !stands(&timer.key, timer.due)).collect(), cancel }
+    }
+}
+
+/// Whether a reminder by an active rule, planned for `start`, is said at `now`: only if the reservation stands, begins when it was
+/// planned, and has not begun.
+#[must_use]
+pub fn stands(reservation: &Reservation, start: Timestamp, now: Timestamp) -> bool {
+    reservation.active && reservation.start == start && start > now
+}
+
+/// After what a reminder for `due` reaches nobody any more: [`LATE_FOR`] later, or as the reservation begins.
+#[must_use]
+pub fn expiry(due: Timestamp, start: Timestamp) -> Timestamp {
+    due.checked_add_signed(TimeDelta::seconds(LATE_FOR.seconds().into())).map_or(start, |late| late.min(start))
 }
 
 /// When a rule reminds of a reservation that begins at `start`; never, if that were not before it.

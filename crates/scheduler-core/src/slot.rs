@@ -10,7 +10,6 @@ use chrono::{Datelike, NaiveDate, NaiveDateTime, Weekday};
 use kernel::Timestamp;
 
 use crate::LateFor;
-use crate::fire::Miss;
 use crate::wall_clock::{MinuteOfDay, TimeZone};
 
 /// Most missed slots that are named after one look; earlier ones are counted.
@@ -144,11 +143,66 @@ pub struct Look {
     pub next: Option<Timestamp>,
 }
 
-impl Look {
-    /// Why the missed slots were not said: the one that is said speaks for them, or all were too late.
+/// What became of a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fate {
+    /// It was said.
+    Said,
+    /// A later one was said in its place.
+    Merged,
+    /// Its moment had passed for longer than is allowed.
+    TooLate,
+    /// Its moment passed while nothing was said for the tenant.
+    Suspended,
+}
+
+impl Fate {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Said, Self::Merged, Self::TooLate, Self::Suspended];
+
+    /// Its number, in tables and as the proto has it.
     #[must_use]
-    pub const fn miss(&self) -> Miss {
-        if self.say.is_some() { Miss::Merged } else { Miss::TooLate }
+    pub const fn code(self) -> i16 {
+        match self {
+            Self::Said => 1,
+            Self::Merged => 2,
+            Self::TooLate => 3,
+            Self::Suspended => 4,
+        }
+    }
+
+    /// The one of that number.
+    #[must_use]
+    pub fn from_code(code: i16) -> Option<Self> {
+        Self::ALL.into_iter().find(|fate| fate.code() == code)
+    }
+}
+
+/// What follows from a look.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The slot that is said now.
+    pub say: Option<Slot>,
+    /// What became of each slot that is named, the earliest first; the one that is said is the last.
+    pub fates: Vec<(Slot, Fate)>,
+    /// How many slots before those passed like the first of them, and are not named.
+    pub unnamed: usize,
+}
+
+impl Look {
+    /// What follows for a tenant; where it is `suspended`, nothing is said, and all that passed is recorded so. Otherwise the one that is
+    /// said speaks for those that were missed, or all were too late.
+    #[must_use]
+    pub fn outcome(&self, suspended: bool) -> Outcome {
+        let say = self.say.filter(|_| !suspended);
+        let missed = match (suspended, say) {
+            (true, _) => Fate::Suspended,
+            (false, Some(_)) => Fate::Merged,
+            (false, None) => Fate::TooLate,
+        };
+        let last = if suspended { Fate::Suspended } else { Fate::Said };
+        let fates = self.missed.iter().map(|slot| (*slot, missed)).chain(self.say.map(|slot| (slot, last)));
+        Outcome { say, fates: fates.collect(), unnamed: self.missed_count - self.missed.len() }
     }
 }
 

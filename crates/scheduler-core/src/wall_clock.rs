@@ -5,8 +5,10 @@
 //! time has one moment, a later one never an earlier moment; what is left out falls on the first moment behind the gap, and of what comes
 //! twice the first counts.
 
+use std::fmt;
+
 use chrono::offset::{LocalResult, Offset as _, TimeZone as _};
-use chrono::{NaiveDateTime, NaiveTime, TimeDelta};
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use chrono_tz::{GapInfo, Tz};
 use kernel::Timestamp;
 
@@ -67,6 +69,19 @@ impl MinuteOfDay {
         minutes.map(Self).ok_or(Unfit("is not a minute of a day, from 0 to 1439"))
     }
 
+    /// Reads `HH:MM`, from `00:00` to `23:59`.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn read(text: &str) -> Result<Self, Unfit> {
+        let number = |digits: &str| (digits.len() == 2).then(|| digits.parse::<u16>().ok()).flatten();
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
+        let parts = text.split_once(':').filter(|_| digits);
+        let time = parts.and_then(|(hour, minute)| Some((number(hour)?, number(minute)?)));
+        let time = time.filter(|(hour, minute)| *hour < 24 && *minute < 60);
+        time.map(|(hour, minute)| Self(hour * 60 + minute)).ok_or(Unfit("is not a time of day as HH:MM"))
+    }
+
     /// The full hour; the last one of the day for what is none.
     #[must_use]
     pub const fn hour(hour: u8) -> Self {
@@ -91,6 +106,24 @@ impl MinuteOfDay {
         let between = self.0.abs_diff(other.0);
         if between * 2 > MINUTES { MINUTES - between } else { between }
     }
+}
+
+/// As `HH:MM`.
+impl fmt::Display for MinuteOfDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:02}:{:02}", self.0 / 60, self.0 % 60)
+    }
+}
+
+/// Reads a day as `YYYY-MM-DD`.
+///
+/// # Errors
+/// When it is anything else, or no day of the calendar.
+pub fn read_day(text: &str) -> Result<NaiveDate, Unfit> {
+    let digit = |at: usize, byte: u8| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() };
+    let shape = text.len() == 10 && text.bytes().enumerate().all(|(at, byte)| digit(at, byte));
+    let day = shape.then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()).flatten();
+    day.ok_or(Unfit("is not a day as YYYY-MM-DD"))
 }
 
 #[cfg(test)]

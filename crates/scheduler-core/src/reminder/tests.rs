@@ -53,6 +53,47 @@ proptest! {
     }
 
     #[test]
+    fn the_timers_that_stand_become_those_that_are_wanted(
+        rules in any_rules(), (zone, now) in zone_and_moment(), ahead in -100_000i64..300_000, before in 0i64..100_000, former in any_rules(), moved in -90_000i64..90_000,
+    ) {
+        let start = now + TimeDelta::seconds(ahead);
+        // Once it was planned by other rules, perhaps for another start; some of that has fired since.
+        let once = wanted(&former, &reservation(start + TimeDelta::seconds(moved)), zone, now - TimeDelta::seconds(before));
+        let mut standing: Vec<_> = once.put.iter().map(|timer| (timer.key.clone(), timer.due)).collect();
+        standing.retain(|(_, due)| *due > now - TimeDelta::hours(1));
+        let want = wanted(&rules, &reservation(start), zone, now);
+        let Changes { put, cancel } = want.clone().changes(&standing);
+        let was = standing.clone();
+        standing.retain(|(key, _)| !cancel.contains(key) && !put.iter().any(|timer| timer.key == *key));
+        standing.extend(put.iter().map(|timer| (timer.key.clone(), timer.due)));
+        for timer in &want.put {
+            prop_assert!(standing.contains(&(timer.key.clone(), timer.due)), "what is wanted stands");
+        }
+        for one in &standing {
+            let put = want.put.iter().any(|timer| timer.key == one.0 && timer.due == one.1);
+            prop_assert!(put || want.keep.contains(one) && was.contains(one), "and nothing else");
+        }
+        prop_assert!(put.iter().all(|timer| !was.contains(&(timer.key.clone(), timer.due))), "nothing is made twice");
+        prop_assert_eq!(want.clone().changes(&standing), Changes::default(), "and then nothing is left to do");
+    }
+
+    #[test]
+    fn a_reminder_that_stands_is_before_its_reservation_and_before_it_expires(
+        rules in any_rules(), (zone, now) in zone_and_moment(), ahead in 1i64..300_000, late in 0i64..20_000,
+    ) {
+        let told = reservation(now + TimeDelta::seconds(ahead));
+        for timer in wanted(&rules, &told, zone, now).put {
+            let (fired, expiry) = (timer.due + TimeDelta::seconds(late), expiry(timer.due, told.start));
+            prop_assert!(timer.due < expiry && expiry <= told.start && expiry - timer.due <= TimeDelta::hours(2));
+            prop_assert_eq!(stands(&told, told.start, fired), fired < told.start);
+            prop_assert!(judge(&timer.policy, timer.due, fired) == Fate::Missed || fired <= expiry);
+            let cancelled = Reservation { active: false, ..told };
+            prop_assert!(!stands(&cancelled, told.start, fired));
+            prop_assert!(!stands(&told, told.start + TimeDelta::seconds(1), fired));
+        }
+    }
+
+    #[test]
     fn every_active_rule_that_lies_ahead_reminds(rules in any_rules(), (zone, now) in zone_and_moment(), ahead in 1i64..300_000) {
         let start = now + TimeDelta::seconds(ahead);
         let wanted = wanted(&rules, &reservation(start), zone, now);

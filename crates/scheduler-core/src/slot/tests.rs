@@ -107,7 +107,22 @@ proptest! {
         prop_assert_eq!(look.next, next_after(&plan, now).map(|slot| slot.moment));
         let in_time = passed.last().copied().filter(|moment| late_for.allows(*moment, now));
         prop_assert_eq!(look.say.map(|slot| slot.moment), in_time, "the last one, or none");
-        prop_assert_eq!(look.miss() == Miss::Merged, look.say.is_some());
+        let fates = look.outcome(false).fates;
+        let merged = if look.say.is_some() { Fate::Merged } else { Fate::TooLate };
+        let of = |slot: &Slot| if Some(*slot) == look.say { Fate::Said } else { merged };
+        prop_assert!(fates.iter().all(|(slot, fate)| *fate == of(slot)));
+        prop_assert_eq!(fates.iter().map(|(slot, _)| slot.moment).collect::<Vec<_>>(), heard(&look), "each in one way");
+    }
+
+    #[test]
+    fn nothing_is_said_for_a_suspended_tenant_and_every_slot_is_recorded(
+        (plan, last) in plan_and_moment(), away in 0i64..4 * DAY,
+    ) {
+        let look = look(&plan, last, last + TimeDelta::seconds(away), LateFor::hours(3));
+        let outcome = look.outcome(true);
+        prop_assert_eq!(outcome.say, None);
+        prop_assert!(outcome.fates.iter().all(|(_, fate)| *fate == Fate::Suspended));
+        prop_assert_eq!(outcome.fates.iter().map(|(slot, _)| slot.moment).collect::<Vec<_>>(), heard(&look));
     }
 
     #[test]
@@ -231,7 +246,7 @@ fn a_long_absence_is_counted_and_its_end_is_named() {
     let plan = daily(zone("Asia/Tokyo"), &[480, 1_200]);
     let (last, now) = (at(1_763_769_600), at(1_763_769_600 + 100 * DAY));
     let long = look(&plan, last, now, LateFor::hours(0));
-    assert_eq!((long.say, long.missed_count, long.missed.len(), long.miss()), (None, 200, MOST_NAMED, Miss::TooLate));
+    assert_eq!((long.say, long.missed_count, long.missed.len(), long.outcome(false).unnamed), (None, 200, MOST_NAMED, 140));
     assert_eq!(long.missed.last().map(|slot| slot.moment), Some(long.last));
     let said = look(&plan, last, long.last, LateFor::hours(3));
     assert_eq!((said.say.map(|slot| slot.moment), said.missed_count), (Some(long.last), 199));
@@ -253,4 +268,12 @@ fn nothing_breaks_at_the_ends_of_time() {
         }
         assert_eq!(next_after(&plan, Timestamp::MAX_UTC), None);
     }
+}
+
+#[test]
+fn fates_come_back_from_their_numbers() {
+    for fate in Fate::ALL {
+        assert_eq!(Fate::from_code(fate.code()), Some(fate));
+    }
+    assert_eq!((Fate::from_code(0), Fate::from_code(5)), (None, None));
 }

@@ -158,3 +158,25 @@ fn zones_have_iana_names_and_nothing_breaks_at_the_ends_of_time() {
         let _ = (zone.moment(NaiveDateTime::MIN), zone.moment(NaiveDateTime::MAX));
     }
 }
+
+proptest! {
+    #[test]
+    fn times_and_days_read_as_they_are_written(minutes in 0i32..1_440, days in 0u64..80_000, text in "[0-9:-]{0,11}|.{0,12}") {
+        let time = MinuteOfDay::parse(minutes).unwrap();
+        prop_assert_eq!(MinuteOfDay::read(&time.to_string()), Ok(time));
+        let day = NaiveDate::from_ymd_opt(1900, 1, 1).unwrap() + chrono::Days::new(days);
+        prop_assert_eq!(read_day(&day.to_string()), Ok(day));
+        prop_assert!(MinuteOfDay::read(&text).is_ok_and(|time| time.to_string() == text) || MinuteOfDay::read(&text).is_err());
+        prop_assert!(read_day(&text).is_ok_and(|day| day.to_string() == text) || read_day(&text).is_err());
+    }
+}
+
+#[test]
+fn what_is_no_time_or_day_is_refused() {
+    for text in ["", "8:00", "24:00", "08:60", "08:00:00", "+8:00", "08-00", "0800", "０８:００", "08:0"] {
+        assert!(MinuteOfDay::read(text).is_err(), "{text}");
+    }
+    for text in ["", "2026-02-29", "2026-13-01", "2026-1-1", "20260101", "2026/01/01", "-026-01-01"] {
+        assert!(read_day(text).is_err(), "{text}");
+    }
+}

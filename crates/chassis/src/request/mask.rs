@@ -3,11 +3,12 @@
 use super::fields::Fields;
 
 /// The fields an update names; without names, those that are set.
-pub(crate) struct Mask(Option<Vec<String>>);
+#[derive(Clone, Debug)]
+pub struct Mask(Option<Vec<String>>);
 
 impl Mask {
     /// Reads a mask; names that are not of `allowed`, nor above or below one of them, are noted as wrong. `*` names all.
-    pub(crate) fn read(fields: &mut Fields, mask: Option<prost_types::FieldMask>, allowed: &[&str]) -> Self {
+    pub fn read(fields: &mut Fields, mask: Option<prost_types::FieldMask>, allowed: &[&str]) -> Self {
         let paths = mask.unwrap_or_default().paths;
         if paths.is_empty() {
             return Self(None);
@@ -19,7 +20,8 @@ impl Mask {
     }
 
     /// Whether the field at `path` is to change. `set`: whether the request gives it a value.
-    pub(crate) fn covers(&self, path: &str, set: bool) -> bool {
+    #[must_use]
+    pub fn covers(&self, path: &str, set: bool) -> bool {
         match &self.0 {
             None => set,
             Some(paths) => paths.iter().any(|named| named == "*" || within(path, named)),

@@ -1,13 +1,16 @@
 //! Calls that come again under the same request ID.
 
-use chassis::grpc::refuse;
-use chassis::idempotency::{self, Begun};
-use chassis::postgres::TenantTx;
+use crate::grpc::refuse;
+use crate::idempotency::{self, Begun};
+use crate::postgres::TenantTx;
 use prost::Message;
 use tonic::Status;
 
 /// The answer given before to this request ID, if it came before.
-pub(crate) async fn answered<Q: Message, A: Message + Default>(
+///
+/// # Errors
+/// As [`idempotency::begin`].
+pub async fn answered<Q: Message, A: Message + Default>(
     tx: &mut TenantTx,
     method: &'static str,
     request_id: &str,
@@ -20,7 +23,10 @@ pub(crate) async fn answered<Q: Message, A: Message + Default>(
 }
 
 /// Keeps the answer for the next time. What is shown only once is not in it.
-pub(crate) async fn keep<A: Message>(
+///
+/// # Errors
+/// As [`idempotency::finish`].
+pub async fn keep<A: Message>(
     tx: &mut TenantTx,
     method: &'static str,
     request_id: &str,

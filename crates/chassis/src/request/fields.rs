@@ -3,8 +3,8 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use chassis::grpc::refuse::Violations;
-use chassis::page::Page;
+use crate::grpc::refuse::Violations;
+use crate::page::Page;
 use contracts::ListRequest;
 use kernel::{TenantId, Timestamp};
 use serde::Serialize;
@@ -12,44 +12,45 @@ use serde::de::DeserializeOwned;
 use tonic::Status;
 
 /// The fields of one request.
-#[derive(Default)]
-pub(crate) struct Fields(Violations);
+#[derive(Debug, Default)]
+pub struct Fields(Violations);
 
 impl Fields {
     /// Nothing read yet.
-    pub(crate) fn new() -> Self {
+    #[must_use]
+    pub fn new() -> Self {
         Self::default()
     }
 
     /// What a field reads as; noted if it is wrong.
-    pub(crate) fn take<T, E: Display>(&mut self, field: &str, read: Result<T, E>) -> Option<T> {
+    pub fn take<T, E: Display>(&mut self, field: &str, read: Result<T, E>) -> Option<T> {
         read.map_err(|why| self.0.add(field, why.to_string())).ok()
     }
 
     /// What a value of an enumeration, as it was sent, reads as; it must be given, and be one that there is.
-    pub(crate) fn named<T>(&mut self, field: &str, wire: i32, read: Option<T>) -> Option<T> {
+    pub fn named<T>(&mut self, field: &str, wire: i32, read: Option<T>) -> Option<T> {
         self.take(field, read.ok_or(if wire == 0 { "is required" } else { "does not exist" }))
     }
 
     /// Notes that a field is wrong.
-    pub(crate) fn wrong(&mut self, field: &str, why: &str) {
+    pub fn wrong(&mut self, field: &str, why: &str) {
         self.0.add(field, why);
     }
 
     /// An ID that must be there.
-    pub(crate) fn id<I: FromStr>(&mut self, field: &str, text: &str) -> Option<I> {
+    pub fn id<I: FromStr>(&mut self, field: &str, text: &str) -> Option<I> {
         self.take(field, text.parse().map_err(|_| if text.is_empty() { "is required" } else { "is not a UUID" }))
     }
 
     /// An ID that may be left out: the inner value is none then.
     #[expect(clippy::option_option, reason = "wrong, left out and given are three things")]
-    pub(crate) fn optional_id<I: FromStr>(&mut self, field: &str, text: &str) -> Option<Option<I>> {
+    pub fn optional_id<I: FromStr>(&mut self, field: &str, text: &str) -> Option<Option<I>> {
         if text.is_empty() { Some(None) } else { self.id(field, text).map(Some) }
     }
 
     /// A moment that may be left out.
     #[expect(clippy::option_option, reason = "wrong, left out and given are three things")]
-    pub(crate) fn optional_time(
+    pub fn optional_time(
         &mut self,
         field: &str,
         wire: Option<&prost_types::Timestamp>,
@@ -64,7 +65,7 @@ impl Fields {
 
     /// A duration that may be left out.
     #[expect(clippy::option_option, reason = "wrong, left out and given are three things")]
-    pub(crate) fn optional_duration(
+    pub fn optional_duration(
         &mut self,
         field: &str,
         wire: Option<&prost_types::Duration>,
@@ -79,15 +80,18 @@ impl Fields {
     }
 
     /// Which page of a list of `tenant` is asked for.
-    pub(crate) fn page<P>(&mut self, tenant: TenantId, request: &impl ListRequest) -> Option<Page<P>>
+    pub fn page<P>(&mut self, tenant: TenantId, request: &impl ListRequest) -> Option<Page<P>>
     where
         P: Serialize + DeserializeOwned,
     {
         Page::read(tenant, request, &mut self.0)
     }
 
-    /// What `build` makes of the values read; a refusal naming every wrong field if there is one.
-    pub(crate) fn all<T>(self, build: impl FnOnce() -> Option<T>) -> Result<T, Status> {
+    /// What `build` makes of the values read.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` that names every wrong field, if there is one.
+    pub fn all<T>(self, build: impl FnOnce() -> Option<T>) -> Result<T, Status> {
         self.0.finish()?;
         // A missing value was noted above; this is for a value that was not read at all.
         build().ok_or_else(|| Status::internal("internal error"))
@@ -98,14 +102,13 @@ impl Fields {
 mod tests {
     use super::*;
     use contracts::identity::v1::ListCustomersRequest;
-    use identity_linking_core::Line;
     use kernel::CustomerId;
     use tonic_types::StatusExt as _;
 
     #[test]
     fn every_wrong_field_is_told_at_once() {
         let mut fields = Fields::new();
-        let name = fields.take("name", Line::<3>::parse(""));
+        let name = fields.take("name", Err::<(), _>("is required"));
         let id = fields.id::<CustomerId>("customer_id", "x");
         let wrong = ListCustomersRequest { page_size: -1, page_token: "%".to_owned() };
         let page = fields.page::<u64>(TenantId::from(uuid::Uuid::nil()), &wrong);

@@ -1,15 +1,19 @@
 //! Etags: the version of a thing, in a form callers do not count on (AIP-154, <https://google.aip.dev/154>).
 
-use chassis::grpc::refuse;
+use crate::grpc::refuse;
 use tonic::Status;
 
 /// The etag of a version.
-pub(crate) fn of(version: i64) -> String {
+#[must_use]
+pub fn of(version: i64) -> String {
     format!("\"{version:x}\"")
 }
 
 /// Refuses a change that was made on another version. An empty etag asks for no check.
-pub(crate) fn check(given: &str, version: i64) -> Result<(), Status> {
+///
+/// # Errors
+/// `ABORTED` with `ETAG_MISMATCH`.
+pub fn check(given: &str, version: i64) -> Result<(), Status> {
     if given.is_empty() || given == of(version) { Ok(()) } else { Err(refuse::aborted("ETAG_MISMATCH")) }
 }
 
