@@ -119,7 +119,7 @@ const CHANGES_TOO_MUCH: [&str; 14] = [
 #[expect(clippy::too_many_lines, reason = "a table with one row a method")]
 fn bodies(world: &World) -> Vec<(&'static str, Must, Value)> {
     let World { account, provider, organization, staff, principal, friend, customer, activity, .. } = world;
-    let World { conversation, message, picture, webhook_event, line_user, dead_letter, .. } = world;
+    let World { conversation, message, picture, webhook_event, line_user, dead_letter, timer, .. } = world;
     let text = json!({ "text": { "text": "x" } });
     let mut bodies = vec![
         ("/tsunagi.identity.v1.TenantService/CreateTenant", BeDenied, json!({ "displayName": "x" })),
@@ -289,6 +289,24 @@ fn bodies(world: &World) -> Vec<(&'static str, Must, Value)> {
         ),
         ("/tsunagi.messaging.v1.LineGatewayService/TestWebhookEndpoint", BeDenied, json!({ "accountId": account })),
         ("/tsunagi.messaging.v1.LineGatewayService/ListFollowers", BeDenied, json!({ "accountId": account })),
+        (
+            "/tsunagi.scheduler.v1.TimerService/CreateTimers",
+            ShowNothing,
+            json!({ "owner": "e2e", "timers": [{ "key": "theirs", "dueTime": "2100-01-01T00:00:00Z" }], "replace": true }),
+        ),
+        ("/tsunagi.scheduler.v1.TimerService/GetTimer", NotFind, json!({ "owner": "e2e", "key": timer })),
+        ("/tsunagi.scheduler.v1.TimerService/ListTimers", ShowNothing, json!({ "owner": "e2e" })),
+        (
+            "/tsunagi.scheduler.v1.TimerService/MoveTimer",
+            NotFind,
+            json!({ "owner": "e2e", "key": timer, "dueTime": "2100-01-02T00:00:00Z" }),
+        ),
+        (
+            "/tsunagi.scheduler.v1.TimerService/CancelTimers",
+            ShowNothing,
+            json!({ "owner": "e2e", "keys": { "keys": [timer] } }),
+        ),
+        ("/tsunagi.scheduler.v1.TimerService/ListMissedTimers", ShowNothing, json!({ "owner": "e2e" })),
         ("/tsunagi.operations.v1.DeadLetterService/ListDeadLetters", ShowNothing, json!({})),
         ("/tsunagi.operations.v1.DeadLetterService/GetDeadLetter", NotFind, json!({ "deadLetterId": dead_letter })),
         ("/tsunagi.operations.v1.DeadLetterService/ReplayDeadLetter", NotFind, json!({ "deadLetterId": dead_letter })),

@@ -7,13 +7,14 @@ use crate::assert_none;
 use crate::source::{File, files};
 
 /// Whose code gives the reasons of which proto package. What chassis gives, every service gives.
-const GIVERS: [(&str, &str); 8] = [
+const GIVERS: [(&str, &str); 9] = [
     ("identity-linking", "identity"),
     ("identity-linking-core", "identity"),
     ("webhook-ingest", "ingest"),
     ("webhook-ingest-core", "ingest"),
     ("messaging-outbox", "messaging"),
     ("messaging-outbox-core", "messaging"),
+    ("scheduler", "scheduler"),
     ("bus", "operations"),
     ("chassis", "access"),
 ];

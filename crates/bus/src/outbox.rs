@@ -3,8 +3,8 @@
 use chassis::postgres::TenantTx;
 use chassis::trace;
 use contracts::EventBody;
-use kernel::{EventId, Timestamp, TraceParent};
-use sqlx::AssertSqlSafe;
+use kernel::{EventId, TenantId, Timestamp, TraceParent};
+use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
 use crate::subject::{Family, Subject};
@@ -64,43 +64,61 @@ pub async fn append_all<'a, B: EventBody + 'a>(
     tx: &mut TenantTx,
     events: impl IntoIterator<Item = Outgoing<'a, B>>,
 ) -> Result<(), OutboxError> {
-    let schema = tx.schema();
-    if Family::of_schema(schema).is_none_or(|family| family == Family::LineWebhook || family.kind() != B::full_name()) {
-        return Err(OutboxError::NotOurs { schema, kind: B::full_name() });
+    let (schema, tenant) = (tx.schema(), tx.tenant());
+    let events = events.into_iter().map(|event| (tenant, event));
+    let rows = Rows::of(schema, events)?;
+    if !rows.ids.is_empty() {
+        insert(tx, schema, rows).await?;
+        tx.after_commit(move || wake::committed(schema));
     }
-    let present = trace::current();
-    let mut rows = Rows::default();
-    for event in events {
-        rows.add(tx, &event, present.as_ref())?;
-    }
-    if rows.ids.is_empty() {
-        return Ok(());
-    }
+    Ok(())
+}
+
+/// Appends events of several tenants, in this order, in one round trip, in a transaction of the worker role of `schema`: for whoever
+/// works over tenants and says IDs and moments alone. After the commit call [`wake_relay`].
+///
+/// # Errors
+/// See [`OutboxError`].
+pub async fn append_over_tenants<'a, B: EventBody + 'a>(
+    worker: &mut PgConnection,
+    schema: &'static str,
+    events: impl IntoIterator<Item = (TenantId, Outgoing<'a, B>)>,
+) -> Result<(), OutboxError> {
+    let rows = Rows::of(schema, events)?;
+    if rows.ids.is_empty() { Ok(()) } else { Ok(insert(worker, schema, rows).await?) }
+}
+
+/// Has the relay of `schema` in this process look now: what [`append_over_tenants`] appended is committed.
+pub fn wake_relay(schema: &'static str) {
+    wake::committed(schema);
+}
+
+async fn insert(connection: &mut PgConnection, schema: &'static str, rows: Rows) -> Result<(), sqlx::Error> {
     sqlx::query(AssertSqlSafe(format!(
         "WITH appended AS (
             INSERT INTO {schema}.outbox (tenant_id, event_id, order_key, time, happened, payload, trace)
-            SELECT $1, id, order_key, time, happened, payload, trace
-            FROM unnest($2::uuid[], $3::int8[], $4::timestamptz[], $5::text[], $6::bytea[], $7::bytea[])
-                WITH ORDINALITY AS e (id, order_key, time, happened, payload, trace, place)
+            SELECT tenant_id, id, order_key, time, happened, payload, trace
+            FROM unnest($1::uuid[], $2::uuid[], $3::int8[], $4::timestamptz[], $5::text[], $6::bytea[], $7::bytea[])
+                WITH ORDINALITY AS e (tenant_id, id, order_key, time, happened, payload, trace, place)
             ORDER BY place
             RETURNING tenant_id, sequence
         ) INSERT INTO {schema}.outbox_pending (tenant_id, sequence) SELECT tenant_id, sequence FROM appended"
     )))
-    .bind(tx.tenant().uuid())
+    .bind(rows.tenants)
     .bind(rows.ids)
     .bind(rows.order_keys)
     .bind(rows.times)
     .bind(rows.happened)
     .bind(rows.payloads)
     .bind(rows.traces)
-    .execute(&mut **tx)
+    .execute(connection)
     .await?;
-    tx.after_commit(move || wake::committed(schema));
     Ok(())
 }
 
 #[derive(Default)]
 struct Rows {
+    tenants: Vec<Uuid>,
     ids: Vec<Uuid>,
     order_keys: Vec<i64>,
     times: Vec<Timestamp>,
@@ -110,9 +128,25 @@ struct Rows {
 }
 
 impl Rows {
+    fn of<'a, B: EventBody + 'a>(
+        schema: &'static str,
+        events: impl IntoIterator<Item = (TenantId, Outgoing<'a, B>)>,
+    ) -> Result<Self, OutboxError> {
+        let family = Family::of_schema(schema);
+        if family.is_none_or(|family| family == Family::LineWebhook || family.kind() != B::full_name()) {
+            return Err(OutboxError::NotOurs { schema, kind: B::full_name() });
+        }
+        let present = trace::current();
+        let mut rows = Self::default();
+        for (tenant, event) in events {
+            rows.add(tenant, &event, present.as_ref())?;
+        }
+        Ok(rows)
+    }
+
     fn add<B: EventBody>(
         &mut self,
-        tx: &TenantTx,
+        tenant: TenantId,
         event: &Outgoing<'_, B>,
         present: Option<&TraceParent>,
     ) -> Result<(), OutboxError> {
@@ -120,8 +154,9 @@ impl Rows {
         if payload.len() > LARGEST {
             return Err(OutboxError::TooLarge(payload.len()));
         }
+        self.tenants.push(tenant.uuid());
         self.ids.push(event.id.uuid());
-        self.order_keys.push(order_key(tx.tenant().uuid(), event.aggregate));
+        self.order_keys.push(order_key(tenant.uuid(), event.aggregate));
         self.times.push(event.time);
         self.happened.push(event.body.happened());
         self.payloads.push(payload);

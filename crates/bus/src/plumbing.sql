@@ -14,7 +14,7 @@ CREATE TABLE {schema}.outbox (
     PRIMARY KEY (tenant_id, sequence)
 );
 SELECT {schema}.isolate('{schema}.outbox', 'SELECT, INSERT');
-SELECT {schema}.isolate_queue('{schema}.outbox', 'SELECT (tenant_id, sequence, created_at), DELETE');
+SELECT {schema}.isolate_queue('{schema}.outbox', 'SELECT (tenant_id, sequence, created_at), INSERT, DELETE');
 
 -- Which of them are to be published. Small rows, inserted with the event and deleted by the relay: the mark costs a tenth of
 -- what updating the event's own row would, and rows that become visible late are found wherever their number is.

@@ -10,7 +10,7 @@ mod list;
 pub use access::{AccessRules, MethodRule, RuleError};
 pub use event::{EventBody, subject_token, timestamp, to_timestamp};
 pub use list::ListRequest;
-pub use protos::tsunagi::{access as access_proto, events, identity, ingest, messaging, operations};
+pub use protos::tsunagi::{access as access_proto, events, identity, ingest, messaging, operations, scheduler};
 
 /// The descriptors of every proto file, for gRPC reflection: a serialised `FileDescriptorSet`.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.binpb"));

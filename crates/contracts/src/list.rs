@@ -2,7 +2,7 @@
 
 use prost::{Message, Name};
 
-use crate::{identity, ingest, messaging, operations};
+use crate::{identity, ingest, messaging, operations, scheduler};
 
 /// A request for one page of a list.
 pub trait ListRequest {
@@ -79,7 +79,9 @@ lists! {
     messaging::v1::ListConversationsRequest,
     messaging::v1::ListMessagesRequest,
     messaging::v1::ListOutboundMessagesRequest,
-    operations::v1::ListDeadLettersRequest;
+    operations::v1::ListDeadLettersRequest,
+    scheduler::v1::ListMissedTimersRequest,
+    scheduler::v1::ListTimersRequest;
     messaging::v1::ListFollowersRequest,
 }
 

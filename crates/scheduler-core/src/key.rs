@@ -42,6 +42,21 @@ impl Key {
         &self.0
     }
 
+    /// The least text that sorts behind every key that begins with `prefix`, by bytes, as the table sorts: keys that begin with it are
+    /// those from `prefix` on and before this.
+    #[must_use]
+    pub fn behind(prefix: &str) -> String {
+        let mut begin: Vec<char> = prefix.chars().collect();
+        while let Some(last) = begin.pop() {
+            if let Some(next) = (last..=char::MAX).nth(1) {
+                begin.push(next);
+                return begin.into_iter().collect();
+            }
+        }
+        // Longer than any key, of the last character there is.
+        char::MAX.to_string().repeat(LONGEST / char::MAX.len_utf8() + 1)
+    }
+
     /// The key of a message that goes at a chosen time.
     #[must_use]
     pub fn of_message(message: MessageId) -> Self {
@@ -112,6 +127,15 @@ mod tests {
             prop_assert_eq!((key.message(), Key::of_message(message).reminder()), (None, None));
             prop_assert!(key.as_str().starts_with(&Key::prefix_of_reminders(activity)));
             prop_assert_eq!(Key::parse(key.as_str()), Ok(key));
+        }
+
+        #[test]
+        fn the_keys_with_a_prefix_are_those_between_it_and_what_is_behind(
+            prefix in "[ab~\u{d7ff}\u{e000}\u{10ffff}]{0,4}",
+            key in "[ab~\u{d7ff}\u{e000}\u{10ffff}]{1,6}",
+        ) {
+            let between = key.as_str() >= prefix.as_str() && key < Key::behind(&prefix);
+            prop_assert_eq!(between, key.starts_with(&prefix));
         }
 
         #[test]

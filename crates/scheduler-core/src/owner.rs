@@ -68,6 +68,11 @@ impl Owner {
         }
     }
 
+    /// The platform's words that no owner of this version has: timers of owners to come, which another version keeps and says.
+    pub fn unspoken() -> impl Iterator<Item = &'static str> {
+        RESERVED.into_iter().filter(|word| Self::named(word).is_none())
+    }
+
     /// The owner that was kept as this word. A word that no caller could have given, and that is none of the owners there are, is
     /// nobody's.
     #[must_use]
@@ -95,6 +100,7 @@ mod tests {
             assert_eq!(Owner::named(owner.as_str()), Some(owner));
         }
         assert_eq!(Owner::named("campaign"), None);
+        assert_eq!(Owner::unspoken().count(), RESERVED.len() - 2);
         assert!(
             ["", "Booking", "9to5", "a b", "予約", &"a".repeat(41)].iter().all(|text| CallerName::parse(text).is_err())
         );

@@ -1,5 +1,6 @@
 //! The service, put together.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
@@ -8,13 +9,27 @@ use chassis::Host;
 use chassis::auth::Directory;
 use chassis::grpc::{Client, Server};
 use chassis::postgres::Database;
+use contracts::scheduler::v1::timer_service_server::TimerServiceServer;
 
 use crate::config::Config;
+use crate::firer::{self, RuleOf, Rules, Templates};
+use crate::grpc::Timers;
+use crate::scheduled_message::{self, ScheduledMessages};
+use crate::{figures, retention};
 
 /// The running service.
 #[derive(Debug)]
 pub struct App {
     grpc_addr: SocketAddr,
+}
+
+/// No rule reminds anybody yet, so no reminder is due.
+struct NoRules;
+
+impl Rules for NoRules {
+    async fn templates(&self, _wanted: &BTreeSet<RuleOf>) -> Result<Templates, sqlx::Error> {
+        Ok(Templates::new())
+    }
 }
 
 impl App {
@@ -24,9 +39,19 @@ impl App {
         database.tend(host);
         let bus = Bus::connect(&config.bus, host).await.context("the bus")?;
         bus::relay::spawn(host, &bus, &database);
-        let identity = Client::following(&config.identity, host).context("the way to identity-linking")?;
-        bus::replica::spawn_directory(host, &bus, &database, Some(&identity));
+        let identity = config
+            .identity
+            .as_ref()
+            .map(|config| Client::following(config, host))
+            .transpose()
+            .context("the way to identity-linking")?;
+        bus::replica::spawn_directory(host, &bus, &database, identity.as_ref());
+        bus::consumer::spawn(host, &bus, &database, scheduled_message::spec(), ScheduledMessages);
+        firer::spawn(host, &bus, &database, NoRules, config.firers);
+        retention::spawn(host, &database);
+        figures::spawn(host, &database);
         let grpc_addr = Server::new(host, config.grpc, Directory::follow(host, &database))
+            .add(TimerServiceServer::new(Timers(database.clone())))
             .add(bus::dead_letter::service(&database))
             .spawn(host)
             .context("the gRPC listener")?;

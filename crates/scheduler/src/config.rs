@@ -1,9 +1,13 @@
 //! What the service must be told.
 
+use std::num::NonZeroUsize;
+
 use bus::BusConfig;
 use chassis::config::Settings;
 use chassis::grpc::{ClientConfig, GrpcConfig};
 use chassis::postgres::PostgresConfig;
+
+const FIRERS: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 
 /// The settings of the scheduler.
 #[derive(Clone, Debug)]
@@ -14,8 +18,10 @@ pub struct Config {
     pub grpc: GrpcConfig,
     /// NATS.
     pub bus: BusConfig,
-    /// identity-linking, whose callers and staff are known here too.
-    pub identity: ClientConfig,
+    /// identity-linking, whose callers and staff are known here too; none: by its events alone.
+    pub identity: Option<ClientConfig>,
+    /// Transactions at once that say timers.
+    pub firers: NonZeroUsize,
 }
 
 impl Config {
@@ -25,7 +31,12 @@ impl Config {
             postgres: PostgresConfig::read(settings, "scheduler"),
             grpc: GrpcConfig::read(settings, "scheduler"),
             bus: BusConfig::read(settings),
-            identity: ClientConfig::read(settings, "scheduler", "identity"),
+            identity: Some(ClientConfig::read(settings, "scheduler", "identity")),
+            firers: settings.or(
+                "TSUNAGI_SCHEDULER_FIRERS",
+                FIRERS,
+                "Database transactions at once that say timers whose moment has come.",
+            ),
         }
     }
 }

@@ -1,18 +1,24 @@
-//! The scheduler: keeps time for the others.
-//!
-//! It lives as the other services do, with a schema, a relay, callers it knows and dead letters of its own. Timers, schedules and
-//! the rules that make them come with the capabilities that need them; until then it serves its health and its dead letters.
+#![doc = include_str!("../README.md")]
 
 mod app;
 mod config;
+mod figures;
+mod firer;
+mod grpc;
+mod migrations;
+mod postgres;
+mod retention;
+mod scheduled_message;
+mod wake;
 
 pub use app::App;
 pub use config::Config;
+pub use migrations::MIGRATIONS;
 
 /// The program of this service: its name, its schema and all that its schema needs.
 pub const PROGRAM: chassis::Program = chassis::Program {
     name: "scheduler",
     service: "scheduler",
     about: "The right moment: timers, schedules and what follows from them.",
-    migrations: &[chassis::PLUMBING, bus::PLUMBING],
+    migrations: &[chassis::PLUMBING, bus::PLUMBING, MIGRATIONS],
 };

@@ -12,6 +12,8 @@ use contracts::identity::v1::{
     RecordActivityRequest, account_service_client::AccountServiceClient,
 };
 use contracts::messaging::v1::ListMessagesRequest;
+use contracts::scheduler::v1::timer_service_client::TimerServiceClient;
+use contracts::scheduler::v1::{CreateTimersRequest, NewTimer};
 use kernel::{Clock as _, SystemClock};
 use line_simulator::{Act, Media, Writing};
 use tsunagi::stage::{Shop, Stage, until};
@@ -37,6 +39,8 @@ pub(super) struct World {
     pub(super) line_user: String,
     /// Of the same ID in each of the four services.
     pub(super) dead_letter: String,
+    /// Its key.
+    pub(super) timer: String,
     pub(super) linking: Linking,
 }
 
@@ -136,6 +140,7 @@ impl World {
             webhook_event: done.webhook_event_id.unwrap_or_default(),
             line_user,
             dead_letter: dead_letter::in_every_service(admin_url, shop.tenant).await?,
+            timer: timer(stage, shop).await?,
             linking: Linking::fill(stage, shop).await?,
         })
     }
@@ -157,10 +162,22 @@ impl World {
             &self.webhook_event,
             &self.line_user,
             &self.dead_letter,
+            &self.timer,
         ]
         .into_iter()
         .map(String::as_str)
         .chain(self.linking.ids())
         .any(|id| text.contains(id))
     }
+}
+
+/// The key of a timer that waits.
+async fn timer(stage: &Stage, shop: &Shop) -> anyhow::Result<String> {
+    let key = uuid::Uuid::new_v4().to_string();
+    let due = SystemClock.now() + chrono::TimeDelta::days(300);
+    let timer = NewTimer { key: key.clone(), due_time: Some(contracts::timestamp(due)), late_policy: None };
+    let request = CreateTimersRequest { owner: "e2e".to_owned(), timers: vec![timer], ..Default::default() };
+    let mut timers = TimerServiceClient::new(shop.staff.connect(&stage.scheduler)?);
+    until(Duration::from_secs(20), async || timers.create_timers(request.clone()).await).await?;
+    Ok(key)
 }

@@ -50,11 +50,7 @@ impl Fields {
 
     /// A moment that may be left out.
     #[expect(clippy::option_option, reason = "wrong, left out and given are three things")]
-    pub fn optional_time(
-        &mut self,
-        field: &str,
-        wire: Option<&prost_types::Timestamp>,
-    ) -> Option<Option<Timestamp>> {
+    pub fn optional_time(&mut self, field: &str, wire: Option<&prost_types::Timestamp>) -> Option<Option<Timestamp>> {
         let Some(wire) = wire else { return Some(None) };
         // Beyond these years no calendar of the database or of a caller agrees.
         let moment = contracts::to_timestamp(wire)

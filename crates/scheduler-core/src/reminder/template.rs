@@ -65,11 +65,21 @@ mod tests {
         for text in ["", " \n ", "a\tb", "a\u{0}", &"あ".repeat(501)] {
             assert!(Template::parse(text).is_err(), "{text:?}");
         }
-        for text in ["{name}", "{", "}", "{}", "{{date}}", "{date", "date}", "{ date }", "{DATE}", "{date}}", "a {date} {time"] {
+        for text in
+            ["{name}", "{", "}", "{}", "{{date}}", "{date", "date}", "{ date }", "{DATE}", "{date}}", "a {date} {time"]
+        {
             assert!(Template::parse(text).is_err(), "{text:?}");
         }
-        for text in [&"あ".repeat(500), "{customer_name}様\n{date} {time}、{shop}でお待ちしております。", "{date}{date}", "{shop}"] {
-            assert_eq!(Template::parse(text).map(|template| template.as_str().to_owned()).as_deref(), Ok(text.as_ref()));
+        for text in [
+            &"あ".repeat(500),
+            "{customer_name}様\n{date} {time}、{shop}でお待ちしております。",
+            "{date}{date}",
+            "{shop}",
+        ] {
+            assert_eq!(
+                Template::parse(text).map(|template| template.as_str().to_owned()).as_deref(),
+                Ok(text.as_ref())
+            );
         }
         assert_eq!(format!("{:?}", Template::parse("secret").unwrap()), "Template(..)");
     }

@@ -246,7 +246,10 @@ fn a_long_absence_is_counted_and_its_end_is_named() {
     let plan = daily(zone("Asia/Tokyo"), &[480, 1_200]);
     let (last, now) = (at(1_763_769_600), at(1_763_769_600 + 100 * DAY));
     let long = look(&plan, last, now, LateFor::hours(0));
-    assert_eq!((long.say, long.missed_count, long.missed.len(), long.outcome(false).unnamed), (None, 200, MOST_NAMED, 140));
+    assert_eq!(
+        (long.say, long.missed_count, long.missed.len(), long.outcome(false).unnamed),
+        (None, 200, MOST_NAMED, 140)
+    );
     assert_eq!(long.missed.last().map(|slot| slot.moment), Some(long.last));
     let said = look(&plan, last, long.last, LateFor::hours(3));
     assert_eq!((said.say.map(|slot| slot.moment), said.missed_count), (Some(long.last), 199));

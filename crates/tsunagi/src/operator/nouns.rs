@@ -199,6 +199,18 @@ pub(super) const NOUNS: &[Noun] = &[
     ),
     ("quota", "The month's messages of an official account", &[verb("get", "messaging.v1.QuotaService/GetQuota")]),
     (
+        "timer",
+        "Moments that programs want to hear of",
+        &[
+            verb("create", "scheduler.v1.TimerService/CreateTimers"),
+            verb("get", "scheduler.v1.TimerService/GetTimer"),
+            verb("list", "scheduler.v1.TimerService/ListTimers"),
+            verb("move", "scheduler.v1.TimerService/MoveTimer"),
+            verb("cancel", "scheduler.v1.TimerService/CancelTimers"),
+            verb("missed", "scheduler.v1.TimerService/ListMissedTimers"),
+        ],
+    ),
+    (
         "webhook-event",
         "LINE's events, as they were received",
         &[

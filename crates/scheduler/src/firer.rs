@@ -1,0 +1,297 @@
+//! Timers said at their moments, once each: taken out of the table, judged, told and recorded in one transaction. Any number of
+//! replicas do it side by side, each transaction with some parts of the tenants for itself.
+
+mod agenda;
+mod bodies;
+mod entering;
+
+use std::collections::{BTreeSet, HashMap};
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bus::Bus;
+use bus::outbox::{self, OutboxError, Outgoing};
+use chassis::postgres::Database;
+use chassis::{ClockTurn, Host, failpoint};
+use contracts::events::v1::SchedulerEvent;
+use futures::StreamExt as _;
+use kernel::{EventId, TenantId, Timestamp};
+use scheduler_core::Owner;
+use scheduler_core::fire::{self, Fired, MOST_OF_AN_EVENT, Miss, Taken};
+use scheduler_core::turn;
+use sqlx::PgConnection;
+use tokio::sync::Notify;
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::postgres::calendar::{self, Head, Look, Place, Seen};
+use crate::postgres::missed_timer;
+use crate::wake::{self, Wake};
+use agenda::{Agenda, Left};
+
+pub(crate) use bodies::{RuleOf, Templates};
+
+/// Timers that one transaction takes, about.
+const BATCH: usize = 4_000;
+/// Tenants that one transaction takes timers of, at most.
+const TENANTS: usize = 64;
+/// The pause after a look that failed.
+const PAUSE: Duration = Duration::from_millis(200);
+/// Between replicas: timers were made that are due within moments.
+const SIGNAL: &str = "signal.v1.scheduler.timers";
+
+/// Where the templates of reminder rules are found.
+pub(crate) trait Rules: Send + Sync + 'static {
+    /// The templates of these rules, of those that are there, beside the transaction that takes their reminders.
+    fn templates(&self, wanted: &BTreeSet<RuleOf>) -> impl Future<Output = Result<Templates, sqlx::Error>> + Send;
+}
+
+/// Starts `firers` of them, and what brings timers to them, under `host`.
+pub(crate) fn spawn<R: Rules>(host: &Host, bus: &Bus, database: &Database, rules: R, firers: NonZeroUsize) {
+    figures_from_zero();
+    let shared = Arc::new(Firer {
+        database: database.clone(),
+        turn: host.clock_turn(),
+        rules,
+        agenda: Mutex::new(Agenda::new(Instant::now())),
+        changed: Notify::new(),
+    });
+    for _ in 0..firers.get() {
+        host.spawn("scheduler.firer", Arc::clone(&shared).run(host.stopping()));
+    }
+    let (stopping, here) = (host.stopping(), Arc::clone(&shared));
+    host.spawn("scheduler.firer.wake", {
+        let bus = bus.clone();
+        async move {
+            stopping.run_until_cancelled(here.hear(&bus)).await;
+            Ok(())
+        }
+    });
+    entering::spawn(host, database);
+}
+
+/// Told as zero from the start: of a counter that appears with its first one, nobody sees that it rose.
+fn figures_from_zero() {
+    for owner in ["message", "reminder", "caller"] {
+        metrics::counter!("tsunagi_scheduler_timers_fired_total", "owner" => owner).increment(0);
+    }
+    for reason in ["too_late", "merged"] {
+        metrics::counter!("tsunagi_scheduler_timers_missed_total", "reason" => reason).increment(0);
+    }
+}
+
+struct Firer<R> {
+    database: Database,
+    turn: ClockTurn,
+    rules: R,
+    agenda: Mutex<Agenda>,
+    changed: Notify,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum FireError {
+    #[error("the calendar cannot be read or written")]
+    Database(#[from] sqlx::Error),
+    #[error("an event was not appended")]
+    Event(#[from] OutboxError),
+}
+
+impl<R: Rules> Firer<R> {
+    async fn run(self: Arc<Self>, stopping: CancellationToken) -> anyhow::Result<()> {
+        let mut told = false;
+        while !stopping.is_cancelled() {
+            let changed = self.changed.notified();
+            let (places, next) = {
+                let mut agenda = self.agenda();
+                (agenda.begin(Instant::now()), agenda.next())
+            };
+            if places.is_empty() {
+                let sleep = async {
+                    match next {
+                        Some(next) => tokio::time::sleep_until(next.into()).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    () = stopping.cancelled() => {}
+                    () = changed => {}
+                    () = sleep => {}
+                }
+                continue;
+            }
+            let mut held = places;
+            match self.fire(&mut held).await {
+                Ok(()) => told = false,
+                Err(error) => {
+                    self.settle(held.iter().map(|(part, _)| (*part, Left::For(PAUSE))));
+                    if !std::mem::replace(&mut told, true) {
+                        let cause = std::error::Error::source(&error).map(ToString::to_string);
+                        tracing::warn!(error = %error, cause, "timers cannot be said now");
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One transaction. `held`: the parts taken from the agenda, and after an error those that are still to be put back.
+    async fn fire(&self, held: &mut Vec<Place>) -> Result<(), FireError> {
+        let (begun, ahead) = (Instant::now(), self.turn.ahead());
+        let mut tx = self.database.worker().begin().await?;
+        let look = calendar::look(&mut tx, held, ahead, TENANTS).await?;
+        self.give_back(held, &look);
+        let Some(moment) = look.moment.filter(|_| !look.heads.is_empty()) else {
+            tx.rollback().await?;
+            self.settle(left(held, &look, &HashMap::new(), 1));
+            return Ok(());
+        };
+        let share = turn::share(BATCH, look.heads.len());
+        let taken = calendar::take(&mut tx, &look.heads, share, ahead).await?;
+        failpoint::reached("scheduler.after_take");
+        let counts = counts(&taken);
+        let fired = fire::merge(taken, moment);
+        self.say(&mut tx, &fired, moment).await?;
+        missed_timer::record(&mut tx, &fired.missed).await?;
+        failpoint::reached("scheduler.before_commit");
+        tx.commit().await?;
+        failpoint::reached("scheduler.after_commit");
+        outbox::wake_relay(self.database.schema());
+        note(&fired, moment, begun.elapsed());
+        self.settle(left(held, &look, &counts, share));
+        Ok(())
+    }
+
+    async fn say(&self, tx: &mut PgConnection, fired: &Fired, moment: Timestamp) -> Result<(), FireError> {
+        let rules = bodies::rules(fired);
+        let templates = if rules.is_empty() { Templates::new() } else { self.rules.templates(&rules).await? };
+        let said = fire::events(fired, MOST_OF_AN_EVENT);
+        let events: Vec<(TenantId, EventId, String, SchedulerEvent)> = said
+            .iter()
+            .flat_map(|said| bodies::bodies(said, &templates).into_iter().map(|body| (said.tenant, body)))
+            .map(|(tenant, body)| {
+                let id = EventId::new(moment);
+                // An aggregate of its own: no event of timers waits for another.
+                (tenant, id, format!("timers/{id}"), SchedulerEvent { body: Some(body) })
+            })
+            .collect();
+        let outgoing = events.iter().map(|(tenant, id, aggregate, body)| {
+            (*tenant, Outgoing { id: *id, aggregate, time: moment, body, trace: None })
+        });
+        Ok(outbox::append_over_tenants(tx, self.database.schema(), outgoing).await?)
+    }
+
+    /// What was taken from the agenda and not looked into is for another firer.
+    fn give_back(&self, held: &mut Vec<Place>, look: &Look) {
+        let now = Instant::now();
+        let seen = |part: i16| look.parts.iter().any(|(seen, _)| *seen == part);
+        let unseen: Vec<i16> = held.extract_if(.., |(part, _)| !seen(*part)).map(|(part, _)| part).collect();
+        let mut agenda = self.agenda();
+        if let Some(moment) = look.moment {
+            agenda.hear(moment, now);
+        }
+        if !unseen.is_empty() {
+            agenda.give_back(&unseen);
+            self.changed.notify_one();
+        }
+    }
+
+    fn settle(&self, parts: impl IntoIterator<Item = (i16, Left)>) {
+        let now = Instant::now();
+        let mut agenda = self.agenda();
+        parts.into_iter().for_each(|(part, left)| agenda.settle(part, left, now));
+    }
+
+    /// Hears of timers that were made, here or at another replica, and tells the others of those made here.
+    async fn hear(&self, bus: &Bus) {
+        let mut here = wake::listen();
+        let mut elsewhere = bus.watch(SIGNAL).await.chain(futures::stream::pending());
+        loop {
+            tokio::select! {
+                heard = here.recv() => match heard {
+                    Ok(wake) => {
+                        if self.wake(wake) {
+                            bus.signal(SIGNAL, wake.to_bytes()).await;
+                        }
+                    }
+                    Err(RecvError::Lagged(_)) => {
+                        self.agenda().wake_all(Instant::now());
+                        self.changed.notify_one();
+                    }
+                    Err(RecvError::Closed) => std::future::pending().await,
+                },
+                Some(bytes) = elsewhere.next() => {
+                    if let Some(wake) = Wake::from_bytes(&bytes) {
+                        self.wake(wake);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether it is about something that is due within moments.
+    fn wake(&self, wake: Wake) -> bool {
+        let soon = self.agenda().wake(wake.part, wake.due, Instant::now());
+        if soon {
+            self.changed.notify_one();
+        }
+        soon
+    }
+
+    fn agenda(&self) -> MutexGuard<'_, Agenda> {
+        self.agenda.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn counts(taken: &[Taken]) -> HashMap<TenantId, i32> {
+    let mut counts = HashMap::new();
+    for one in taken {
+        *counts.entry(one.tenant).or_default() += 1;
+    }
+    counts
+}
+
+/// How each part is left after a look, where so many of each tenant's timers were taken, and at most `share` of any.
+fn left(held: &[Place], look: &Look, taken: &HashMap<TenantId, i32>, share: i32) -> Vec<(i16, Left)> {
+    let taken = |head: &Head| taken.get(&head.tenant).copied().unwrap_or_default();
+    let of = |(part, seen): &(i16, Seen)| {
+        let begun_behind = held.iter().any(|(held, begin)| held == part && !begin.is_nil());
+        let heads = || look.heads.iter().filter(|head| head.part == *part);
+        let left = match seen {
+            Seen::Busy => Left::ToOthers,
+            Seen::UpTo(tenant) => Left::More(*tenant),
+            Seen::All(_) if begun_behind || heads().any(|head| taken(head) >= share) => Left::More(Uuid::nil()),
+            // Somebody is moving or cancelling what is due in it.
+            Seen::All(_) if heads().any(|head| taken(head) == 0) => Left::ToOthers,
+            Seen::All(next) => Left::Until(*next),
+        };
+        (*part, left)
+    };
+    look.parts.iter().map(of).collect()
+}
+
+fn note(fired: &Fired, moment: Timestamp, took: Duration) {
+    let late = metrics::histogram!("tsunagi_scheduler_timer_late_seconds");
+    let mut counts = [("message", 0u64), ("reminder", 0), ("caller", 0)];
+    for taken in &fired.due {
+        let behind = moment.signed_duration_since(taken.timer.due).to_std().unwrap_or_default();
+        late.record((behind + took).as_secs_f64());
+        let [message, reminder, caller] = &mut counts;
+        match taken.timer.owner {
+            Owner::Message => message.1 += 1,
+            Owner::Reminder => reminder.1 += 1,
+            Owner::Caller(_) => caller.1 += 1,
+        }
+    }
+    for (owner, count) in counts {
+        metrics::counter!("tsunagi_scheduler_timers_fired_total", "owner" => owner).increment(count);
+    }
+    for (_, miss) in &fired.missed {
+        let reason = match miss {
+            Miss::TooLate => "too_late",
+            Miss::Merged => "merged",
+        };
+        metrics::counter!("tsunagi_scheduler_timers_missed_total", "reason" => reason).increment(1);
+    }
+}
