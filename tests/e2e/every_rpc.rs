@@ -262,6 +262,11 @@ fn bodies(world: &World) -> Vec<(&'static str, Must, Value)> {
         ),
         ("/tsunagi.messaging.v1.MessageService/GetMessage", NotFind, json!({ "messageId": message })),
         ("/tsunagi.messaging.v1.MessageService/ListOutboundMessages", NotFind, json!({ "accountId": account })),
+        (
+            "/tsunagi.messaging.v1.MessageService/RescheduleMessage",
+            NotFind,
+            json!({ "messageId": message, "sendTime": "2027-01-01T01:00:00Z" }),
+        ),
         ("/tsunagi.messaging.v1.MessageService/CancelMessage", NotFind, json!({ "messageId": message })),
         (
             "/tsunagi.messaging.v1.MessageService/SettleMessage",

@@ -54,6 +54,7 @@ async fn what_alerts_stand_on_is_told_from_the_start() -> anyhow::Result<()> {
         (Service::MessagingOutbox, "tsunagi_messaging_line_failures_total{kind=\"unauthorized\"}"),
         (Service::MessagingOutbox, "tsunagi_messaging_queue{state=\"stuck\"}"),
         (Service::MessagingOutbox, "tsunagi_messaging_oldest_waiting_seconds"),
+        (Service::MessagingOutbox, "tsunagi_messaging_scheduled_overdue"),
         (Service::MessagingOutbox, "tsunagi_messaging_quota_accounts{state=\"used_up\"}"),
         (Service::MessagingOutbox, "tsunagi_messaging_quota_accounts{state=\"nearly\"}"),
     ];
@@ -109,6 +110,19 @@ async fn accounts_out_of_quota_and_messages_nobody_sends_are_counted() -> anyhow
     queue(&mut admin, other, 10, false).await?;
     queue(&mut admin, later, 3, false).await?;
 
+    // A message's time passed ten minutes ago, and nobody says so; of another one it has just come.
+    for minutes in [10, 1, -60] {
+        sqlx::query(
+            "INSERT INTO messaging.scheduled_send (tenant_id, message_id, conversation_id, account_id, generation, send_time,
+                 late_seconds, policy, silent)
+             VALUES ($1, gen_random_uuid(), $1, $1, 1, now() - make_interval(mins => $2), 3600, 1, false)",
+        )
+        .bind(Uuid::from_u128(7))
+        .bind(minutes)
+        .execute(&mut admin)
+        .await?;
+    }
+
     platform.start_service(Service::MessagingOutbox, &BTreeMap::new()).await?;
     let messaging = Service::MessagingOutbox;
     told(&platform, messaging, "tsunagi_messaging_quota_accounts{state=\"used_up\"}", |value| {
@@ -119,5 +133,6 @@ async fn accounts_out_of_quota_and_messages_nobody_sends_are_counted() -> anyhow
         .await?;
     let ten_minutes = |value| (590.0..700.0).contains(&value);
     told(&platform, messaging, "tsunagi_messaging_oldest_waiting_seconds", ten_minutes).await?;
+    told(&platform, messaging, "tsunagi_messaging_scheduled_overdue", |value| (value - 1.0).abs() < 0.1).await?;
     Ok(())
 }

@@ -16,6 +16,7 @@ pub mod queue_time;
 pub mod quota;
 pub mod reply_window;
 pub mod route;
+pub mod schedule;
 pub mod send_gate;
 pub mod state;
 pub mod token_renewal;

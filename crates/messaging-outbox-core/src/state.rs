@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! inbound    RECEIVED ──unsend──▶ UNSENT
-//! outbound   QUEUED ──lane──▶ SENDING ──▶ ACCEPTED | REFUSED | UNCERTAIN ──staff──▶ SETTLED_ARRIVED | SETTLED_LOST
+//! outbound   SCHEDULED ──its time──▶ QUEUED | REFUSED;  ──staff──▶ CANCELLED
+//!            QUEUED ──lane──▶ SENDING ──▶ ACCEPTED | REFUSED | UNCERTAIN ──staff──▶ SETTLED_ARRIVED | SETTLED_LOST
 //!               ▲  └─staff─▶ CANCELLED      │
 //!               ├──── retry later ──────────┤
 //!            WAITING_FOR_QUOTA ◀────────────┘
@@ -33,11 +34,13 @@ pub enum MessageState {
     SettledArrived,
     /// Was uncertain; somebody saw that it did not arrive.
     SettledLost,
+    /// Waits for the time it was written for.
+    Scheduled,
 }
 
 impl MessageState {
     /// Every state.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Received,
         Self::Unsent,
         Self::Queued,
@@ -49,6 +52,7 @@ impl MessageState {
         Self::WaitingForQuota,
         Self::SettledArrived,
         Self::SettledLost,
+        Self::Scheduled,
     ];
 
     /// Outbound states that somebody must look at.
@@ -72,6 +76,7 @@ impl MessageState {
             Self::WaitingForQuota => 9,
             Self::SettledArrived => 10,
             Self::SettledLost => 11,
+            Self::Scheduled => 12,
         }
     }
 
@@ -96,6 +101,7 @@ impl MessageState {
             Self::WaitingForQuota => "WAITING_FOR_QUOTA",
             Self::SettledArrived => "SETTLED_ARRIVED",
             Self::SettledLost => "SETTLED_LOST",
+            Self::Scheduled => "SCHEDULED",
         }
     }
 
@@ -103,7 +109,7 @@ impl MessageState {
     /// `in_doubt`: an earlier attempt's outcome is unknown, so it may be on the user's phone already.
     #[must_use]
     pub const fn can_be_cancelled(self, in_doubt: bool) -> bool {
-        matches!(self, Self::Queued | Self::WaitingForQuota) && !in_doubt
+        matches!(self, Self::Queued | Self::WaitingForQuota | Self::Scheduled) && !in_doubt
     }
 
     /// The state after somebody looked whether an uncertain message arrived; none where there is nothing to settle. Saying
@@ -131,7 +137,7 @@ mod tests {
     #[test]
     fn only_what_surely_has_not_left_can_be_cancelled() {
         let cancellable: Vec<_> = MessageState::ALL.into_iter().filter(|s| s.can_be_cancelled(false)).collect();
-        assert_eq!(cancellable, [MessageState::Queued, MessageState::WaitingForQuota]);
+        assert_eq!(cancellable, [MessageState::Queued, MessageState::WaitingForQuota, MessageState::Scheduled]);
         assert!(!MessageState::Queued.can_be_cancelled(true));
     }
 

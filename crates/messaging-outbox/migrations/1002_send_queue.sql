@@ -8,6 +8,7 @@
 -- in_doubt       an attempt's outcome is unknown: only the same request may be repeated
 -- deferred, due  put back until then; those behind it in the same conversation wait, too
 -- expire_time    after this it is given up, unless LINE may have it already; null: it may always leave
+-- since          when it came here, where its ID is older: it waited for its time before (F-31)
 -- trace          the `traceparent` of the call that queued it, packed: trace ID, parent ID, flags
 CREATE TABLE {schema}.send (
     tenant_id uuid NOT NULL,
@@ -26,6 +27,7 @@ CREATE TABLE {schema}.send (
     due timestamptz,
     first_time timestamptz,
     expire_time timestamptz,
+    since timestamptz,
     pack_id uuid,
     reply_token_id uuid,
     trace bytea,

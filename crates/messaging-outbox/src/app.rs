@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::grpc::{self, Desk};
 use crate::inbound::{self, Reception};
 use crate::linking::{self, Linking};
+use crate::scheduled::{self, ScheduledSends};
 use crate::sender::{self, Tools};
 use crate::wake::Wakes;
 use crate::watch::Hub;
@@ -69,6 +70,8 @@ impl App {
         bus::consumer::spawn(host, &bus, &database, spec, reception);
         let linking = Linking { clock: host.clock(), wakes: wakes.clone() };
         bus::consumer::spawn(host, &bus, &database, linking::spec(), linking);
+        let scheduled = ScheduledSends { clock: host.clock(), wakes: wakes.clone() };
+        bus::consumer::spawn(host, &bus, &database, scheduled::spec(), scheduled);
         bus::relay::spawn(host, &bus, &database);
         sender::spawn(host, Arc::clone(&tools), config.sender);
         content::spawn(host, Arc::clone(&tools), config.content);

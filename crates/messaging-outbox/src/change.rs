@@ -3,7 +3,8 @@
 use bus::outbox::{self, OutboxError, Outgoing};
 use chassis::postgres::TenantTx;
 use contracts::events::v1::{
-    ConversationChanged, MessageStateChange, MessageStatesChanged, MessagingEvent, messaging_event::Body,
+    ConversationChanged, MessageStateChange, MessageStatesChanged, MessagingEvent, ScheduledMessageReplica,
+    messaging_event::Body,
 };
 use kernel::{AccountId, ConversationId, EventId, MessageId, Timestamp, TraceParent};
 
@@ -71,6 +72,33 @@ pub(crate) async fn announce_all(
         id: EventId::new(*time),
         aggregate,
         time: *time,
+        body,
+        trace: trace.as_ref(),
+    });
+    outbox::append_all(tx, outgoing).await
+}
+
+/// When a message goes, as scheduler is told: the generation, and the moment; none: it waits for none any more.
+pub(crate) type Moment = (MessageId, i64, Option<Timestamp>);
+
+/// Tells scheduler when messages go that wait for their time (F-31).
+pub(crate) async fn announce_moments(tx: &mut TenantTx, moments: &[Moment], now: Timestamp) -> Result<(), OutboxError> {
+    let told = |(message, generation, send_time): &Moment| ScheduledMessageReplica {
+        message_id: message.to_string(),
+        generation: *generation,
+        send_time: send_time.map(contracts::timestamp),
+    };
+    let bodies: Vec<(String, MessagingEvent)> = moments
+        .iter()
+        .map(told)
+        .map(|told| (format!("message/{}", told.message_id), Body::ScheduledMessage(told)))
+        .map(|(aggregate, body)| (aggregate, MessagingEvent { body: Some(body) }))
+        .collect();
+    let trace = chassis::trace::current();
+    let outgoing = bodies.iter().map(|(aggregate, body)| Outgoing {
+        id: EventId::new(now),
+        aggregate,
+        time: now,
         body,
         trace: trace.as_ref(),
     });

@@ -1,18 +1,20 @@
 //! Figures of what waits, so that nothing waits for ever unseen: the queue's oldest message, what is in hand for too long, what is
-//! in doubt, contents that do not come, accounts whose quota runs out.
+//! in doubt, messages whose time passed unsaid, contents that do not come, accounts whose quota runs out.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::Host;
 use chassis::postgres::Database;
+use chrono::TimeDelta;
 use kernel::{Clock, Timestamp};
 use line_client::FailureKind;
 use messaging_outbox_core::quota::QuotaMonth;
 use messaging_outbox_core::state::MessageState;
 use sqlx::Row as _;
 use tokio::time::Instant;
-use uuid::Uuid;
+
+use crate::database_clock;
 
 /// How long counting rests at least.
 const EVERY: Duration = Duration::from_secs(15);
@@ -21,6 +23,8 @@ const EVERY: Duration = Duration::from_secs(15);
 const REST: u32 = 100;
 /// A message in hand for longer than this is stuck: a call takes seconds, and a dead holder's lease a few more.
 const STUCK_AFTER: f64 = 120.0;
+/// A message that waits for its time for longer than this beyond it was forgotten: scheduler says it within a second.
+const OVERDUE_AFTER: f64 = 300.0;
 
 /// Starts the counting under `host`.
 pub(crate) fn spawn(host: &Host, database: &Database) {
@@ -43,6 +47,7 @@ async fn keep_counting(database: &Database, clock: &Arc<dyn Clock>) {
             count(database).await?;
             let now = clock.now();
             note_oldest_waiting(database, now).await?;
+            note_overdue(database, database_clock::turned(&**clock)).await?;
             note_quotas(database, QuotaMonth::of(now)).await
         };
         if let Err(error) = counted.await {
@@ -91,22 +96,33 @@ async fn count(database: &Database) -> Result<(), sqlx::Error> {
 }
 
 /// How long the oldest message waits that nothing but its lane holds back: neither the quota nor a pause, its own or that of one
-/// before it in the conversation. Its ID carries the time it was made at.
+/// before it in the conversation. Its ID carries the time it was made at; of one that waited for its time before, its row does.
 async fn note_oldest_waiting(database: &Database, now: Timestamp) -> Result<(), sqlx::Error> {
-    let oldest: Option<Uuid> = sqlx::query_scalar(
-        "SELECT s.message_id FROM messaging.send s
+    let oldest: Option<Timestamp> = sqlx::query_scalar(
+        "SELECT min(coalesce(s.since, uuid_extract_timestamp(s.message_id))) FROM messaging.send s
          WHERE s.state = 0 AND NOT s.in_doubt AND NOT EXISTS (
              SELECT FROM messaging.send d
              WHERE (d.tenant_id, d.account_id, d.conversation_id) = (s.tenant_id, s.account_id, s.conversation_id)
-                 AND d.deferred AND d.due > now())
-         ORDER BY s.message_id LIMIT 1",
+                 AND d.deferred AND d.due > now())",
     )
-    .fetch_optional(database.worker())
+    .fetch_one(database.worker())
     .await?;
-    let made = oldest.and_then(|id| id.get_timestamp()).map(|time| time.to_unix());
-    #[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
-    let waits = made.map_or(0.0, |(seconds, _)| (now.timestamp() as f64 - seconds as f64).max(0.0));
+    let waits = oldest.map_or(0.0, |oldest| now.signed_duration_since(oldest).as_seconds_f64().max(0.0));
     metrics::gauge!("tsunagi_messaging_oldest_waiting_seconds").set(waits);
+    Ok(())
+}
+
+/// How many messages still wait for a time that has passed: nobody said that it had come.
+async fn note_overdue(database: &Database, turned: TimeDelta) -> Result<(), sqlx::Error> {
+    let overdue: f64 = sqlx::query_scalar(
+        "SELECT count(*)::float8 FROM messaging.scheduled_send
+         WHERE send_time < now() + make_interval(secs => $1) - make_interval(secs => $2)",
+    )
+    .bind(turned.as_seconds_f64())
+    .bind(OVERDUE_AFTER)
+    .fetch_one(database.worker())
+    .await?;
+    metrics::gauge!("tsunagi_messaging_scheduled_overdue").set(overdue);
     Ok(())
 }
 

@@ -7,6 +7,7 @@ mod line_gateway;
 mod messages;
 mod outgoing;
 mod quota;
+mod scheduling;
 mod watch;
 mod wire;
 

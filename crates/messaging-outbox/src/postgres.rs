@@ -14,5 +14,6 @@ pub(crate) mod message;
 pub(crate) mod quota;
 pub(crate) mod replica;
 pub(crate) mod reply_token;
+pub(crate) mod schedule;
 pub(crate) mod send_queue;
 pub(crate) mod settle;

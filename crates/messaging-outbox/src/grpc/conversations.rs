@@ -137,6 +137,16 @@ impl ConversationService for Desk {
 }
 
 impl Desk {
+    /// Refuses a conversation the tenant does not have.
+    pub(super) async fn known_conversation(
+        &self,
+        tx: &mut chassis::postgres::TenantTx,
+        id: Option<ConversationId>,
+    ) -> Result<(), Status> {
+        let Some(id) = id else { return Ok(()) };
+        self.conversation(tx, id).await.map(drop)
+    }
+
     /// A conversation of the transaction's tenant.
     pub(super) async fn conversation(
         &self,

@@ -12,6 +12,7 @@ use contracts::messaging::v1::message_service_server::MessageService;
 use kernel::{AccountId, ConversationId, MessageId, TenantId};
 use messaging_outbox_core::queue_time::queue_time;
 use messaging_outbox_core::route::{self, SendPolicy};
+use messaging_outbox_core::schedule::Schedule;
 use messaging_outbox_core::state::MessageState;
 use prost::Message as _;
 use tonic::{Request, Response, Status};
@@ -19,7 +20,7 @@ use uuid::Uuid;
 
 use super::content::ContentStream;
 use super::wire::{self as to_wire, sees_line_user_ids};
-use super::{Desk, field, outgoing};
+use super::{Desk, field, outgoing, scheduling};
 use crate::change;
 use crate::postgres::account::AccountKey;
 use crate::postgres::message::{Message, Outbound};
@@ -47,12 +48,15 @@ impl MessageService for Desk {
             let id = Uuid::from_slice(&answer).map(MessageId::from).map_err(|error| refuse::internal(&error))?;
             return self.sent(caller.tenant(), id).await;
         }
-        let id = self.queue(&mut tx, &caller, &request).await?;
+        let plan = scheduling::plan(&mut tx, &*self.tools.clock, &request).await?;
+        let id = self.take_in(&mut tx, &caller, &request, plan).await?;
         // The answer that is kept names the message and holds none of its content.
         idempotency::finish(&mut tx, SEND, &request.request_id, id.uuid().as_bytes()).await?;
         let found = read(&mut tx, id).await?;
         tx.commit().await.map_err(refuse::database)?;
-        metrics::counter!("tsunagi_messaging_queued_total").increment(1);
+        if plan.is_none() {
+            metrics::counter!("tsunagi_messaging_queued_total").increment(1);
+        }
         Ok(Response::new(wire::SendMessageResponse { message: Some(to_wire::message(&found, false)) }))
     }
 
@@ -76,7 +80,6 @@ impl MessageService for Desk {
     ) -> Result<Response<wire::ListOutboundMessagesResponse>, Status> {
         let caller = Caller::of(&request);
         let request = request.into_inner();
-        let page = Page::<Uuid>::asked(caller.tenant(), &request)?;
         let state = match request.state {
             0 => None,
             code => {
@@ -85,12 +88,18 @@ impl MessageService for Desk {
             }
         };
         let account: Option<AccountId> = field::optional_id("account_id", &request.account_id)?;
+        let conversation: Option<ConversationId> = field::optional_id("conversation_id", &request.conversation_id)?;
+        if state == Some(MessageState::Scheduled) {
+            return self.list_scheduled(&caller, &request, account, conversation).await;
+        }
+        let page = Page::<Uuid>::asked(caller.tenant(), &request)?;
         let now = self.tools.clock.now();
         // Whatever another replica's clock gave a moment ahead of this one's is on the first page, too.
         let before = page.after.unwrap_or_else(|| MessageId::new(now + TimeDelta::minutes(10)).uuid());
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
         field::known_accounts(&mut tx, account.map(AccountId::uuid).as_slice()).await?;
-        let outbound = Outbound { state, account, before, limit: page.rows() };
+        self.known_conversation(&mut tx, conversation).await?;
+        let outbound = Outbound { state, account, conversation, before, limit: page.rows() };
         let found = message::list_outbound(&mut tx, &outbound).await.map_err(refuse::database)?;
         tx.rollback().await.map_err(refuse::database)?;
         let (found, next_page_token) = page.cut(found, |last| last.id.uuid());
@@ -98,6 +107,21 @@ impl MessageService for Desk {
             next_page_token,
             messages: found.iter().map(|message| to_wire::message(message, false)).collect(),
         }))
+    }
+
+    async fn reschedule_message(
+        &self,
+        request: Request<wire::RescheduleMessageRequest>,
+    ) -> Result<Response<wire::RescheduleMessageResponse>, Status> {
+        let caller = Caller::of(&request);
+        let request = request.into_inner();
+        let id = field::id("message_id", &request.message_id)?;
+        let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
+        let found = read_outbound(&mut tx, id).await?;
+        self.reschedule(&mut tx, &caller, &found, &request).await?;
+        let found = read(&mut tx, id).await?;
+        tx.commit().await.map_err(refuse::database)?;
+        Ok(Response::new(wire::RescheduleMessageResponse { message: Some(to_wire::message(&found, false)) }))
     }
 
     async fn cancel_message(
@@ -110,9 +134,14 @@ impl MessageService for Desk {
         let found = read_outbound(&mut tx, id).await?;
         if found.state != MessageState::Cancelled {
             conversation::lock_of(&mut tx, &[id.uuid()]).await.map_err(refuse::database)?;
-            let taken = settle::take_back(&mut tx, found.account, found.class, id).await.map_err(refuse::database)?;
-            let TakenBack::Cancelled(settled) = taken else {
-                return Err(refuse::precondition("MESSAGE_SETTLED", "the message is on its way or settled"));
+            let settled = if let Some(withdrawn) = self.withdraw(&mut tx, id).await? {
+                withdrawn
+            } else {
+                let taken = settle::take_back(&mut tx, found.account, found.class, id).await;
+                let TakenBack::Cancelled(settled) = taken.map_err(refuse::database)? else {
+                    return Err(refuse::precondition("MESSAGE_SETTLED", "the message is on its way or settled"));
+                };
+                settled
             };
             self.tell(&mut tx, &settled).await?;
             let subject = format!("message/{id}");
@@ -176,7 +205,7 @@ impl MessageService for Desk {
     }
 }
 
-async fn read(tx: &mut TenantTx, id: MessageId) -> Result<Message, Status> {
+pub(super) async fn read(tx: &mut TenantTx, id: MessageId) -> Result<Message, Status> {
     let found = message::read(tx, &[id]).await.map_err(refuse::database)?;
     found.into_iter().next().ok_or_else(|| refuse::not_found("MESSAGE"))
 }
@@ -192,12 +221,13 @@ async fn read_outbound(tx: &mut TenantTx, id: MessageId) -> Result<Message, Stat
 }
 
 impl Desk {
-    /// Checks and queues a message in the transaction.
-    async fn queue(
+    /// Checks a message and queues it in the transaction, or keeps it until the time it is planned for.
+    async fn take_in(
         &self,
         tx: &mut TenantTx,
         caller: &Caller,
         request: &wire::SendMessageRequest,
+        plan: Option<Schedule>,
     ) -> Result<MessageId, Status> {
         let id: ConversationId = field::id("conversation_id", &request.conversation_id)?;
         let policy = match wire::SendPolicy::try_from(request.policy) {
@@ -218,7 +248,7 @@ impl Desk {
             class: route::CONVERSATION,
             policy,
             silent: request.notification_disabled,
-            time: now,
+            time: plan.map_or(now, |plan| plan.send_time),
             principal: Some(caller.principal().uuid()),
             staff: caller.staff().map(|staff| (staff.id.uuid(), staff.display_name.as_str())),
             quotes: what.quotes,
@@ -227,17 +257,28 @@ impl Desk {
             wait: None,
             expire: None,
         };
-        send_queue::insert(tx, &[entry]).await.map_err(refuse::database)?;
-        let changed = conversation::wrote(tx, id, message, now).await.map_err(refuse::database)?;
-        change::note(tx, &self.tools.wakes, &[changed]).await.map_err(refuse::database)?;
-        change::announce(tx, &changed, now).await.map_err(|error| refuse::internal(&error))?;
-        let detail = serde_json::json!({ "conversation_id": id.to_string(), "policy": policy.code() });
+        let mut detail = serde_json::json!({ "conversation_id": id.to_string(), "policy": policy.code() });
+        if let Some(plan) = plan {
+            detail["send_time"] = serde_json::json!(plan.send_time);
+            self.keep(tx, &entry, plan).await?;
+        } else {
+            self.queue(tx, &entry).await?;
+        }
         audit::record(tx, &Actor::of(caller), "message.send", &format!("message/{message}"), detail)
             .await
             .map_err(refuse::database)?;
-        let key = AccountKey { tenant: tx.tenant(), account: to.account };
-        self.tools.wakes.after(tx, Wake::Queue(key));
         Ok(message)
+    }
+
+    async fn queue(&self, tx: &mut TenantTx, entry: &Entry<'_>) -> Result<(), Status> {
+        send_queue::insert(tx, std::slice::from_ref(entry)).await.map_err(refuse::database)?;
+        let changed = conversation::wrote(tx, entry.conversation, entry.message, entry.time).await;
+        let changed = changed.map_err(refuse::database)?;
+        change::note(tx, &self.tools.wakes, &[changed]).await.map_err(refuse::database)?;
+        change::announce(tx, &changed, entry.time).await.map_err(|error| refuse::internal(&error))?;
+        let key = AccountKey { tenant: tx.tenant(), account: entry.account };
+        self.tools.wakes.after(tx, Wake::Queue(key));
+        Ok(())
     }
 
     async fn sent(&self, tenant: TenantId, id: MessageId) -> Result<Response<wire::SendMessageResponse>, Status> {
@@ -248,7 +289,7 @@ impl Desk {
     }
 
     /// Tells watchers and other services that a message changed its state.
-    async fn tell(&self, tx: &mut TenantTx, settled: &Settled) -> Result<(), Status> {
+    pub(super) async fn tell(&self, tx: &mut TenantTx, settled: &Settled) -> Result<(), Status> {
         for changed in conversation::bump(tx, &[*settled]).await.map_err(refuse::database)? {
             change::note(tx, &self.tools.wakes, &[changed]).await.map_err(refuse::database)?;
         }

@@ -8,6 +8,7 @@ use kernel::MessageId;
 use messaging_outbox_core::inquiry::Inquiry;
 use messaging_outbox_core::media::ContentState;
 use messaging_outbox_core::route::SendMethod;
+use messaging_outbox_core::schedule::Schedule;
 use messaging_outbox_core::state::MessageState;
 use prost_types::value::Kind;
 use serde_json::Value;
@@ -76,7 +77,21 @@ pub(super) fn message(of: &Message, sees_line_user_ids: bool) -> wire::Message {
             display_name: writer.display_name.clone(),
         }),
         settle_note: of.settle_note.clone(),
+        schedule: of.schedule.map(schedule),
     }
+}
+
+fn schedule(of: Schedule) -> wire::Schedule {
+    wire::Schedule {
+        send_time: Some(timestamp(of.send_time)),
+        late_for: prost_types::Duration::try_from(of.late_for).ok(),
+        etag: etag(of),
+    }
+}
+
+/// The version of a schedule, in a form callers do not count on (AIP-154, <https://google.aip.dev/154>).
+pub(super) fn etag(of: Schedule) -> String {
+    format!("\"{:x}\"", of.generation)
 }
 
 /// How deep LINE's own objects are shown. A level costs protobuf three, and its readers refuse a message, and with it the page it
@@ -243,6 +258,7 @@ mod tests {
             failure: None,
             settle_note: String::new(),
             content: None,
+            schedule: None,
         }
     }
 

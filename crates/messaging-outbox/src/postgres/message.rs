@@ -4,11 +4,13 @@ use chassis::postgres::TenantTx;
 use kernel::{AccountId, ConversationId, FriendId, MessageId, PrincipalId, StaffId, Timestamp};
 use messaging_outbox_core::media::ContentState;
 use messaging_outbox_core::route::SendMethod;
+use messaging_outbox_core::schedule::Schedule;
 use messaging_outbox_core::state::MessageState;
 use serde_json::Value;
 use sqlx::Row as _;
 use uuid::Uuid;
 
+use super::schedule;
 use super::settle::Failure;
 
 /// A member of a group or room.
@@ -48,6 +50,8 @@ pub(crate) struct Message {
     /// What staff looked at when they settled it; empty: nothing said.
     pub(crate) settle_note: String,
     pub(crate) content: Option<(ContentState, String, i64)>,
+    /// When it goes, while it waits for its time.
+    pub(crate) schedule: Option<Schedule>,
 }
 
 /// Messages `m` of `$from` for which `$rest` holds. What belongs to one is looked up row by row: no plan that was made while the
@@ -61,7 +65,8 @@ macro_rules! select_message {
                  m.writer_line_user_id, a.provider_id, coalesce(u.display_name, '') AS writer_display_name,
                  s.state AS queue_state, coalesce(s.in_doubt, false) AS in_doubt,
                  x.kind AS failure_kind, x.line_message, x.line_details, x.line_request_id AS failure_request_id,
-                 x.http_status, x.attempts, k.state AS content_state, k.content_type, k.size
+                 x.http_status, x.attempts, k.state AS content_state, k.content_type, k.size,
+                 p.generation, p.send_time, p.late_seconds
              FROM ",
             $from,
             " LEFT JOIN LATERAL (
@@ -81,6 +86,10 @@ macro_rules! select_message {
              LEFT JOIN LATERAL (
                  SELECT state, content_type, size FROM messaging.content
                  WHERE tenant_id = $1 AND message_id = m.message_id LIMIT 1) k ON true
+             LEFT JOIN LATERAL (
+                 SELECT generation, send_time, late_seconds FROM messaging.scheduled_send
+                 WHERE m.direction = 2 AND m.accept_time IS NULL AND tenant_id = $1 AND message_id = m.message_id
+                 LIMIT 1) p ON true
              WHERE ",
             $rest
         )
@@ -132,6 +141,7 @@ pub(crate) async fn list(
 pub(crate) struct Outbound {
     pub(crate) state: Option<MessageState>,
     pub(crate) account: Option<AccountId>,
+    pub(crate) conversation: Option<ConversationId>,
     /// Behind this one; for the first page, what sorts behind every ID of this moment.
     pub(crate) before: Uuid,
     pub(crate) limit: i64,
@@ -145,12 +155,13 @@ pub(crate) async fn list_outbound(tx: &mut TenantTx, outbound: &Outbound) -> Res
         Some(state) if MessageState::FOR_ATTENTION.contains(&state) => select_message!(
             "messaging.message m",
             "m.tenant_id = $1 AND m.message_id < $3 AND m.attention = $4
-                 AND ($5::uuid IS NULL OR m.account_id = $5)
+                 AND ($5::uuid IS NULL OR m.account_id = $5) AND ($7::uuid IS NULL OR m.conversation_id = $7)
              ORDER BY m.message_id DESC LIMIT $6"
         ),
         Some(MessageState::Sending) => select_message!(
             "(SELECT message_id FROM messaging.send
               WHERE tenant_id = $1 AND message_id < $3 AND (state = 1 OR in_doubt) AND ($5::uuid IS NULL OR account_id = $5)
+                  AND ($7::uuid IS NULL OR conversation_id = $7)
               ORDER BY message_id DESC) q
              CROSS JOIN LATERAL (
                  SELECT * FROM messaging.message WHERE tenant_id = $1 AND message_id = q.message_id LIMIT 1) m",
@@ -159,15 +170,23 @@ pub(crate) async fn list_outbound(tx: &mut TenantTx, outbound: &Outbound) -> Res
         Some(MessageState::Queued) => select_message!(
             "(SELECT message_id FROM messaging.send
               WHERE tenant_id = $1 AND message_id < $3 AND state = 0 AND NOT in_doubt AND ($5::uuid IS NULL OR account_id = $5)
+                  AND ($7::uuid IS NULL OR conversation_id = $7)
               ORDER BY message_id DESC) q
              CROSS JOIN LATERAL (
                  SELECT * FROM messaging.message WHERE tenant_id = $1 AND message_id = q.message_id LIMIT 1) m",
             "m.state = $4 ORDER BY q.message_id DESC LIMIT $6"
         ),
+        // Those of a conversation are found through its index, and put in order then (`OFFSET 0`): along the key the whole tenant's
+        // would be read.
+        _ if outbound.conversation.is_some() => select_message!(
+            "(SELECT * FROM messaging.message WHERE tenant_id = $1 AND conversation_id = $7 AND direction = 2 OFFSET 0) m",
+            "m.message_id < $3 AND ($4::smallint IS NULL OR m.state = $4) AND ($5::uuid IS NULL OR m.account_id = $5)
+             ORDER BY m.message_id DESC LIMIT $6"
+        ),
         _ => select_message!(
             "messaging.message m",
             "m.tenant_id = $1 AND m.message_id < $3 AND m.direction = 2 AND ($4::smallint IS NULL OR m.state = $4)
-                 AND ($5::uuid IS NULL OR m.account_id = $5)
+                 AND ($5::uuid IS NULL OR m.account_id = $5) AND $7::uuid IS NULL
              ORDER BY m.message_id DESC LIMIT $6"
         ),
     };
@@ -178,8 +197,44 @@ pub(crate) async fn list_outbound(tx: &mut TenantTx, outbound: &Outbound) -> Res
         .bind(outbound.state.map(MessageState::code))
         .bind(outbound.account.map(AccountId::uuid))
         .bind(outbound.limit)
+        .bind(outbound.conversation.map(ConversationId::uuid))
         .fetch_all(&mut **tx)
         .await?;
+    rows.iter().map(message).collect()
+}
+
+/// Which of the messages that wait for their time a page lists.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) account: Option<AccountId>,
+    pub(crate) conversation: Option<ConversationId>,
+    /// Behind this one.
+    pub(crate) after: Option<(Timestamp, Uuid)>,
+    pub(crate) limit: i64,
+}
+
+/// Lists messages that wait for their time, the next one first.
+pub(crate) async fn list_scheduled(tx: &mut TenantTx, waiting: &Waiting) -> Result<Vec<Message>, sqlx::Error> {
+    let (time, id) = waiting.after.unzip();
+    let rows = sqlx::query(select_message!(
+        "(SELECT message_id, send_time AS due FROM messaging.scheduled_send
+          WHERE tenant_id = $1 AND (send_time, message_id) > (coalesce($3::timestamptz, '-infinity'),
+                  coalesce($4, '00000000-0000-0000-0000-000000000000'))
+              AND ($5::uuid IS NULL OR account_id = $5) AND ($7::uuid IS NULL OR conversation_id = $7)
+          ORDER BY send_time, message_id LIMIT $6) q
+         CROSS JOIN LATERAL (
+             SELECT * FROM messaging.message WHERE tenant_id = $1 AND message_id = q.message_id LIMIT 1) m",
+        "true ORDER BY q.due, q.message_id"
+    ))
+    .bind(tx.tenant().uuid())
+    .bind(with_failure())
+    .bind(time)
+    .bind(id)
+    .bind(waiting.account.map(AccountId::uuid))
+    .bind(waiting.limit)
+    .bind(waiting.conversation.map(ConversationId::uuid))
+    .fetch_all(&mut **tx)
+    .await?;
     rows.iter().map(message).collect()
 }
 
@@ -250,6 +305,10 @@ fn message(row: &sqlx::postgres::PgRow) -> Result<Message, sqlx::Error> {
         failure: failure(row)?,
         settle_note: row.try_get("settle_note")?,
         content,
+        schedule: match row.try_get::<Option<i64>, _>("generation")? {
+            Some(_) => Some(schedule::of_row(row)?),
+            None => None,
+        },
     })
 }
 

@@ -36,46 +36,69 @@ pub(crate) struct Entry<'a> {
     pub(crate) expire: Option<Timestamp>,
 }
 
+/// The row of a message in the queue.
+#[derive(Clone, Debug)]
+pub(crate) struct Queued {
+    pub(crate) message: MessageId,
+    pub(crate) conversation: ConversationId,
+    pub(crate) account: AccountId,
+    pub(crate) class: i16,
+    pub(crate) policy: SendPolicy,
+    pub(crate) silent: bool,
+    pub(crate) trace: Option<TraceParent>,
+    pub(crate) wait: Option<Duration>,
+    pub(crate) expire: Option<Timestamp>,
+    /// When it came into the queue, where its ID is older.
+    pub(crate) since: Option<Timestamp>,
+}
+
 /// Keeps messages and queues them, in two statements for any number.
 pub(crate) async fn insert(tx: &mut TenantTx, entries: &[Entry<'_>]) -> Result<(), sqlx::Error> {
-    let tenant = tx.tenant().uuid();
-    let messages: Vec<Uuid> = entries.iter().map(|entry| entry.message.uuid()).collect();
-    let conversations: Vec<Uuid> = entries.iter().map(|entry| entry.conversation.uuid()).collect();
-    let accounts: Vec<Uuid> = entries.iter().map(|entry| entry.account.uuid()).collect();
-    let classes: Vec<i16> = entries.iter().map(|entry| entry.class).collect();
-    insert_messages(tx, entries, &messages, &conversations, &accounts, &classes).await?;
+    keep(tx, entries, MessageState::Queued).await?;
+    let queued = |entry: &Entry<'_>| Queued {
+        message: entry.message,
+        conversation: entry.conversation,
+        account: entry.account,
+        class: entry.class,
+        policy: entry.policy,
+        silent: entry.silent,
+        trace: entry.trace.clone(),
+        wait: entry.wait,
+        expire: entry.expire,
+        since: None,
+    };
+    queue(tx, &entries.iter().map(queued).collect::<Vec<_>>()).await
+}
+
+/// Queues messages that are kept already.
+pub(crate) async fn queue(tx: &mut TenantTx, queued: &[Queued]) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO messaging.send (tenant_id, account_id, class, message_id, conversation_id, policy, silent, trace,
-             expire_time, deferred, due)
-         SELECT $1, account_id, class, message_id, conversation_id, policy, silent, trace, expire_time, wait IS NOT NULL,
-             now() + make_interval(secs => wait)
+             expire_time, since, deferred, due)
+         SELECT $1, account_id, class, message_id, conversation_id, policy, silent, trace, expire_time, since,
+             wait IS NOT NULL, now() + make_interval(secs => wait)
          FROM unnest($2::uuid[], $3::smallint[], $4::uuid[], $5::uuid[], $6::smallint[], $7::bool[], $8::bytea[],
-             $9::timestamptz[], $10::float8[]) AS s (account_id, class, message_id, conversation_id, policy, silent, trace,
-             expire_time, wait)",
+             $9::timestamptz[], $10::float8[], $11::timestamptz[]) AS s (account_id, class, message_id, conversation_id,
+             policy, silent, trace, expire_time, wait, since)",
     )
-    .bind(tenant)
-    .bind(&accounts)
-    .bind(&classes)
-    .bind(&messages)
-    .bind(&conversations)
-    .bind(entries.iter().map(|entry| entry.policy.code()).collect::<Vec<_>>())
-    .bind(entries.iter().map(|entry| entry.silent).collect::<Vec<_>>())
-    .bind(entries.iter().map(|entry| entry.trace.as_ref().and_then(trace::pack)).collect::<Vec<_>>())
-    .bind(entries.iter().map(|entry| entry.expire).collect::<Vec<_>>())
-    .bind(entries.iter().map(|entry| entry.wait.map(|wait| wait.as_secs_f64())).collect::<Vec<_>>())
+    .bind(tx.tenant().uuid())
+    .bind(queued.iter().map(|one| one.account.uuid()).collect::<Vec<_>>())
+    .bind(queued.iter().map(|one| one.class).collect::<Vec<_>>())
+    .bind(queued.iter().map(|one| one.message.uuid()).collect::<Vec<_>>())
+    .bind(queued.iter().map(|one| one.conversation.uuid()).collect::<Vec<_>>())
+    .bind(queued.iter().map(|one| one.policy.code()).collect::<Vec<_>>())
+    .bind(queued.iter().map(|one| one.silent).collect::<Vec<_>>())
+    .bind(queued.iter().map(|one| one.trace.as_ref().and_then(trace::pack)).collect::<Vec<_>>())
+    .bind(queued.iter().map(|one| one.expire).collect::<Vec<_>>())
+    .bind(queued.iter().map(|one| one.wait.map(|wait| wait.as_secs_f64())).collect::<Vec<_>>())
+    .bind(queued.iter().map(|one| one.since).collect::<Vec<_>>())
     .execute(&mut **tx)
     .await?;
     Ok(())
 }
 
-async fn insert_messages(
-    tx: &mut TenantTx,
-    entries: &[Entry<'_>],
-    messages: &[Uuid],
-    conversations: &[Uuid],
-    accounts: &[Uuid],
-    classes: &[i16],
-) -> Result<(), sqlx::Error> {
+/// Keeps outbound messages that stand in `state`, without queueing them.
+pub(crate) async fn keep(tx: &mut TenantTx, entries: &[Entry<'_>], state: MessageState) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO messaging.message (tenant_id, direction, state, message_id, conversation_id, account_id, class,
              message_time, principal_id, staff_id, staff_display_name, quoted_message_id, object)
@@ -87,11 +110,11 @@ async fn insert_messages(
                  quoted_message_id, object)",
     )
     .bind(tx.tenant().uuid())
-    .bind(MessageState::Queued.code())
-    .bind(messages)
-    .bind(conversations)
-    .bind(accounts)
-    .bind(classes)
+    .bind(state.code())
+    .bind(entries.iter().map(|entry| entry.message.uuid()).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.conversation.uuid()).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.account.uuid()).collect::<Vec<_>>())
+    .bind(entries.iter().map(|entry| entry.class).collect::<Vec<_>>())
     .bind(entries.iter().map(|entry| entry.time).collect::<Vec<_>>())
     .bind(entries.iter().map(|entry| entry.principal).collect::<Vec<_>>())
     .bind(entries.iter().map(|entry| entry.staff.map(|(id, _)| id)).collect::<Vec<_>>())
@@ -138,6 +161,8 @@ pub(crate) struct Claimed {
     pub(crate) trace: Option<TraceParent>,
     /// After this it is given up, unless it is in doubt.
     pub(crate) expire: Option<Timestamp>,
+    /// When it was claimed, by the database's clock.
+    pub(crate) claim_time: Timestamp,
 }
 
 /// Claims messages of several lanes in one statement: those that wait, and those another holder left in hand, in the lanes'
@@ -162,7 +187,8 @@ pub(crate) async fn claim(worker: &PgPool, holder: Uuid, wants: &[Want]) -> Resu
                              AND e.message_id < q.message_id)
                  ORDER BY q.class, q.message_id LIMIT w.room FOR UPDATE OF q SKIP LOCKED) s)
          SELECT s.tenant_id, s.account_id, s.class, s.message_id, s.conversation_id, s.policy, s.silent, s.attempts,
-             s.first_time, s.in_doubt, s.send_method, s.pack_id, s.reply_token_id, s.trace, s.expire_time
+             s.first_time, s.in_doubt, s.send_method, s.pack_id, s.reply_token_id, s.trace, s.expire_time,
+             clock_timestamp() AS claim_time
          FROM picked p
          CROSS JOIN LATERAL messaging.send_take(p.tenant_id, p.account_id, p.class, p.message_id, p.epoch, $7::smallint) s",
     )
@@ -199,6 +225,7 @@ fn claimed(row: &sqlx::postgres::PgRow) -> Result<Claimed, sqlx::Error> {
         reply_token: row.try_get("reply_token_id")?,
         trace: row.try_get::<Option<Vec<u8>>, _>("trace")?.as_deref().and_then(trace::unpack),
         expire: row.try_get("expire_time")?,
+        claim_time: row.try_get("claim_time")?,
     })
 }
 
@@ -282,7 +309,8 @@ pub(crate) async fn gather(tx: &mut TenantTx, want: &Want, packs: &[Uuid]) -> Re
              in_doubt = true
          WHERE tenant_id = $1 AND account_id = $2 AND pack_id = ANY ($4) AND (state = 0 OR epoch < $3)
          RETURNING s.tenant_id, s.account_id, s.class, s.message_id, s.conversation_id, s.policy, s.silent, s.attempts,
-             s.first_time, s.in_doubt, s.send_method, s.pack_id, s.reply_token_id, s.trace, s.expire_time",
+             s.first_time, s.in_doubt, s.send_method, s.pack_id, s.reply_token_id, s.trace, s.expire_time,
+             clock_timestamp() AS claim_time",
     )
     .bind(want.key.tenant.uuid())
     .bind(want.key.account.uuid())

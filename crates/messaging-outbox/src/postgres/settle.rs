@@ -2,7 +2,9 @@
 
 use chassis::postgres::TenantTx;
 use kernel::{AccountId, ConversationId, MessageId, Timestamp};
+use messaging_outbox_core::attempt::FailureKind;
 use messaging_outbox_core::route::{self, SendMethod};
+use messaging_outbox_core::send_gate::SendBarrier;
 use messaging_outbox_core::state::MessageState;
 use sqlx::Row as _;
 use uuid::Uuid;
@@ -88,6 +90,18 @@ pub(crate) struct Failure {
     pub(crate) line_request: String,
     pub(crate) http_status: i32,
     pub(crate) attempts: i32,
+}
+
+impl Failure {
+    /// A failure of which LINE said nothing.
+    pub(crate) fn of(kind: FailureKind) -> Self {
+        Self { kind: kind.code(), ..Self::default() }
+    }
+
+    /// Nothing may be sent in the conversation.
+    pub(crate) fn barred(barrier: SendBarrier) -> Self {
+        Self { line_details: vec![barrier.reason().to_owned()], ..Self::of(FailureKind::Refused) }
+    }
 }
 
 /// Gives one message up, unless another holder has it by now.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chassis::failpoint;
 use chassis::postgres::TenantTx;
+use chrono::TimeDelta;
 use kernel::{AccountId, ConversationId, MessageId, TenantId, Timestamp};
 use messaging_outbox_core::answer;
 use messaging_outbox_core::chat::{Chat, ConversationKind};
@@ -19,6 +20,7 @@ use zeroize::Zeroizing;
 use super::request::{Part, Request, Token};
 use super::settlement::{Settlement, Unsent};
 use super::{Sender, Tools};
+use crate::database_clock;
 use crate::inbound;
 use crate::postgres::account::{self, Account, AccountKey};
 use crate::postgres::reply_token::{self, Held};
@@ -81,6 +83,7 @@ async fn try_plan(
     let bodies = send_queue::bodies(&mut tx, &ids).await?.into_iter().map(|body| (body.message, body)).collect();
     let mut plan = Plan {
         now: sender.tools.clock.now(),
+        turned: database_clock::turned(&*sender.tools.clock),
         epochs: wants.iter().map(|want| (want.key, want.epoch)).collect(),
         bodies,
         fresh: fresh_tokens(&mut tx, &sender.tools, &claimed).await?,
@@ -185,6 +188,8 @@ async fn open(tx: &mut TenantTx, tools: &Tools, held: Held) -> Option<Token> {
 
 struct Plan {
     now: Timestamp,
+    /// How far clocks are turned, in development builds.
+    turned: TimeDelta,
     epochs: HashMap<AccountKey, i64>,
     bodies: HashMap<MessageId, Body>,
     fresh: HashMap<ConversationId, VecDeque<Token>>,
@@ -198,7 +203,8 @@ impl Plan {
     /// The requests of one conversation and class.
     fn conversation(&mut self, key: AccountKey, rows: Vec<Claimed>) -> Vec<Request> {
         let mut requests = Vec::new();
-        let is_over = |row: &Claimed| !row.in_doubt && answer::is_over(row.expire, self.now);
+        // Not by this machine's clock, which may be another's than the one that said until when it may leave.
+        let is_over = |row: &Claimed| !row.in_doubt && answer::is_over(row.expire, row.claim_time + self.turned);
         let (over, rest): (Vec<Claimed>, Vec<Claimed>) = rows.into_iter().partition(is_over);
         if !over.is_empty() {
             self.give_up(key, &over, Unsent::expired());

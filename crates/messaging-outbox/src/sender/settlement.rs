@@ -26,7 +26,7 @@ pub(super) struct Unsent {
 impl Unsent {
     /// LINE's last word, and what it means.
     pub(super) fn told(state: MessageState, kind: FailureKind, last: Option<&LineFailure>) -> Self {
-        let mut failure = Failure { kind: kind.code(), ..Failure::default() };
+        let mut failure = Failure::of(kind);
         if let Some(last) = last {
             failure.line_message = last.message.clone().unwrap_or_default();
             failure.line_details = last
@@ -48,9 +48,7 @@ impl Unsent {
 
     /// Something came between queueing and sending.
     pub(super) fn barred(barrier: SendBarrier) -> Self {
-        let mut unsent = Self::told(MessageState::Refused, FailureKind::Refused, None);
-        unsent.failure.line_details = vec![barrier.reason().to_owned()];
-        unsent
+        Self { state: MessageState::Refused, failure: Failure::barred(barrier) }
     }
 
     /// Its time is over, or only a reply was allowed and no token was left.

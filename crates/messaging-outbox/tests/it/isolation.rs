@@ -50,6 +50,29 @@ async fn every_method_answers_another_tenant_with_not_found() {
     );
     not_found!(messages.send_message(crate::world::send_request(&conversation_id, "x", wire::SendPolicy::PushOnly)));
     not_found!(messages.get_message(wire::GetMessageRequest { message_id: message_id.clone() }));
+    not_found!(messages.list_outbound_messages(wire::ListOutboundMessagesRequest {
+        conversation_id: conversation_id.clone(),
+        ..Default::default()
+    }));
+    not_found!(messages.list_outbound_messages(wire::ListOutboundMessagesRequest {
+        conversation_id: conversation_id.clone(),
+        state: wire::MessageState::Scheduled.into(),
+        ..Default::default()
+    }));
+    let mut later = crate::world::send_request(&conversation_id, "x", wire::SendPolicy::PushOnly);
+    later.send_time = Some(crate::scheduler::from_now(600));
+    let scheduled = house.messages(&ours).send_message(later.clone()).await.unwrap().into_inner().message.unwrap();
+    not_found!(messages.send_message(later));
+    not_found!(messages.reschedule_message(wire::RescheduleMessageRequest {
+        message_id: scheduled.message_id.clone(),
+        send_time: Some(crate::scheduler::from_now(900)),
+        ..Default::default()
+    }));
+    not_found!(messages.cancel_message(wire::CancelMessageRequest { message_id: scheduled.message_id.clone() }));
+    let list = wire::ListOutboundMessagesRequest { state: wire::MessageState::Scheduled.into(), ..Default::default() };
+    assert!(messages.list_outbound_messages(list).await.unwrap().into_inner().messages.is_empty());
+    // Another tenant's scheduler says that its time has come.
+    crate::scheduler::due(&world, &theirs, &[(&scheduled.message_id, 1)]).await;
     not_found!(messages.cancel_message(wire::CancelMessageRequest { message_id: message_id.clone() }));
     not_found!(
         messages.settle_message(wire::SettleMessageRequest { message_id: message_id.clone(), ..Default::default() })
@@ -77,6 +100,8 @@ async fn every_method_answers_another_tenant_with_not_found() {
     );
 
     assert_eq!(house.list(&ours).await[0].unread_count, 1);
+    let kept = house.message(&ours, &scheduled.message_id).await;
+    assert_eq!((kept.state, kept.schedule), (wire::MessageState::Scheduled.into(), scheduled.schedule));
     let mut own = house.gateway(&ours);
     let profile = wire::GetProfileRequest { account_id: account_id.clone(), line_user_id: user.clone() };
     assert!(own.get_profile(profile).await.unwrap().into_inner().found);

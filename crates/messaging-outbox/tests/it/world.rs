@@ -19,13 +19,12 @@ use contracts::access_proto::v1::Right;
 use contracts::events::v1 as events;
 use contracts::events::v1::identity_event::Body;
 use contracts::messaging::v1 as wire;
-use contracts::{EventBody as _, timestamp};
+use contracts::{EventBody, timestamp};
 use kernel::{AccountId, Clock as _, EventHeader, EventId, PrincipalId, StaffId, SystemClock, TenantId};
 use line_simulator::{AccountCard, AccountSpec, BooksQuery, Control, Options, PersonId, PersonSpec, Simulator};
 use messaging_outbox::{App, Config, ContentConfig, PROGRAM, SenderConfig};
 use messaging_outbox_core::lane::LaneTimes;
 use messaging_outbox_core::quota::QuotaWaits;
-use prost::Message as _;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use testkit::eventually;
@@ -231,17 +230,21 @@ impl World {
 
     /// Says something as identity-linking would.
     pub(crate) async fn say(&self, tenant: &Tenant, body: Body) {
-        let event = events::IdentityEvent { body: Some(body) };
+        self.publish(tenant, Family::Identity, &events::IdentityEvent { body: Some(body) }).await;
+    }
+
+    /// Says something as the service of `family` would.
+    pub(crate) async fn publish(&self, tenant: &Tenant, family: Family, event: &impl EventBody) {
         let now = SystemClock.now();
         let header = EventHeader {
             id: EventId::new(now).to_string(),
-            kind: "tsunagi.events.v1.IdentityEvent".to_owned(),
-            source: "identity-linking".to_owned(),
+            kind: family.kind().to_owned(),
+            source: family.source().to_owned(),
             time: now,
             tenant: Some(tenant.id),
             trace: None,
         };
-        let subject = Subject::event(Family::Identity, Some(tenant.id), &event.happened()).unwrap();
+        let subject = Subject::event(family, Some(tenant.id), &event.happened()).unwrap();
         let outbound = Outbound { subject, header, payload: event.encode_to_vec().into() };
         self.publisher.publish(&outbound).await.unwrap().await.unwrap();
     }
@@ -296,8 +299,8 @@ pub(crate) fn send_request(conversation: &str, text: &str, policy: wire::SendPol
         conversation_id: conversation.to_owned(),
         content: Some(wire::MessageContent { kind: Some(content) }),
         policy: policy.into(),
-        notification_disabled: false,
         request_id: Uuid::new_v4().to_string(),
+        ..Default::default()
     }
 }
 

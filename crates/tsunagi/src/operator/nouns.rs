@@ -192,6 +192,7 @@ pub(super) const NOUNS: &[Noun] = &[
             of("send", "messaging.v1.MessageService/SendMessage", "content", &[]),
             verb("get", "messaging.v1.MessageService/GetMessage"),
             verb("list", "messaging.v1.MessageService/ListOutboundMessages"),
+            of("reschedule", "messaging.v1.MessageService/RescheduleMessage", "content", &[]),
             verb("cancel", "messaging.v1.MessageService/CancelMessage"),
             verb("settle", "messaging.v1.MessageService/SettleMessage"),
             verb("content", "messaging.v1.MessageService/FetchContent"),
