@@ -15,6 +15,8 @@ pub enum ConversationKind {
     Group,
     /// A multi-person chat, likewise.
     Room,
+    /// A staff member on the staff account: it carries notices and is shown nowhere, so the proto has no number for it.
+    Staff,
 }
 
 impl ConversationKind {
@@ -25,6 +27,7 @@ impl ConversationKind {
             Self::User => 1,
             Self::Group => 2,
             Self::Room => 3,
+            Self::Staff => 4,
         }
     }
 
@@ -35,6 +38,7 @@ impl ConversationKind {
             1 => Some(Self::User),
             2 => Some(Self::Group),
             3 => Some(Self::Room),
+            4 => Some(Self::Staff),
             _ => None,
         }
     }
@@ -84,6 +88,13 @@ impl Chat {
     #[must_use]
     pub fn new(kind: ConversationKind, key: &str) -> Self {
         Self { kind, key: key.to_owned() }
+    }
+
+    /// The same chat as the staff account has it; none where it is no single LINE user's, or the user is not named.
+    #[must_use]
+    pub fn of_staff(&self) -> Option<Self> {
+        let named = matches!(self.kind, ConversationKind::User | ConversationKind::Staff) && self.recipient().is_some();
+        named.then(|| Self::new(ConversationKind::Staff, &self.key))
     }
 
     /// With whom.
@@ -137,6 +148,18 @@ mod tests {
         assert_ne!(first.conversation(account), first.conversation(other));
         assert_eq!(first.recipient(), Some(user.as_str()));
         assert_eq!(format!("{first:?}"), "Chat(User, ..)");
+        let staff = first.of_staff().unwrap();
+        assert_eq!((staff.kind(), staff.conversation(account)), (ConversationKind::Staff, first.conversation(account)));
+    }
+
+    #[test]
+    fn codes_come_back_and_only_a_named_user_is_staff() {
+        for code in 1..=4 {
+            assert_eq!(ConversationKind::from_code(code).map(ConversationKind::code), Some(code));
+        }
+        assert_eq!((ConversationKind::from_code(0), ConversationKind::from_code(5)), (None, None));
+        assert_eq!(Chat::of(None, &message("1")).of_staff(), None);
+        assert_eq!(Chat::new(ConversationKind::Group, "C1").of_staff(), None);
     }
 
     #[test]

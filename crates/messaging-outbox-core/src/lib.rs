@@ -11,6 +11,7 @@ pub mod inquiry;
 pub mod lane;
 pub mod limiter;
 pub mod media;
+pub mod notice;
 pub mod pack;
 pub mod queue_time;
 pub mod quota;

@@ -8,7 +8,7 @@ CREATE TABLE {schema}.tenant_replica (
 );
 SELECT {schema}.isolate('{schema}.tenant_replica');
 
--- `credential_material` is sealed to this service's own key by identity-linking, and opened in memory only.
+-- `purpose` is 1 for customers and 2 for staff. `credential_material` is sealed to this service's own key by identity-linking, and opened in memory only.
 CREATE TABLE {schema}.account_replica (
     tenant_id uuid NOT NULL,
     account_id uuid NOT NULL,
@@ -17,6 +17,7 @@ CREATE TABLE {schema}.account_replica (
     channel_id text NOT NULL,
     display_name text NOT NULL,
     state smallint NOT NULL,
+    purpose smallint NOT NULL DEFAULT 1,
     credential_kind smallint NOT NULL,
     credential_material bytea NOT NULL,
     credential_seal_key_id text NOT NULL,

@@ -1,9 +1,10 @@
--- One row for each official account and LINE user, group or room. `chat_key` is LINE's ID of the other side.
+-- One row for each official account and LINE user, group or room. `chat_key` is LINE's ID of the other side. Kind 4 is a staff member
+-- on the staff account: it carries notices and is shown nowhere.
 CREATE TABLE {schema}.conversation (
     tenant_id uuid NOT NULL,
     conversation_id uuid NOT NULL,
     account_id uuid NOT NULL,
-    kind smallint NOT NULL CHECK (kind BETWEEN 1 AND 3),
+    kind smallint NOT NULL CHECK (kind BETWEEN 1 AND 4),
     chat_key text NOT NULL,
     standby boolean NOT NULL DEFAULT false,
     standby_time timestamptz NOT NULL DEFAULT '-infinity',
@@ -15,7 +16,8 @@ CREATE TABLE {schema}.conversation (
     PRIMARY KEY (tenant_id, conversation_id),
     CONSTRAINT conversation_chat UNIQUE (tenant_id, account_id, chat_key)
 ) WITH (fillfactor = 80);
-CREATE INDEX conversation_latest ON {schema}.conversation (tenant_id, activity_time DESC, conversation_id DESC);
+CREATE INDEX conversation_latest ON {schema}.conversation (tenant_id, activity_time DESC, conversation_id DESC)
+    WHERE kind <> 4;
 SELECT {schema}.isolate('{schema}.conversation');
 
 -- One row for each message object, both ways. `object` is LINE's own message object, as it came or as it goes; it is null

@@ -22,7 +22,7 @@ use crate::scheduled::{self, ScheduledSends};
 use crate::sender::{self, Tools};
 use crate::wake::Wakes;
 use crate::watch::Hub;
-use crate::{content, figures, group_name, replica, retention};
+use crate::{content, figures, group_name, notice, replica, retention};
 
 /// The running service.
 #[derive(Debug)]
@@ -72,6 +72,8 @@ impl App {
         bus::consumer::spawn(host, &bus, &database, linking::spec(), linking);
         let scheduled = ScheduledSends { clock: host.clock(), wakes: wakes.clone() };
         bus::consumer::spawn(host, &bus, &database, scheduled::spec(), scheduled);
+        let requests = notice::Requests { wakes: wakes.clone() };
+        bus::consumer::spawn(host, &bus, &database, notice::spec(), requests);
         bus::relay::spawn(host, &bus, &database);
         sender::spawn(host, Arc::clone(&tools), config.sender);
         content::spawn(host, Arc::clone(&tools), config.content);

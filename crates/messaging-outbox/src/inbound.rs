@@ -6,6 +6,7 @@
 mod arrival;
 mod follow_up;
 mod revision;
+mod staff;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use messaging_outbox_core::inbound::{self, Inbound};
 use tracing::Span;
 use uuid::Uuid;
 
+use crate::postgres::account;
 use crate::postgres::inbound::{self as rows, Touch};
 use crate::trouble;
 use crate::wake::Wakes;
@@ -40,7 +42,7 @@ impl Handler for Reception {
 
     async fn handle(&self, tx: &mut TenantTx, event: &Incoming<LineWebhookEvent>) -> Result<Handled, Trouble> {
         match Heard::of(&event.body, Span::current()) {
-            Ok(heard) => self.take(tx, heard.as_slice()).await,
+            Ok(heard) => self.take(tx, heard.into_iter().collect()).await,
             Err(reason) => Ok(Handled::Never(reason)),
         }
     }
@@ -53,7 +55,7 @@ impl Handler for Reception {
                 Err(reason) => return Ok(Handled::Never(reason)),
             }
         }
-        self.take(tx, &heard).await
+        self.take(tx, heard).await
     }
 
     /// A late copy of a message that was taken back says its text still.
@@ -107,9 +109,14 @@ impl<'a> Heard<'a> {
 }
 
 impl Reception {
-    async fn take(&self, tx: &mut TenantTx, heard: &[Heard<'_>]) -> Result<Handled, Trouble> {
+    async fn take(&self, tx: &mut TenantTx, heard: Vec<Heard<'_>>) -> Result<Handled, Trouble> {
         failpoint::reached("messaging.before_inbound");
-        self.keep(tx, heard).await.map_err(trouble::of)?;
+        let accounts: Vec<Uuid> = heard.iter().map(|event| event.account.uuid()).collect();
+        let for_staff = account::for_staff(tx, &accounts).await?;
+        let (of_staff, heard): (Vec<_>, Vec<_>) =
+            heard.into_iter().partition(|event| for_staff.contains(&event.account));
+        self.keep_of_staff(tx, &of_staff).await.map_err(trouble::of)?;
+        self.keep(tx, &heard).await.map_err(trouble::of)?;
         failpoint::reached("messaging.after_inbound");
         Ok(Handled::Done)
     }

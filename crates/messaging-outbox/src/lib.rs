@@ -12,6 +12,7 @@ mod grpc;
 mod inbound;
 mod linking;
 mod migrations;
+mod notice;
 mod postgres;
 mod replica;
 mod retention;

@@ -1,16 +1,18 @@
-//! The replica of what identity-linking owns: tenants, accounts, LINE users, friendships, customers, links.
+//! The replica of what identity-linking owns: tenants, accounts, LINE users, friendships, customers, links,
+//! how staff can be reached.
 
 use bus::Trouble;
 use bus::replica::Replica;
 use chassis::postgres::TenantTx;
-use contracts::events::v1::LinkReplica;
 use contracts::events::v1::identity_event::Body;
+use contracts::events::v1::{LinkReplica, StaffContactReplica};
 use contracts::identity::v1::ReplicaKind;
+use kernel::{AccountId, StaffId};
 
-use crate::change;
 use crate::postgres::link::{self, LinkIds};
-use crate::postgres::replica;
+use crate::postgres::{account, conversation, replica as rows, staff};
 use crate::wake::{Wake, Wakes};
+use crate::{change, notice};
 
 /// What is kept of identity-linking's aggregates; principals and staff have a replica of their own.
 pub(crate) const KINDS: &[ReplicaKind] = &[
@@ -20,6 +22,7 @@ pub(crate) const KINDS: &[ReplicaKind] = &[
     ReplicaKind::Friendship,
     ReplicaKind::Customer,
     ReplicaKind::Link,
+    ReplicaKind::StaffContact,
 ];
 
 /// Keeps them.
@@ -35,32 +38,36 @@ struct NoId(&'static str);
 impl Replica for Kept {
     async fn put(&self, tx: &mut TenantTx, aggregate: &Body) -> Result<(), Trouble> {
         match aggregate {
-            Body::Tenant(tenant) => replica::put_tenant(tx, tenant).await?,
-            Body::Account(account) => {
-                let id = account.account_id.parse().map_err(|_| Trouble::failed(NoId("account")))?;
-                let provider = account.provider_id.parse().map_err(|_| Trouble::failed(NoId("provider")))?;
-                replica::put_account(tx, id, provider, account).await?;
+            Body::Tenant(tenant) => rows::put_tenant(tx, tenant).await?,
+            Body::Account(replica) => {
+                let id = replica.account_id.parse().map_err(|_| Trouble::failed(NoId("account")))?;
+                let provider = replica.provider_id.parse().map_err(|_| Trouble::failed(NoId("provider")))?;
+                let before = account::for_staff(tx, &[id]).await?;
+                rows::put_account(tx, id, provider, replica).await?;
+                if account::for_staff(tx, &[id]).await? != before {
+                    conversation::follow_purpose(tx, AccountId::from(id)).await?;
+                }
             }
             Body::LineUser(user) => {
                 let provider = user.provider_id.parse().map_err(|_| Trouble::failed(NoId("provider")))?;
-                replica::put_line_user(tx, provider, user).await?;
+                rows::put_line_user(tx, provider, user).await?;
             }
             Body::Friendship(friendship) => {
                 let account = friendship.account_id.parse().map_err(|_| Trouble::failed(NoId("account")))?;
-                replica::put_friendship(tx, account, friendship).await?;
+                rows::put_friendship(tx, account, friendship).await?;
             }
             Body::Customer(customer) => {
                 let id = customer.customer_id.parse().map_err(|_| Trouble::failed(NoId("customer")))?;
                 link::put_customer(tx, id, customer).await?;
             }
             Body::Link(link) => self.put_link(tx, link).await?,
+            Body::StaffContact(contact) => put_contact(tx, contact).await?,
             Body::Principal(_)
             | Body::Organization(_)
             | Body::Staff(_)
             | Body::Activity(_)
             | Body::Inquiry(_)
             | Body::AnswerRequested(_)
-            | Body::StaffContact(_)
             | Body::StaffNoticeRequested(_) => {}
         }
         if matches!(aggregate, Body::Tenant(_) | Body::Account(_)) {
@@ -69,6 +76,20 @@ impl Replica for Kept {
         }
         Ok(())
     }
+}
+
+/// Keeps how a staff member can be reached, and takes back what would reach the member otherwise.
+async fn put_contact(tx: &mut TenantTx, replica: &StaffContactReplica) -> Result<(), Trouble> {
+    let staff: StaffId = replica.staff_id.parse().map_err(|_| Trouble::failed(NoId("staff")))?;
+    let account = match replica.account_id.as_str() {
+        "" => None,
+        id => Some(id.parse().map_err(|_| Trouble::failed(NoId("account")))?),
+    };
+    let before = staff::line_of(tx, staff).await?;
+    if staff::put_contact(tx, staff, account, replica).await? && staff::line_of(tx, staff).await? != before {
+        notice::withdraw(tx, staff).await?;
+    }
+    Ok(())
 }
 
 impl Kept {

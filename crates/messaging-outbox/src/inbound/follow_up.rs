@@ -47,7 +47,7 @@ impl Reception {
         Ok(())
     }
 
-    async fn keep_tokens(&self, tx: &mut TenantTx, kept: &[Kept<'_>]) -> anyhow::Result<()> {
+    pub(super) async fn keep_tokens(&self, tx: &mut TenantTx, kept: &[Kept<'_>]) -> anyhow::Result<()> {
         let now = self.clock.now();
         let (mut tokens, mut plaintexts) = (Vec::new(), Vec::new());
         for Kept { event, changed, .. } in kept.iter().filter(|one| !one.event.effects_off) {

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::{Linking, place};
 use crate::change;
 use crate::inbound::token_of;
-use crate::postgres::account::AccountKey;
+use crate::postgres::account::{self, AccountKey};
 use crate::postgres::inbound::{self, Touch};
 use crate::postgres::send_queue::{self, Entry};
 use crate::postgres::{conversation, reply_token};
@@ -75,7 +75,10 @@ impl Linking {
     }
 
     async fn queue(&self, tx: &mut TenantTx, answer: &Answer, now: Timestamp) -> anyhow::Result<()> {
-        let (account, chat) = (answer.account, &answer.chat);
+        let account = answer.account;
+        let for_staff = !account::for_staff(tx, &[account.uuid()]).await?.is_empty();
+        let staff = answer.chat.of_staff().filter(|_| for_staff);
+        let chat = staff.as_ref().unwrap_or(&answer.chat);
         // The conversation's row first: whoever keeps its tokens holds it, too, so that one of both sees what the other did.
         let touch = Touch { account, chat, standby: None, occur_time: now, arrival: None, unread: false };
         inbound::touch(tx, &[touch]).await?;
@@ -103,6 +106,10 @@ impl Linking {
         let mut told = Vec::with_capacity(entries.len());
         for entry in &entries {
             let changed = conversation::wrote(tx, id, entry.message, entry.time).await?;
+            if for_staff {
+                // What goes to staff is shown nowhere.
+                continue;
+            }
             change::note(tx, &self.wakes, &[changed]).await?;
             told.push((changed, now, entry.trace.clone()));
         }

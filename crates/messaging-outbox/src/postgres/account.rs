@@ -6,6 +6,8 @@ use kernel::{AccountId, TenantId};
 use sqlx::Row as _;
 use uuid::Uuid;
 
+use super::replica::FOR_STAFF;
+
 /// An account of a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct AccountKey {
@@ -49,6 +51,20 @@ pub(crate) async fn all_known(tx: &mut TenantTx, accounts: &[Uuid]) -> Result<bo
     .bind(accounts)
     .fetch_one(&mut **tx)
     .await
+}
+
+/// Those of `accounts` that are for staff.
+pub(crate) async fn for_staff(tx: &mut TenantTx, accounts: &[Uuid]) -> Result<Vec<AccountId>, sqlx::Error> {
+    let found: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT account_id FROM messaging.account_replica
+         WHERE tenant_id = $1 AND account_id = ANY ($2) AND purpose = $3",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(accounts)
+    .bind(FOR_STAFF)
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(found.into_iter().map(AccountId::from).collect())
 }
 
 /// Reads an account of the transaction's tenant.

@@ -39,7 +39,7 @@ impl Conversation {
     }
 }
 
-/// Conversations `c` of `$from` for which `$rest` holds. What belongs to one is looked up row by row: no plan that was made while
+/// Conversations `c` of `$from` for which `$rest` holds, those with staff (kind 4) left out: they are shown nowhere. What belongs to one is looked up row by row: no plan that was made while
 /// the tables were small can read the whole of them.
 macro_rules! select_conversation {
     ($from:literal, $rest:literal) => {
@@ -73,7 +73,7 @@ macro_rules! select_conversation {
              LEFT JOIN LATERAL (
                  SELECT family_name, given_name FROM messaging.customer_replica
                  WHERE tenant_id = $1 AND customer_id = l.customer_id LIMIT 1) n ON true
-             WHERE ",
+             WHERE c.kind <> 4 AND ",
             $rest
         )
     };
@@ -218,6 +218,24 @@ pub(crate) async fn gate(tx: &mut TenantTx, account: AccountId, chat: &Chat) -> 
         has_recipient: chat.recipient().is_some(),
         has_reply_token: false,
     }))
+}
+
+/// Lets the conversations of an account be with whom the account is for: one that was not known to be for staff may have some.
+pub(crate) async fn follow_purpose(tx: &mut TenantTx, account: AccountId) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE messaging.conversation c SET kind = w.kind, version = version + 1
+         FROM (SELECT CASE WHEN purpose = $3 THEN $4::smallint ELSE $5 END AS kind FROM messaging.account_replica
+               WHERE tenant_id = $1 AND account_id = $2) w
+         WHERE c.tenant_id = $1 AND c.account_id = $2 AND c.kind IN ($4, $5) AND c.kind <> w.kind",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(account.uuid())
+    .bind(replica::FOR_STAFF)
+    .bind(ConversationKind::Staff.code())
+    .bind(ConversationKind::User.code())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// When the last message of a conversation was.

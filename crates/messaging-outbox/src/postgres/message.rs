@@ -54,8 +54,8 @@ pub(crate) struct Message {
     pub(crate) schedule: Option<Schedule>,
 }
 
-/// Messages `m` of `$from` for which `$rest` holds. What belongs to one is looked up row by row: no plan that was made while the
-/// tables were small can read the whole of them.
+/// Messages `m` of `$from` for which `$rest` holds, those to and from staff (conversations of kind 4) left out. What belongs to one
+/// is looked up row by row: no plan that was made while the tables were small can read the whole of them.
 macro_rules! select_message {
     ($from:literal, $rest:literal) => {
         concat!(
@@ -90,7 +90,8 @@ macro_rules! select_message {
                  SELECT generation, send_time, late_seconds FROM messaging.scheduled_send
                  WHERE m.direction = 2 AND m.accept_time IS NULL AND tenant_id = $1 AND message_id = m.message_id
                  LIMIT 1) p ON true
-             WHERE ",
+             WHERE (SELECT kind FROM messaging.conversation
+                    WHERE tenant_id = $1 AND conversation_id = m.conversation_id) <> 4 AND ",
             $rest
         )
     };

@@ -2,9 +2,14 @@
 
 use chassis::postgres::TenantTx;
 use contracts::events::v1::{
-    AccountReplica, AccountState, FriendshipReplica, FriendshipState, LineUserReplica, TenantReplica,
+    AccountPurpose, AccountReplica, AccountState, FriendshipReplica, FriendshipState, LineUserReplica, TenantReplica,
 };
 use uuid::Uuid;
+
+/// `account_replica.purpose` of an account for customers.
+const FOR_CUSTOMERS: i16 = 1;
+/// The same of the staff account.
+pub(super) const FOR_STAFF: i16 = 2;
 
 /// Whether the account of this state is connected: not merely registered, not paused.
 pub(crate) fn is_connected(state: Option<i16>) -> bool {
@@ -43,13 +48,14 @@ pub(crate) async fn put_account(
     let material = credential.and_then(|credential| credential.material.as_ref());
     sqlx::query(
         "INSERT INTO messaging.account_replica AS a (tenant_id, account_id, version, provider_id, channel_id, display_name,
-             state, credential_kind, credential_material, credential_seal_key_id, credential_key_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+             state, credential_kind, credential_material, credential_seal_key_id, credential_key_id, purpose)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
          ON CONFLICT (tenant_id, account_id) DO UPDATE
          SET version = excluded.version, provider_id = excluded.provider_id, channel_id = excluded.channel_id,
              display_name = excluded.display_name, state = excluded.state, credential_kind = excluded.credential_kind,
              credential_material = excluded.credential_material,
-             credential_seal_key_id = excluded.credential_seal_key_id, credential_key_id = excluded.credential_key_id
+             credential_seal_key_id = excluded.credential_seal_key_id, credential_key_id = excluded.credential_key_id,
+             purpose = excluded.purpose
          WHERE a.version < excluded.version",
     )
     .bind(tx.tenant().uuid())
@@ -63,6 +69,7 @@ pub(crate) async fn put_account(
     .bind(material.map(|material| material.ciphertext.as_slice()).unwrap_or_default())
     .bind(material.map(|material| text(&material.key_id)).unwrap_or_default())
     .bind(credential.map(|credential| text(&credential.key_id)).unwrap_or_default())
+    .bind(if replica.purpose() == AccountPurpose::Staff { FOR_STAFF } else { FOR_CUSTOMERS })
     .execute(&mut **tx)
     .await?;
     Ok(())

@@ -10,6 +10,7 @@ use chassis::failpoint;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use kernel::{AccountId, MessageId, TenantId};
+use messaging_outbox_core::attempt::FailureKind;
 use messaging_outbox_core::quota::QuotaMonth;
 use messaging_outbox_core::route::{self, SendMethod};
 use tokio::sync::{Semaphore, mpsc};
@@ -19,10 +20,10 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::settlement::Settlement;
 use super::{Tools, unwritable};
-use crate::change;
 use crate::postgres::conversation;
 use crate::postgres::quota::{self, Sent};
 use crate::postgres::settle::{self, Settled};
+use crate::{change, notice};
 
 /// Requests whose outcomes are written in one transaction at most.
 const AT_ONCE: usize = 1024;
@@ -198,9 +199,14 @@ async fn write(tools: &Tools, tenant: TenantId, all: &Settlement) -> anyhow::Res
         settled.extend(settle::accept(&mut tx, &all.accepted, now).await?);
     }
     let recorded: BTreeSet<MessageId> = settled.iter().map(|one| one.message).collect();
+    let mut fates: Vec<(Settled, bool)> = settled.iter().map(|one| (*one, false)).collect();
     for given_up in &all.given_up {
-        settled.extend(settle::give_up(&mut tx, given_up).await?);
+        let expired = given_up.failure.kind == FailureKind::Expired.code();
+        let one = settle::give_up(&mut tx, given_up).await?;
+        fates.extend(one.map(|one| (one, expired)));
+        settled.extend(one);
     }
+    notice::follow(&mut tx, &fates).await?;
     for back in &all.put_back {
         settled.extend(settle::put_back(&mut tx, back, now).await?);
     }

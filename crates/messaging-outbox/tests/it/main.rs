@@ -17,6 +17,7 @@ mod isolation;
 mod killing;
 mod links;
 mod neighbours;
+mod notices;
 mod order;
 mod packs;
 mod quota;

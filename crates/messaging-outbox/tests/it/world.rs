@@ -156,7 +156,7 @@ impl World {
     }
 
     async fn introduce(&self, tenant: &Tenant) {
-        let rights: Vec<i32> = (1..=19).filter_map(|right| Right::try_from(right).ok()).map(i32::from).collect();
+        let rights: Vec<i32> = (1..=27).filter_map(|right| Right::try_from(right).ok()).map(i32::from).collect();
         let principal = events::PrincipalReplica {
             principal_id: tenant.token.principal.to_string(),
             version: 1,
@@ -260,6 +260,12 @@ impl World {
     pub(crate) async fn number(&self, sql: &'static str) -> i64 {
         let mut admin = PgConnection::connect(&self.database.admin_url()).await.unwrap();
         sqlx::query_scalar(sql).fetch_one(&mut admin).await.unwrap()
+    }
+
+    /// The same of a statement made up by the test.
+    pub(crate) async fn count(&self, sql: &str) -> i64 {
+        let mut admin = PgConnection::connect(&self.database.admin_url()).await.unwrap();
+        sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&mut admin).await.unwrap()
     }
 
     /// Waits until so many transactions of the service wait for a lock.

@@ -1,0 +1,140 @@
+//! What notices say: Japanese first, English second. A LINE user's shown name may stand in them, never what the user wrote.
+
+use super::NoticeKind;
+
+/// The longest title, in characters.
+pub const LONGEST_TITLE: usize = 100;
+/// The longest body, in characters. With the title it stays below LINE's 5,000 UTF-16 units of a text
+/// (<https://developers.line.biz/en/reference/messaging-api/#text-message>), were each of them two.
+pub const LONGEST_BODY: usize = 2_300;
+/// How much of a name is shown, in characters.
+const LONGEST_NAME: usize = 40;
+
+/// A notice's words.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Words {
+    /// One line.
+    pub title: String,
+    /// One line or more.
+    pub body: String,
+}
+
+impl std::fmt::Debug for Words {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Words").finish_non_exhaustive()
+    }
+}
+
+impl Words {
+    /// These words within their limits: the title on one line, and nothing in either that is no text, line ends in the body aside.
+    #[must_use]
+    pub fn new(title: &str, body: &str) -> Self {
+        Self { title: cut(&line(title), LONGEST_TITLE), body: cut(&lines(body), LONGEST_BODY) }
+    }
+
+    /// Title and body as one text.
+    #[must_use]
+    pub fn together(&self) -> String {
+        if self.body.is_empty() { self.title.clone() } else { format!("{}\n\n{}", self.title, self.body) }
+    }
+}
+
+/// What the notice of something that happened says; none for kinds whose words another rule makes. `who`: the LINE user's shown
+/// name; `account`: the official account's. Empty where unknown.
+#[must_use]
+pub fn of(kind: NoticeKind, who: &str, account: &str) -> Option<Words> {
+    let (who, account) = (cut(&line(who), LONGEST_NAME), cut(&line(account), LONGEST_NAME));
+    let (ja_who, en_who) = match who.as_str() {
+        "" => ("お客様".to_owned(), "Somebody".to_owned()),
+        who => (format!("{who} さん"), who.to_owned()),
+    };
+    let (ja_at, en_at) = match account.as_str() {
+        "" => ("公式アカウント".to_owned(), "the official account".to_owned()),
+        account => (format!("「{account}」"), format!("“{account}”")),
+    };
+    let (title, body) = match kind {
+        NoticeKind::FriendAdded => (
+            "友だち追加 / New friend",
+            format!("{ja_who}が{ja_at}を友だち追加しました。\n{en_who} added {en_at} as a friend."),
+        ),
+        NoticeKind::LinkHeld => (
+            "連携の確認待ち / A link waits for review",
+            format!(
+                "{ja_who}の連携が確認待ちです。内容を確認してください。\nThe link of {en_who} waits for review. Please look at it."
+            ),
+        ),
+        NoticeKind::TakeoverRequested => (
+            "連携の引き継ぎ申請 / A take-over request",
+            format!(
+                "{ja_who}から連携の引き継ぎ申請がありました。承認または却下してください。\n{en_who} asks to take over a link. Please \
+                 approve or reject it."
+            ),
+        ),
+        NoticeKind::ChatModeOn => (
+            "LINEのチャットがオンです / LINE's own chat is on",
+            format!(
+                "{ja_at}の応答設定で「チャット」がオンになっています。オフにしないと、LINE側で送った返信はここに表示されません。\nThe \
+                 chat feature of {en_at} is on in LINE's response settings. Until it is off, replies written there do not appear here."
+            ),
+        ),
+        NoticeKind::Digest | NoticeKind::MessageFailed => return None,
+    };
+    Some(Words::new(title, &body))
+}
+
+/// One line: every run of line ends, tabs, other control characters and what turns the direction of writing is one space.
+fn line(text: &str) -> String {
+    let plain: String = text.chars().map(|c| if is_no_text(c) { ' ' } else { c }).collect();
+    plain.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Lines without anything else that is no text.
+fn lines(text: &str) -> String {
+    let plain: String = text.replace("\r\n", "\n").chars().filter(|c| *c == '\n' || !is_no_text(*c)).collect();
+    plain.trim().to_owned()
+}
+
+fn is_no_text(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// At most `most` characters; what is cut ends in an ellipsis.
+fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(most.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn japanese_comes_first_and_who_is_named() {
+        let words = of(NoticeKind::FriendAdded, "花子", "本店").unwrap();
+        assert_eq!(words.body, "花子 さんが「本店」を友だち追加しました。\n花子 added “本店” as a friend.");
+        let unknown = of(NoticeKind::FriendAdded, "", "").unwrap();
+        assert_eq!(
+            unknown.body,
+            "お客様が公式アカウントを友だち追加しました。\nSomebody added the official account as a friend."
+        );
+        assert!(of(NoticeKind::Digest, "", "").is_none());
+        assert!(!format!("{words:?}").contains("花子"));
+    }
+
+    proptest! {
+        #[test]
+        fn words_stay_within_lines_limit_and_a_title_is_one_line(title in ".*", body in "(?s).{0,4000}", who in "(?s).*") {
+            let own = Words::new(&title, &body);
+            for words in NoticeKind::ALL.into_iter().filter_map(|kind| of(kind, &who, &who)).chain([own]) {
+                prop_assert!(words.together().encode_utf16().count() <= 5_000);
+                prop_assert!(words.title.chars().count() <= LONGEST_TITLE);
+                prop_assert!(!words.title.chars().any(char::is_control));
+                prop_assert!(!words.body.chars().any(|c| c.is_control() && c != '\n'));
+            }
+        }
+    }
+}

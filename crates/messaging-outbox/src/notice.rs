@@ -1,0 +1,138 @@
+//! Notices to staff: raised in the transaction that has something to tell, once each, and delivered by the channels the tenant chose
+//! (F-70): as a message in the send queue on the staff account (`line`), by e-mail (`email`), by the tenant's webhook (`webhook`).
+
+mod line;
+mod request;
+
+use std::collections::{BTreeMap, HashSet};
+
+use chassis::postgres::TenantTx;
+use kernel::{StaffId, Timestamp};
+use messaging_outbox_core::answer::is_over;
+use messaging_outbox_core::notice::NoticeKind;
+use messaging_outbox_core::notice::channel::{self, DeliveryState, NoticeChannel, Reach, Rule};
+use messaging_outbox_core::notice::text::Words;
+use uuid::Uuid;
+
+use crate::postgres::notice::delivery::{self, Begun};
+use crate::postgres::notice::{self as rows, rule, webhook};
+use crate::postgres::staff::{self, Contact};
+use crate::wake::{Wake, Wakes};
+
+pub(crate) use line::{follow, withdraw};
+pub(crate) use request::{Requests, spec};
+
+/// Something a staff member is to be told.
+#[derive(Clone)]
+pub(crate) struct Notice {
+    /// Follows from the matter and the member ([`messaging_outbox_core::notice::id_for`]): the same is told once.
+    pub(crate) id: Uuid,
+    pub(crate) staff: StaffId,
+    pub(crate) kind: NoticeKind,
+    /// At most 100 characters of one line; what is more is cut.
+    pub(crate) title: String,
+    /// At most 2,300 characters; what is more is cut.
+    pub(crate) body: String,
+    /// After this it is not worth telling any more.
+    pub(crate) expire: Timestamp,
+}
+
+impl std::fmt::Debug for Notice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Notice").field("id", &self.id).field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+/// Raises notices in the caller's transaction: those that are new are on their way by every channel that reaches their staff once it
+/// commits. An ID that was raised before changes nothing. Tells how many were new.
+pub(crate) async fn raise(tx: &mut TenantTx, wakes: &Wakes, notices: &[Notice]) -> anyhow::Result<usize> {
+    let notices: Vec<Notice> = notices.iter().map(within_limits).collect();
+    let new: HashSet<Uuid> = rows::insert(tx, &notices).await?.into_iter().collect();
+    let mut seen = HashSet::new();
+    let new: Vec<&Notice> =
+        notices.iter().filter(|notice| new.contains(&notice.id) && seen.insert(notice.id)).collect();
+    if new.is_empty() {
+        return Ok(0);
+    }
+    let told = Told::read(tx, &new).await?;
+    let mut begun = Vec::new();
+    for notice in &new {
+        let (contact, over) = (told.contacts.get(&notice.staff), is_over(Some(notice.expire), told.now));
+        begun.extend(
+            channel::plan(told.rule(notice.kind), told.reach(contact), over).into_iter().map(|(channel, state)| {
+                Begun { notice: notice.id, channel, state, expire: notice.expire, message: None }
+            }),
+        );
+    }
+    line::queue(tx, wakes, &new, &told, &mut begun).await?;
+    delivery::insert(tx, &begun).await?;
+    for channel in [NoticeChannel::Email, NoticeChannel::Webhook] {
+        let jobs: Vec<Uuid> = pending(&begun, channel).map(|one| one.notice).collect();
+        if !jobs.is_empty() {
+            rows::expect(tx, channel, &jobs).await?;
+            wakes.after(tx, Wake::Notice);
+        }
+    }
+    tx.after_commit(move || count(&begun));
+    Ok(new.len())
+}
+
+/// What decides by which channels notices go.
+struct Told {
+    now: Timestamp,
+    rules: Vec<(NoticeKind, Rule)>,
+    webhook: bool,
+    contacts: BTreeMap<StaffId, Contact>,
+}
+
+impl Told {
+    async fn read(tx: &mut TenantTx, notices: &[&Notice]) -> Result<Self, sqlx::Error> {
+        let mut staff: Vec<Uuid> = notices.iter().map(|notice| notice.staff.uuid()).collect();
+        staff.sort_unstable();
+        staff.dedup();
+        let contacts = staff::contacts(tx, &staff).await?;
+        Ok(Self {
+            now: rows::now(tx).await?,
+            rules: rule::read(tx).await?,
+            webhook: webhook::is_open(tx).await?,
+            contacts: contacts.into_iter().map(|contact| (contact.staff, contact)).collect(),
+        })
+    }
+
+    fn rule(&self, kind: NoticeKind) -> Rule {
+        let set = self.rules.iter().find(|(of, _)| *of == kind);
+        set.map_or_else(|| Rule::usual(kind), |(_, rule)| *rule)
+    }
+
+    fn reach(&self, contact: Option<&Contact>) -> Reach {
+        Reach {
+            active: contact.is_some_and(|contact| contact.active),
+            line: contact.is_some_and(|contact| contact.line.is_some()),
+            email: contact.is_some_and(|contact| !contact.email.is_empty()),
+            webhook: self.webhook,
+        }
+    }
+}
+
+fn within_limits(notice: &Notice) -> Notice {
+    let Words { title, body } = Words::new(&notice.title, &notice.body);
+    Notice { title, body, ..notice.clone() }
+}
+
+/// Those on their way by `channel`.
+fn pending(begun: &[Begun], channel: NoticeChannel) -> impl Iterator<Item = &Begun> {
+    begun.iter().filter(move |one| one.channel == channel && one.state == DeliveryState::Pending)
+}
+
+/// Counts what is over as soon as it began.
+fn count(begun: &[Begun]) {
+    for one in begun.iter().filter(|one| one.state != DeliveryState::Pending) {
+        count_settled(one.channel, one.state, 1);
+    }
+}
+
+/// Counts deliveries that ended.
+pub(crate) fn count_settled(channel: NoticeChannel, state: DeliveryState, number: u64) {
+    metrics::counter!("tsunagi_messaging_notices_total", "channel" => channel.name(), "state" => state.name())
+        .increment(number);
+}

@@ -1,0 +1,178 @@
+//! A tenant with a staff account and staff who can be reached.
+
+use contracts::events::v1::identity_event::Body;
+use contracts::events::v1::{self as events, AccountPurpose, AccountState, StaffNoticeKind};
+use contracts::timestamp;
+use kernel::{AccountId, Clock as _, StaffId, SystemClock};
+use line_simulator::{AccountCard, AccountSpec, Act, BooksQuery, PersonSpec};
+use serde_json::Value;
+use testkit::eventually;
+use uuid::Uuid;
+
+use crate::house::House;
+use crate::receiver::Receiver;
+use crate::world::{SOON, Tenant, World};
+
+/// The tenant's staff account and one branch.
+pub(super) struct Office {
+    pub(super) account: AccountId,
+    pub(super) card: AccountCard,
+    pub(super) branch: Uuid,
+}
+
+/// A staff member.
+#[derive(Clone)]
+pub(super) struct Member {
+    pub(super) id: StaffId,
+    /// LINE's ID on the staff account; empty: not on LINE.
+    pub(super) line_user: String,
+}
+
+impl Office {
+    /// A staff account that is connected, beside the tenant's own.
+    pub(super) async fn open(world: &World, tenant: &Tenant) -> Self {
+        let account = AccountId::from(Uuid::new_v4());
+        let receiver = Receiver { publisher: world.publisher.clone(), tenant: tenant.id, account };
+        let url = receiver.listen().await;
+        let provider = world.control.add_provider("staff").await.unwrap();
+        let spec = AccountSpec { webhook_url: Some(url), verified: true, ..AccountSpec::default() };
+        let card = world.control.add_account(&provider, spec).await.unwrap();
+        let office = Self { account, card, branch: Uuid::new_v4() };
+        office.stand(world, tenant, 1, AccountState::Connected).await;
+        eventually(SOON, || async {
+            let known = world.number("SELECT count(*) FROM messaging.account_replica WHERE purpose = 2").await;
+            if known >= 1 { Ok(()) } else { Err(known) }
+        })
+        .await
+        .unwrap();
+        office
+    }
+
+    /// Says how the staff account stands.
+    pub(super) async fn stand(&self, world: &World, tenant: &Tenant, version: i64, state: AccountState) {
+        let ciphertext = chassis::seal::seal(&world.seal_key.public(), self.card.access_token.as_bytes()).unwrap();
+        let material = events::SealedSecret {
+            recipient: "messaging".to_owned(),
+            key_id: world.seal_key.public().id(),
+            ciphertext,
+            expire_time: None,
+        };
+        let replica = events::AccountReplica {
+            account_id: self.account.to_string(),
+            version,
+            provider_id: Uuid::new_v5(&self.account.uuid(), b"provider").to_string(),
+            channel_id: self.card.channel_id.as_str().to_owned(),
+            state: state.into(),
+            purpose: AccountPurpose::Staff.into(),
+            credential: Some(events::ChannelCredential {
+                kind: events::ChannelCredentialKind::LongLivedToken.into(),
+                material: Some(material),
+                key_id: String::new(),
+            }),
+            ..Default::default()
+        };
+        world.say(tenant, Body::Account(replica)).await;
+    }
+
+    /// A member of `branch` who is bound on LINE.
+    pub(super) async fn member(&self, world: &World, tenant: &Tenant, branch: Uuid, active: bool) -> Member {
+        let person = world.control.add_person(&PersonSpec::default()).await.unwrap();
+        world.control.act(&self.card.channel_id, &person, Act::AddFriend { quiet: true }).await.unwrap();
+        let line_user = world.control.user_id(&self.card.channel_id, &person).await.unwrap().as_str().to_owned();
+        let member = Member { id: StaffId::from(Uuid::new_v4()), line_user };
+        member.say(world, tenant, branch, active).await;
+        member.contact(world, tenant, 1, self.account, &member.line_user, "").await;
+        member
+    }
+
+    /// What staff were pushed on the staff account, texts in their order: whom, and what.
+    pub(super) async fn pushed(&self, world: &World) -> Vec<(String, String)> {
+        let query = BooksQuery { account: Some(self.card.channel_id.clone()), ..Default::default() };
+        let sent = world.control.sent(&query).await.unwrap();
+        let text = |message: &Value| message["text"].as_str().unwrap_or_default().to_owned();
+        let one = |sent: &line_simulator::Sent| {
+            let to = sent.fates.iter().map(|(user, _)| user.as_str().to_owned()).collect::<Vec<_>>().join(",");
+            sent.messages.iter().map(move |message| (to.clone(), text(message))).collect::<Vec<_>>()
+        };
+        sent.iter().flat_map(one).collect()
+    }
+}
+
+impl Member {
+    /// Says who the member is.
+    pub(super) async fn say(&self, world: &World, tenant: &Tenant, branch: Uuid, active: bool) {
+        let staff = events::StaffReplica {
+            staff_id: self.id.to_string(),
+            version: 1,
+            display_name: "Sato".to_owned(),
+            organization_ids: vec![branch.to_string()],
+            rights: Vec::new(),
+            administrator: false,
+            active,
+        };
+        world.say(tenant, Body::Staff(staff)).await;
+        until(world, "SELECT count(*) FROM messaging.staff_replica WHERE staff_id = ", self.id.uuid()).await;
+    }
+
+    /// Says how the member can be reached.
+    pub(super) async fn contact(
+        &self,
+        world: &World,
+        tenant: &Tenant,
+        version: i64,
+        account: AccountId,
+        line_user: &str,
+        email: &str,
+    ) {
+        let contact = events::StaffContactReplica {
+            staff_id: self.id.to_string(),
+            version,
+            email_address: email.to_owned(),
+            account_id: if line_user.is_empty() { String::new() } else { account.to_string() },
+            line_user_id: line_user.to_owned(),
+        };
+        world.say(tenant, Body::StaffContact(contact)).await;
+        let known = format!("SELECT count(*) FROM messaging.staff_contact WHERE version >= {version} AND staff_id = ");
+        until(world, &known, self.id.uuid()).await;
+    }
+}
+
+/// Waits until `sql` and the ID count something.
+async fn until(world: &World, sql: &str, id: Uuid) {
+    let sql = format!("{sql} '{id}'");
+    eventually(SOON, || async {
+        let count = world.count(&sql).await;
+        if count > 0 { Ok(()) } else { Err(count) }
+    })
+    .await
+    .unwrap();
+}
+
+/// Something that staff of `organization` are to hear of.
+pub(super) fn matter(id: Uuid, kind: StaffNoticeKind, organization: Option<Uuid>, tenant: &Tenant) -> Body {
+    Body::StaffNoticeRequested(events::StaffNoticeRequested {
+        notice_id: id.to_string(),
+        kind: kind.into(),
+        organization_id: organization.map(|id| id.to_string()).unwrap_or_default(),
+        account_id: tenant.account.to_string(),
+        line_user_id: String::new(),
+        subject_id: Uuid::new_v4().to_string(),
+        occur_time: Some(timestamp(SystemClock.now())),
+    })
+}
+
+/// Says a matter that cannot be handled, and waits until it is given up: what was said before is handled then.
+pub(super) async fn until_heard(world: &World, house: &House, tenant: &Tenant) {
+    let letters = || async {
+        let request = contracts::operations::v1::ListDeadLettersRequest::default();
+        house.dead_letters(tenant).list_dead_letters(request).await.unwrap().into_inner().dead_letters.len()
+    };
+    let before = letters().await;
+    world.say(tenant, matter(Uuid::new_v4(), StaffNoticeKind::Unspecified, None, tenant)).await;
+    eventually(SOON, || async {
+        let now = letters().await;
+        if now > before { Ok(()) } else { Err(now) }
+    })
+    .await
+    .unwrap();
+}
