@@ -250,11 +250,73 @@ async function tokens() {
   await check.refused("a revoked short-lived token", 400, () => oauth.verifyChannelToken(short));
 }
 
+// The head of a PNG image: what tells its size.
+function png(width, height) {
+  const head = Buffer.from("89504e470d0a1a0a0000000d494844520000000000000000", "hex");
+  head.writeUInt32BE(width, 16);
+  head.writeUInt32BE(height, 20);
+  return new Blob([head], { type: "image/png" });
+}
+
+async function richMenus({ hanako, user }) {
+  const size = { width: 2500, height: 843 };
+  const areas = [{ bounds: { x: 0, y: 0, ...size }, action: { type: "postback", data: "menu" } }];
+  const object = { size, selected: false, name: "m", chatBarText: "Tap", areas };
+  await api.validateRichMenuObject(object);
+  const nameless = { ...object, name: undefined };
+  await check.refused("a menu without a name", 400, () => api.createRichMenu(nameless), "must be specified");
+  const { richMenuId: menu } = await api.createRichMenu(object);
+  const { richMenuId: other } = await api.createRichMenu({ ...object, name: "other" });
+  const known = await api.getRichMenu(menu);
+  check.equal("rich menu", [known.richMenuId, known.size.height, known.areas[0].action.data], [menu, 843, "menu"]);
+  check.equal("rich menus", (await api.getRichMenuList()).richmenus.map((m) => m.name), ["m", "other"]);
+  await check.refused("a menu without an image", 400, () => api.linkRichMenuIdToUser(user, menu), "must upload");
+  for (const id of [menu, other]) await blob.setRichMenuImage(id, png(2500, 843));
+  await check.refused("a second image", 400, () => blob.setRichMenuImage(menu, png(2500, 843)), "already");
+  check.equal("rich menu image", (await buffer(await blob.getRichMenuImage(menu))).length, 24);
+  await check.refused("no default", 404, () => api.getDefaultRichMenuId(), "no default richmenu");
+  await api.setDefaultRichMenu(menu);
+  check.equal("default", (await api.getDefaultRichMenuId()).richMenuId, menu);
+  await act(hanako, { act: "tap_rich_menu", area: 0 });
+  check.equal("a tapped menu", (await event()).postback.data, "menu");
+  await api.linkRichMenuIdToUser(user, other);
+  check.equal("menu of a user", (await api.getRichMenuIdOfUser(user)).richMenuId, other);
+  await api.unlinkRichMenuIdFromUser(user);
+  await check.refused("no menu of a user", 404, () => api.getRichMenuIdOfUser(user), "the user has no richmenu");
+  const later = () => post("/clock", { advance_ms: 1000 });
+  const accepted = async (name, call) => {
+    const { httpResponse } = await call;
+    check.equal(name, httpResponse.status, 202);
+    await later();
+    return httpResponse.headers.get("x-line-request-id");
+  };
+  await accepted("bulk link", api.linkRichMenuIdToUsersWithHttpInfo({ richMenuId: menu, userIds: [user] }));
+  check.equal("linked in bulk", (await api.getRichMenuIdOfUser(user)).richMenuId, menu);
+  const operations = [{ type: "link", from: menu, to: other }];
+  await api.validateRichMenuBatchRequest({ operations });
+  const request = await accepted("batch", api.richMenuBatchWithHttpInfo({ operations, resumeRequestKey: "k" }));
+  check.equal("progress", (await api.getRichMenuBatchProgress(request)).phase, "succeeded");
+  check.equal("replaced in a batch", (await api.getRichMenuIdOfUser(user)).richMenuId, other);
+  await accepted("bulk unlink", api.unlinkRichMenuIdFromUsersWithHttpInfo({ userIds: [user] }));
+  await check.refused("unlinked in bulk", 404, () => api.getRichMenuIdOfUser(user));
+  await api.createRichMenuAlias({ richMenuAliasId: "tab-a", richMenuId: menu });
+  await api.updateRichMenuAlias("tab-a", { richMenuId: other });
+  const alias = { richMenuAliasId: "tab-a", richMenuId: other };
+  check.equal("alias", await api.getRichMenuAlias("tab-a"), alias);
+  check.equal("aliases", (await api.getRichMenuAliasList()).aliases, [alias]);
+  await api.deleteRichMenuAlias("tab-a");
+  await check.refused("a deleted alias", 404, () => api.getRichMenuAlias("tab-a"), "alias not found");
+  await api.cancelDefaultRichMenu();
+  await api.deleteRichMenu(menu);
+  await check.refused("a deleted menu", 404, () => api.getRichMenu(menu), "Not found");
+}
+
 const world = await webhooks();
 await chats(world);
 await sending(world);
 await reading(world);
 await linking(world);
+await richMenus(world);
 await tokens();
 check.everyEndpoint(await control("GET", `/books/requests`));
 const wrong = complaints(typed);

@@ -269,11 +269,75 @@ def tokens():
     check.refused("an unknown key", 404, OAuthException, lambda: oauth.issue_channel_token_by_jwt(grant, jwt_type, unknown))
 
 
+def png(width, height):
+    """The head of a PNG image: what tells its size."""
+    return b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big")
+
+
+def rich_menus(hanako, user):
+    size = m.RichMenuSize(width=2500, height=843)
+    area = m.RichMenuArea(bounds=m.RichMenuBounds(x=0, y=0, width=2500, height=843), action=m.PostbackAction(data="menu"))
+    shape = {"size": size, "selected": False, "chat_bar_text": "Tap", "areas": [area]}
+    api.validate_rich_menu_object(m.RichMenuRequest(name="m", **shape))
+    nameless = m.RichMenuRequest(**shape)
+    check.refused("a menu without a name", 400, ApiException, lambda: api.create_rich_menu(nameless), "must be specified")
+    menu, other = (api.create_rich_menu(m.RichMenuRequest(name=name, **shape)).rich_menu_id for name in ("m", "other"))
+    check.equal("rich menu", (api.get_rich_menu(menu).name, api.get_rich_menu(menu).areas[0].bounds.height), ("m", 843))
+    check.equal("rich menus", [known.rich_menu_id for known in api.get_rich_menu_list().richmenus], [menu, other])
+    check.refused("a menu without an image", 400, ApiException, lambda: api.link_rich_menu_id_to_user(user, menu), "must upload")
+
+    def upload(name):
+        blob.set_rich_menu_image(name, body=bytearray(png(2500, 843)), _headers={"Content-Type": "image/png"})
+
+    upload(menu)
+    upload(other)
+    check.refused("a second image", 400, ApiException, lambda: upload(menu), "already")
+    check.equal("rich menu image", bytes(blob.get_rich_menu_image(menu)), png(2500, 843))
+    check.refused("no default", 404, ApiException, api.get_default_rich_menu_id, "no default richmenu")
+    api.set_default_rich_menu(menu)
+    check.equal("default", api.get_default_rich_menu_id().rich_menu_id, menu)
+    act(hanako, act="tap_rich_menu", area=0)
+    check.equal("a tapped menu", event().postback.data, "menu")
+    api.link_rich_menu_id_to_user(user, other)
+    check.equal("menu of a user", api.get_rich_menu_id_of_user(user).rich_menu_id, other)
+    api.unlink_rich_menu_id_from_user(user)
+    check.refused("no menu of a user", 404, ApiException, lambda: api.get_rich_menu_id_of_user(user), "the user has no richmenu")
+
+    def accepted(name, answer):
+        check.equal(name, answer.status_code, 202)
+        control.post("/clock", {"advance_ms": 1000})
+        return answer.headers["x-line-request-id"]
+
+    bulk = m.RichMenuBulkLinkRequest(rich_menu_id=menu, user_ids=[user])
+    accepted("bulk link", api.link_rich_menu_id_to_users_with_http_info(bulk))
+    check.equal("linked in bulk", api.get_rich_menu_id_of_user(user).rich_menu_id, menu)
+    operation = m.RichMenuBatchLinkOperation(var_from=menu, to=other)
+    batch = m.RichMenuBatchRequest(operations=[operation], resume_request_key="k")
+    api.validate_rich_menu_batch_request(batch)
+    request = accepted("batch", api.rich_menu_batch_with_http_info(batch))
+    progress = api.get_rich_menu_batch_progress(request)
+    check.equal("progress", (progress.phase, progress.completed_time > progress.accepted_time), ("succeeded", True))
+    check.equal("replaced in a batch", api.get_rich_menu_id_of_user(user).rich_menu_id, other)
+    unlink = m.RichMenuBulkUnlinkRequest(user_ids=[user])
+    accepted("bulk unlink", api.unlink_rich_menu_id_from_users_with_http_info(unlink))
+    check.refused("unlinked in bulk", 404, ApiException, lambda: api.get_rich_menu_id_of_user(user))
+    api.create_rich_menu_alias(m.CreateRichMenuAliasRequest(rich_menu_alias_id="tab-a", rich_menu_id=menu))
+    api.update_rich_menu_alias("tab-a", m.UpdateRichMenuAliasRequest(rich_menu_id=other))
+    check.equal("alias", api.get_rich_menu_alias("tab-a").rich_menu_id, other)
+    check.equal("aliases", len(api.get_rich_menu_alias_list().aliases), 1)
+    api.delete_rich_menu_alias("tab-a")
+    check.refused("a deleted alias", 404, ApiException, lambda: api.get_rich_menu_alias("tab-a"), "alias not found")
+    api.cancel_default_rich_menu()
+    api.delete_rich_menu(menu)
+    check.refused("a deleted menu", 404, ApiException, lambda: api.get_rich_menu(menu), "Not found")
+
+
 hanako, user, messages = webhooks()
 chats(hanako, user)
 sending(hanako, user)
 reading(hanako, user, messages)
 linking(hanako, user)
+rich_menus(hanako, user)
 tokens()
 check.every_endpoint(control.get("/books/requests"))
 check.end()

@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
 
-/// Largest answer read; LINE's largest (a page of 1,000 friends) has about 40 KB.
-const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// Largest answer read. A page of 1,000 friends has about 40 KB; the largest, 1,000 rich menus with all their areas, some MB.
+const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// Longest request id kept. LINE's are UUIDs or 16 hexadecimal digits.
 const MAX_REQUEST_ID: usize = 128;
 

@@ -18,6 +18,7 @@ mod endpoints;
 mod failure;
 mod people;
 mod quota;
+mod rich_menu;
 mod send;
 mod token;
 mod webhook_endpoint;

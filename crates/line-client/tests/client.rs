@@ -15,10 +15,14 @@ use axum::{
 use futures::StreamExt as _;
 use line_client::{ChannelAccessToken, ContentAnswer, ContentError, Endpoints, Failure, FailureKind, LineClient};
 use line_types::{
-    api::{MulticastRequest, PushRequest, ReplyRequest, TranscodingStatus, ValidateRequest},
-    id::{ChannelId, GroupId, MessageId, RetryKey, UserId},
+    api::{
+        MulticastRequest, PushRequest, ReplyRequest, RichMenu, RichMenuBulkLink, RichMenuBulkUnlink, RichMenuSize,
+        TranscodingStatus, ValidateRequest,
+    },
+    id::{ChannelId, GroupId, MessageId, RetryKey, RichMenuId, UserId},
     message::Message,
     rate::Endpoint,
+    rich_menu::ImageKind,
     signature::ChannelSecret,
 };
 use tokio::{
@@ -256,7 +260,7 @@ async fn answers_are_bounded_and_must_be_readable() {
     let small = r#"{"type":"none"}"#.to_owned();
     let (_, client) = Line::answering(200, &[], &small).await;
     assert_eq!(client.quota(&token(), SOON).await.unwrap().limit(), None);
-    let (_, client) = Line::answering(200, &[], &(small + &" ".repeat(1024 * 1024))).await;
+    let (_, client) = Line::answering(200, &[], &(small + &" ".repeat(4 * 1024 * 1024))).await;
     assert_eq!(client.quota(&token(), SOON).await.unwrap_err().kind, FailureKind::Unknown);
     let (_, client) = Line::answering(200, &[], "<html>").await;
     assert_eq!(client.bot_info(&token(), SOON).await.unwrap_err().status, Some(200));
@@ -338,6 +342,55 @@ async fn content_streams_within_its_bound() {
     assert_eq!(client.content(&token(), &id, 10, SOON).await.unwrap_err().kind, FailureKind::Refused);
     let (_, client) = Line::answering(200, &[], r#"{"status":"processing"}"#).await;
     assert_eq!(client.transcoding(&token(), &id, SOON).await.unwrap(), TranscodingStatus::Processing);
+}
+
+#[tokio::test]
+async fn rich_menus_are_made_listed_and_deleted() {
+    let size = RichMenuSize { width: 1_200, height: 405 };
+    let (name, chat_bar_text) = ("tsunagi".to_owned(), "メニュー".to_owned());
+    let menu = RichMenu { size, selected: true, name, chat_bar_text, areas: vec![] };
+    let (line, client) = Line::answering(200, &[], r#"{"richMenuId":"richmenu-1"}"#).await;
+    let id = client.create_rich_menu(&token(), &menu, SOON).await.unwrap();
+    let seen = line.last();
+    assert_eq!((seen.method, seen.uri.path(), id.as_str()), (Method::POST, "/v2/bot/richmenu", "richmenu-1"));
+    assert_eq!(serde_json::from_slice::<RichMenu>(&seen.body).unwrap(), menu);
+    client.upload_rich_menu_image(&token(), &id, ImageKind::Png, "png".into(), SOON).await.unwrap();
+    let seen = line.last();
+    assert_eq!((seen.uri.path(), &seen.body[..]), ("/v2/bot/richmenu/richmenu-1/content", &b"png"[..]));
+    assert_eq!(seen.headers["content-type"], "image/png");
+    client.set_default_rich_menu(&token(), &id, SOON).await.unwrap();
+    assert_eq!(line.last().uri.path(), "/v2/bot/user/all/richmenu/richmenu-1");
+    client.delete_rich_menu(&token(), &id, SOON).await.unwrap();
+    assert_eq!((line.last().method, line.last().uri.path()), (Method::DELETE, "/v2/bot/richmenu/richmenu-1"));
+    let mut known = serde_json::to_value(&menu).unwrap();
+    known["richMenuId"] = "richmenu-1".into();
+    let (_, client) = Line::answering(200, &[], &serde_json::json!({"richmenus": [known]}).to_string()).await;
+    let listed = client.rich_menus(&token(), SOON).await.unwrap();
+    assert_eq!((&listed[0].rich_menu_id, &listed[0].menu), (&id, &menu));
+}
+
+#[tokio::test]
+async fn rich_menus_are_linked_to_one_and_to_many() {
+    let id = RichMenuId::parse("richmenu-1").unwrap();
+    let (line, client) = Line::answering(200, &[], r#"{"richMenuId":"richmenu-1"}"#).await;
+    client.link_rich_menu(&token(), &user(), &id, SOON).await.unwrap();
+    let path = format!("/v2/bot/user/{USER}/richmenu");
+    assert_eq!((line.last().method, line.last().uri.path()), (Method::POST, &*format!("{path}/richmenu-1")));
+    client.unlink_rich_menu(&token(), &user(), SOON).await.unwrap();
+    assert_eq!((line.last().method, line.last().uri.path()), (Method::DELETE, &*path));
+    assert_eq!(client.rich_menu_of_user(&token(), &user(), SOON).await.unwrap(), Some(id.clone()));
+    assert_eq!((line.last().method, line.last().uri.path()), (Method::GET, &*path));
+    let (_, client) = Line::answering(404, &[], r#"{"message":"the user has no richmenu","details":[]}"#).await;
+    assert_eq!(client.rich_menu_of_user(&token(), &user(), SOON).await.unwrap(), None);
+    let gone = client.link_rich_menu(&token(), &user(), &id, SOON).await.unwrap_err();
+    assert_eq!((gone.kind, gone.status), (FailureKind::Refused, Some(404)));
+    let (line, client) = Line::answering(202, &[], "{}").await;
+    let link = RichMenuBulkLink { rich_menu_id: id, user_ids: vec![user()] };
+    client.link_rich_menus(&token(), &link, SOON).await.unwrap();
+    assert_eq!(line.last().uri.path(), "/v2/bot/richmenu/bulk/link");
+    assert_eq!(&line.last().body[..], format!(r#"{{"richMenuId":"richmenu-1","userIds":["{USER}"]}}"#).as_bytes());
+    client.unlink_rich_menus(&token(), &RichMenuBulkUnlink { user_ids: vec![user()] }, SOON).await.unwrap();
+    assert_eq!(line.last().uri.path(), "/v2/bot/richmenu/bulk/unlink");
 }
 
 #[tokio::test]

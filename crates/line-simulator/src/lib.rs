@@ -23,6 +23,7 @@ pub use state::group::ChatChange;
 pub use state::id::{ChannelId, ChatId, PersonId, ProviderId, UserId};
 pub use state::person::{ChatKind, ChatSpec, PersonSpec};
 pub use state::rate::Limit;
+pub use state::rich_menu::{RichMenuCard, RichMenuSource, ShownRichMenu};
 pub use state::sending::Method;
 pub use state::trouble::Trouble;
 pub use state::writing::{Media, Writing};

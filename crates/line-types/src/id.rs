@@ -93,6 +93,10 @@ fn chat_after(prefix: char, text: &str) -> bool {
         .is_some_and(|rest| (1..=64).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
+fn word(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+}
+
 fn digits(text: &str, longest: usize) -> bool {
     (1..=longest).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
 }
@@ -116,9 +120,7 @@ identifier!(
 identifier!(
     /// A message: decimal digits that exceed 2^53, so it is never a number. Other letters, digits, `-` and `_` (64 at most)
     /// are taken too: should LINE change the form, no message may be lost by it.
-    MessageId, "message id", |text| {
-        (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-    }
+    MessageId, "message id", word
 );
 identifier!(
     /// A channel: decimal digits.
@@ -129,12 +131,17 @@ identifier!(
     WebhookEventId, "webhook event id", |text| Ulid::from_string(text).is_ok_and(|ulid| ulid.to_string() == text)
 );
 identifier!(
+    /// A rich menu: `richmenu-` and 32 hexadecimal digits in every example; the form is not promised, so letters, digits, `-`
+    /// and `_` (64 at most) are taken.
+    RichMenuId, "rich menu id", word
+);
+identifier!(
     /// The value of `X-Line-Retry-Key`: a UUID in hyphenated lower case
     /// (<https://developers.line.biz/en/docs/messaging-api/retrying-api-request/>).
     RetryKey, "retry key", |text| Uuid::try_parse(text).is_ok_and(|uuid| uuid.hyphenated().to_string() == text)
 );
 
-shown!(BotUserId, ChannelId, MessageId, WebhookEventId, RetryKey);
+shown!(BotUserId, ChannelId, MessageId, WebhookEventId, RetryKey, RichMenuId);
 hidden!(UserId, GroupId, RoomId);
 
 impl WebhookEventId {

@@ -9,6 +9,7 @@
 //! | [`signature`] | the proof that a webhook body comes from LINE |
 //! | [`webhook`] | webhook bodies: a cheap envelope for the hot path, full events for everybody else |
 //! | [`message`] | message objects and [`message::check`], LINE's limits on them |
+//! | [`rich_menu`] | rich menus: LINE's limits on the object and on its image |
 //! | [`length`] | LINE's two ways to count characters |
 //! | [`id`] | parsed identifiers |
 //! | [`api`] | request and response shapes of LINE's APIs |
@@ -20,6 +21,7 @@ pub mod length;
 pub mod message;
 mod open_enum;
 pub mod rate;
+pub mod rich_menu;
 pub mod signature;
 pub mod webhook;
 

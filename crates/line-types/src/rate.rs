@@ -80,8 +80,13 @@ pub enum Endpoint {
     RichMenuBatch,
     RichMenuBatchProgress,
     ListRichMenus,
+    UploadRichMenuImage,
+    SetDefaultRichMenu,
     LinkRichMenu,
     UnlinkRichMenu,
+    RichMenuOfUser,
+    BulkLinkRichMenu,
+    BulkUnlinkRichMenu,
     Membership,
     Coupon,
 }
@@ -128,8 +133,13 @@ impl Endpoint {
             | Self::RevokeToken
             | Self::VerifyToken
             | Self::TokenKeyIds
+            | Self::UploadRichMenuImage
+            | Self::SetDefaultRichMenu
             | Self::LinkRichMenu
-            | Self::UnlinkRichMenu => RateLimit::per_second(2_000),
+            | Self::UnlinkRichMenu
+            | Self::RichMenuOfUser
+            | Self::BulkLinkRichMenu
+            | Self::BulkUnlinkRichMenu => RateLimit::per_second(2_000),
         }
     }
 

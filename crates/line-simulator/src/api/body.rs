@@ -24,6 +24,11 @@ impl RequestBody {
         }
     }
 
+    /// The whole body, for rules that read it themselves.
+    pub(crate) fn into_value(self) -> Value {
+        Value::Object(self.0)
+    }
+
     /// A required, non-empty text.
     pub(crate) fn text(&self, name: &str) -> Result<&str, Refusal> {
         match self.0.get(name) {

@@ -24,6 +24,10 @@ const MOST_BYTES: usize = 2 * 1024 * 1024;
 const RETRYABLE: [&str; 3] =
     ["POST /v2/bot/message/push", "POST /v2/bot/message/multicast", "POST /v2/bot/message/broadcast"];
 
+/// The one endpoint whose body is a picture, and the media types it takes.
+const PICTURED: &str = "POST /v2/bot/richmenu/{richMenuId}/content";
+const PICTURES: [&str; 2] = ["image/jpeg", "image/png"];
+
 /// Who calls, once past the gate.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
@@ -133,8 +137,9 @@ fn admit(
     if let Some(channel) = channel {
         let has_body = !body.is_empty() && matches!(parts.method, Method::POST | Method::PUT);
         let media_type = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("null");
-        let is_json = media_type.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case("application/json"));
-        if has_body && !is_json {
+        let taken: &[&str] = if endpoint == PICTURED { &PICTURES } else { &["application/json"] };
+        let plain = media_type.split(';').next().unwrap_or_default().trim();
+        if has_body && !taken.iter().any(|known| plain.eq_ignore_ascii_case(known)) {
             return Err(Refusal::MediaType(media_type.to_owned()));
         }
         parts.extensions.insert(Caller { channel, request_id: request_id.to_owned(), retry_key });

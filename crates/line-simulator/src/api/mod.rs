@@ -14,6 +14,7 @@ mod oauth;
 mod page;
 mod profile;
 mod quota;
+mod rich_menu;
 mod send;
 mod webhook_endpoint;
 
@@ -34,6 +35,7 @@ pub(crate) fn routes(platform: &Arc<Platform>) -> Router<Arc<Platform>> {
         .merge(content::routes())
         .merge(chat::routes())
         .merge(webhook_endpoint::routes())
+        .merge(rich_menu::routes())
         .merge(link::routes())
         .method_not_allowed_fallback(async || gate::refuse(Refusal::MethodNotAllowed))
         .route_layer(from_fn_with_state(platform.clone(), gate::with_token));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -69,6 +69,7 @@ pub(super) fn routes() -> Router<Arc<Platform>> {
         .route("/accounts/{account}/access-token", post(reissue_token))
         .route("/accounts/{account}/assertion-keys", post(register_key))
         .route("/accounts/{account}/delivery", post(set_delivery))
+        .route("/accounts/{account}/rich-menus", delete(lose_rich_menus))
 }
 
 async fn add_provider(State(platform): State<Arc<Platform>>, Json(new): Json<NewProvider>) -> Json<NewProvider> {
@@ -81,7 +82,18 @@ async fn add_account(State(platform): State<Arc<Platform>>, Json(new): Json<NewA
 }
 
 async fn read(State(platform): State<Arc<Platform>>, Path(account): Path<ChannelId>) -> ControlAnswer<AccountState> {
-    platform.with(|world, now| Ok(Json(world.account(&account)?.state(now))))
+    platform.with(|world, now| {
+        world.rich_menus(now, &account)?;
+        Ok(Json(world.account(&account)?.state(now)))
+    })
+}
+
+/// LINE loses the account's rich menus, with who had which.
+async fn lose_rich_menus(State(platform): State<Arc<Platform>>, Path(account): Path<ChannelId>) -> ControlAnswer<()> {
+    platform.with(|world, now| {
+        world.rich_menus(now, &account)?.lose_all();
+        Ok(Json(()))
+    })
 }
 
 async fn change(

@@ -23,6 +23,7 @@ use crate::state::group::ChatChange;
 use crate::state::id::{ChannelId, ChatId, PersonId, ProviderId, UserId};
 use crate::state::person::{ChatSpec, PersonSpec};
 use crate::state::rate::Limit;
+use crate::state::rich_menu::ShownRichMenu;
 use crate::state::trouble::Trouble;
 use crate::state::writing::Writing;
 
@@ -151,6 +152,16 @@ impl Control {
     /// Lets a person do something.
     pub async fn act(&self, account: &ChannelId, person: &PersonId, act: impl Into<ActRequest>) -> Reply<Done> {
         self.post(&format!("/accounts/{account}/people/{person}/acts"), &act.into()).await
+    }
+
+    /// The rich menu the person sees in the chat with the account.
+    pub async fn rich_menu(&self, account: &ChannelId, person: &PersonId) -> Reply<Option<ShownRichMenu>> {
+        self.get(&format!("/accounts/{account}/people/{person}/rich-menu")).await
+    }
+
+    /// LINE loses the account's rich menus, with who had which.
+    pub async fn lose_rich_menus(&self, account: &ChannelId) -> Reply<()> {
+        self.call(Method::DELETE, &format!("/accounts/{account}/rich-menus"), None::<&()>).await
     }
 
     /// Adds the account as a friend.

@@ -17,6 +17,7 @@ use crate::state::event::{Done, EventParts};
 use crate::state::group::ChatChange;
 use crate::state::id::{ChannelId, ChatId, PersonId, UserId};
 use crate::state::person::{ChatSpec, PersonSpec};
+use crate::state::rich_menu::ShownRichMenu;
 use crate::state::world::ActError;
 
 /// A created person.
@@ -74,6 +75,7 @@ pub(super) fn routes() -> Router<Arc<Platform>> {
         .route("/people/{person}/log-in", get(log_in))
         .route("/accounts/{account}/people/{person}", get(user_card))
         .route("/accounts/{account}/people/{person}/acts", post(act))
+        .route("/accounts/{account}/people/{person}/rich-menu", get(rich_menu))
         .route("/accounts/{account}/friends", post(add_friends))
         .route("/accounts/{account}/events", post(raw_event))
         .route("/chats", post(add_chat))
@@ -107,6 +109,14 @@ async fn act(
     Json(request): Json<ActRequest>,
 ) -> ControlAnswer<Done> {
     platform.with(|world, now| world.act(now, &account, &person, request)).map(Json)
+}
+
+/// The rich menu the person sees in the chat with the account; null when there is none.
+async fn rich_menu(
+    State(platform): State<Arc<Platform>>,
+    Path((account, person)): Path<(ChannelId, PersonId)>,
+) -> ControlAnswer<Option<ShownRichMenu>> {
+    platform.with(|world, now| world.shown_rich_menu(now, &account, &person)).map(Json)
 }
 
 async fn add_friends(

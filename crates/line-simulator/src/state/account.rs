@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::friendship::Friendship;
 use super::id::{ChannelId, PersonId, ProviderId, UserId};
 use super::quota::Quota;
+use super::rich_menu::{RichMenuCard, RichMenus};
 
 /// What an official account is created with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -78,6 +79,8 @@ pub struct AccountSettings {
     pub webhook_url: Option<String>,
     /// "Webhook redelivery".
     pub redelivery: Option<bool>,
+    /// Whether LINE's own manager shows a default rich menu, which the API cannot see.
+    pub manager_rich_menu: Option<bool>,
 }
 
 mod double_option {
@@ -111,6 +114,8 @@ pub struct AccountState {
     pub reserved: u64,
     /// The newest message marked as read.
     pub read_up_to: Option<String>,
+    /// The rich menus made by the API, in the order of creation.
+    pub rich_menus: Vec<RichMenuCard>,
 }
 
 /// An official account and its one Messaging API channel.
@@ -137,6 +142,8 @@ pub(crate) struct Account {
     pub(crate) sent_by_day: HashMap<(super::sending::Method, String), u64>,
     /// The newest message marked read.
     pub(crate) read_up_to: Option<String>,
+    /// Its rich menus and who has which.
+    pub(crate) rich_menus: RichMenus,
 }
 
 impl Account {
@@ -150,6 +157,7 @@ impl Account {
             used: self.quota.used(now),
             reserved: self.quota.reserved,
             read_up_to: self.read_up_to.clone(),
+            rich_menus: self.rich_menus.cards(),
         }
     }
 

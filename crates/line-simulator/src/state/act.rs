@@ -52,6 +52,11 @@ pub enum Act {
         /// The button, by label.
         label: String,
     },
+    /// Taps a place of the rich menu they see; what follows depends on the place's action.
+    TapRichMenu {
+        /// Which of the menu's areas, from 0.
+        area: usize,
+    },
     /// Watches a video with a tracking ID to its end: `videoPlayComplete`.
     FinishVideo {
         /// The sent message's `trackingId`.
@@ -151,6 +156,7 @@ impl World {
             Act::Unsend { message_id } => self.unsend(now, &scene, &message_id),
             Act::Postback { data, params } => Ok(self.postback(now, &scene, &data, params)),
             Act::Tap { message_id, label } => self.tap(now, &scene, &message_id, &label),
+            Act::TapRichMenu { area } => self.tap_rich_menu(now, &scene, area),
             Act::FinishVideo { tracking_id } => {
                 let parts = scene.replyable("videoPlayComplete");
                 Ok(self.emit(now, channel, parts.with("videoPlayComplete", json!({ "trackingId": tracking_id }))))

@@ -19,6 +19,7 @@ pub(crate) mod rate;
 pub(crate) mod refusal;
 pub(crate) mod reply_token;
 pub(crate) mod retry_key;
+pub(crate) mod rich_menu;
 pub(crate) mod sending;
 mod tap;
 pub(crate) mod trouble;

@@ -43,6 +43,12 @@ fn published(endpoint: &str) -> (f64, f64) {
     match endpoint {
         "POST /v2/bot/message/broadcast" | "POST /v2/bot/channel/webhook/test" => (60.0, HOUR),
         "GET /v2/bot/channel/webhook/endpoint" | "PUT /v2/bot/channel/webhook/endpoint" => (1_000.0, MINUTE),
+        "POST /v2/bot/richmenu"
+        | "DELETE /v2/bot/richmenu/{richMenuId}"
+        | "DELETE /v2/bot/richmenu/alias/{richMenuAliasId}"
+        | "GET /v2/bot/richmenu/progress/batch" => (100.0, HOUR),
+        "POST /v2/bot/richmenu/batch" => (3.0, HOUR),
+        "GET /v2/bot/richmenu/list" => (10.0, SECOND),
         "POST /v2/bot/message/multicast" => (200.0, SECOND),
         "POST /v2/bot/chat/loading/start" => (100.0, SECOND),
         "POST /v2/oauth/accessToken" => (370.0, SECOND),

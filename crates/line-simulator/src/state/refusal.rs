@@ -11,6 +11,12 @@ pub(crate) struct Detail {
     pub(crate) message: String,
 }
 
+impl Detail {
+    fn body(&self) -> Value {
+        json!({ "message": self.message, "property": self.property })
+    }
+}
+
 /// Why a request was not carried out.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Refusal {
@@ -44,6 +50,10 @@ pub(crate) enum Refusal {
     TooLarge,
     /// 415.
     MediaType(String),
+    /// 404: one property of the body names what is not there.
+    Absent(Detail),
+    /// A status with the words LINE has for it at one endpoint.
+    Particular { status: u16, message: &'static str },
     /// 429: the endpoint's token bucket is empty.
     RateLimited,
     /// 429: the month's messages are used up or reserved.
@@ -68,20 +78,22 @@ impl Refusal {
             | Self::Bad(_) => 400,
             Self::NoToken | Self::BadToken(_) => 401,
             Self::NotEntitled => 403,
-            Self::NotFound => 404,
+            Self::NotFound | Self::Absent(_) => 404,
             Self::MethodNotAllowed => 405,
             Self::AlreadyAccepted { .. } => 409,
             Self::Gone => 410,
             Self::TooLarge => 413,
             Self::MediaType(_) => 415,
             Self::RateLimited | Self::MonthlyLimit => 429,
-            Self::Injected { status, .. } => *status,
+            Self::Particular { status, .. } | Self::Injected { status, .. } => *status,
         }
     }
 
     fn message(&self) -> String {
         match self {
             Self::Invalid(details) => format!("The request body has {} error(s)", details.len()),
+            Self::Absent(_) => "The request body has 1 error(s)".into(),
+            Self::Particular { message, .. } => (*message).into(),
             Self::InvalidProperty(name) => {
                 format!("The property, '{name}', in the request body is invalid (line: -, column: -)")
             }
@@ -114,10 +126,9 @@ impl Refusal {
     pub(crate) fn body(&self) -> Value {
         let mut body = json!({ "message": self.message() });
         match self {
-            Self::Invalid(details) => {
-                body["details"] =
-                    details.iter().map(|d| json!({ "message": d.message, "property": d.property })).collect();
-            }
+            Self::Invalid(details) => body["details"] = details.iter().map(Detail::body).collect(),
+            Self::Absent(detail) => body["details"] = json!([detail.body()]),
+            Self::Particular { .. } => body["details"] = json!([]),
             Self::AlreadyAccepted { sent_messages: Some(sent), .. } => body["sentMessages"] = sent.clone(),
             _ => {}
         }

@@ -29,6 +29,16 @@ impl World {
             })
             .ok_or(ActError::Unknown("message in that chat"))?;
         let action = find_action(message, label).cloned().ok_or(ActError::Unknown("button"))?;
+        self.follow_action(now, scene, &action)
+    }
+
+    /// What a tap on anything with this action does.
+    pub(super) fn follow_action(
+        &mut self,
+        now: DateTime<Utc>,
+        scene: &Scene,
+        action: &Value,
+    ) -> Result<Done, ActError> {
         let text = |name: &str| action.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         match action.get("type").and_then(Value::as_str) {
             Some("postback" | "datetimepicker") => Ok(self.postback(now, scene, &text("data"), None)),

@@ -19,6 +19,7 @@ use super::quota::Quota;
 use super::rate::Rates;
 use super::reply_token::ReplyTokens;
 use super::retry_key::RetryKeys;
+use super::rich_menu::RichMenus;
 use super::trouble::Trouble;
 
 /// A person who is not known, an account that does not exist, an act that is not possible.
@@ -114,6 +115,7 @@ impl World {
             units: std::collections::BTreeMap::new(),
             sent_by_day: HashMap::new(),
             read_up_to: None,
+            rich_menus: RichMenus::default(),
         };
         let card = AccountCard {
             provider: provider.clone(),
@@ -151,6 +153,9 @@ impl World {
         }
         if let Some(redelivery) = change.redelivery {
             account.redelivery = redelivery;
+        }
+        if let Some(shown) = change.manager_rich_menu {
+            account.rich_menus.manager_default = shown;
         }
         if let Some(url) = change.webhook_url {
             account.webhook_url = Some(url);

@@ -15,6 +15,8 @@ mod receiver;
 mod refusals;
 mod reply;
 mod retry;
+mod rich_menu;
+mod rich_menu_limits;
 mod send;
 mod stage;
 mod tokens;

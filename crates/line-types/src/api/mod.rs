@@ -6,6 +6,7 @@ mod account;
 mod error;
 mod profile;
 mod quota;
+mod rich_menu;
 mod send;
 mod token;
 mod webhook_endpoint;
@@ -16,6 +17,10 @@ pub use account::{
 pub use error::{ErrorBody, ErrorDetail, OAuthError};
 pub use profile::{FollowerIds, GroupSummary, Profile};
 pub use quota::{Consumption, Quota, QuotaKind};
+pub use rich_menu::{
+    RichMenu, RichMenuArea, RichMenuBounds, RichMenuBulkLink, RichMenuBulkUnlink, RichMenuCreated, RichMenuKnown,
+    RichMenuList, RichMenuSize,
+};
 pub use send::{MulticastRequest, PushRequest, ReplyRequest, SentMessage, SentMessages, ValidateRequest};
 pub use token::{TokenKeyIds, TokenResponse, VerifiedToken};
 pub use webhook_endpoint::{WebhookEndpoint, WebhookEndpointAddress, WebhookTest, WebhookTestReason};

@@ -10,11 +10,13 @@ const MAX_DATA: usize = 300;
 /// Longest shown text of postbacks and messages, in graphemes.
 const MAX_SHOWN: usize = 300;
 /// Longest address of a link.
-pub(super) const MAX_URI: usize = 1_000;
+pub(crate) const MAX_URI: usize = 1_000;
 /// Longest text to copy.
-pub(super) const MAX_CLIPBOARD: usize = 1_000;
+pub(crate) const MAX_CLIPBOARD: usize = 1_000;
+/// Longest name of a rich menu's alias.
+const MAX_ALIAS: usize = 32;
 /// Schemes a link may have.
-pub(super) const URI_SCHEMES: &[&str] = &["http", "https", "line", "tel"];
+pub(crate) const URI_SCHEMES: &[&str] = &["http", "https", "line", "tel"];
 
 /// What a tap does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -65,6 +67,14 @@ pub enum Action {
         label: Option<String>,
         clipboard_text: String,
     },
+    /// Shows the rich menu of an alias and sends us a postback event; rich menus only.
+    #[serde(rename = "richmenuswitch")]
+    RichMenuSwitch {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        label: Option<String>,
+        rich_menu_alias_id: String,
+        data: String,
+    },
     /// Opens the camera; quick replies only.
     Camera { label: String },
     /// Opens the pictures; quick replies only.
@@ -101,7 +111,7 @@ pub enum DatetimeMode {
 
 /// Where an action stands; decides its label and the types allowed.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     Template,
     /// A template's default action: shown without a label.
     TemplateDefault,
@@ -109,6 +119,7 @@ pub(super) enum Place {
     QuickReply,
     FlexButton,
     Flex,
+    RichMenu,
 }
 
 impl Place {
@@ -117,7 +128,7 @@ impl Place {
     fn label(self) -> (Need, usize) {
         match self {
             Self::Template | Self::QuickReply => (Need::Required, 20),
-            Self::TemplateDefault => (Need::Optional, 20),
+            Self::TemplateDefault | Self::RichMenu => (Need::Optional, 20),
             Self::ImageCarousel => (Need::Optional, 12),
             Self::FlexButton => (Need::Required, 40),
             Self::Flex => (Need::Optional, 40),
@@ -129,12 +140,13 @@ impl Place {
             Self::QuickReply => {
                 &["postback", "message", "uri", "datetimepicker", "clipboard", "camera", "cameraRoll", "location"]
             }
+            Self::RichMenu => &["postback", "message", "uri", "datetimepicker", "richmenuswitch", "clipboard"],
             _ => &["postback", "message", "uri", "datetimepicker", "clipboard"],
         }
     }
 }
 
-pub(super) fn check(action: &Object<'_>, place: Place, report: &mut Report) {
+pub(crate) fn check(action: &Object<'_>, place: Place, report: &mut Report) {
     let kind = action.one_of("type", Need::Required, place.types(), report);
     let (need, max) = place.label();
     action.text("label", need, max, Unit::Graphemes, report);
@@ -156,12 +168,16 @@ pub(super) fn check(action: &Object<'_>, place: Place, report: &mut Report) {
         Some("clipboard") => {
             action.text("clipboardText", Need::Required, MAX_CLIPBOARD, Unit::Utf16, report);
         }
+        Some("richmenuswitch") => {
+            action.text("richMenuAliasId", Need::Required, MAX_ALIAS, Unit::Utf16, report);
+            action.text("data", Need::Required, MAX_DATA, Unit::Utf16, report);
+        }
         _ => {}
     }
 }
 
 /// A link that a tap opens.
-pub(super) fn check_link(object: &Object<'_>, name: &str, report: &mut Report) {
+pub(crate) fn check_link(object: &Object<'_>, name: &str, report: &mut Report) {
     let Some(uri) = object.text(name, Need::Required, MAX_URI, Unit::Utf16, report) else { return };
     if !uri.is_empty() {
         object.scheme(name, uri, URI_SCHEMES, report);

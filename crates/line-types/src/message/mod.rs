@@ -5,7 +5,7 @@
 //! <https://developers.line.biz/en/reference/messaging-api/#message-objects>; what only LINE can know (whether a sticker
 //! exists, an address answers, a mentioned user is a member) it leaves to LINE.
 
-mod action;
+pub(crate) mod action;
 mod check;
 mod flex;
 mod flex_component;
@@ -15,7 +15,7 @@ mod object;
 mod quick_reply;
 mod template;
 mod text;
-mod violation;
+pub(crate) mod violation;
 
 pub use action::{Action, DatetimeMode, InputOption};
 pub use check::check;

@@ -1,4 +1,4 @@
-//! What is wrong with a message object, and the reader that finds it.
+//! What is wrong with a message object or a rich menu, and the reader that finds it.
 
 use std::ops::RangeInclusive;
 
@@ -9,7 +9,7 @@ use crate::length::{graphemes, text_length_utf16};
 /// Most violations reported of one request; the rest would help nobody.
 const MAX_VIOLATIONS: usize = 50;
 
-/// One reason why LINE would refuse a message.
+/// One reason why LINE would refuse a message or a rich menu.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// Where, as LINE writes it, for example `messages[0].text`.
@@ -19,24 +19,38 @@ pub struct Violation {
 }
 
 /// Collects violations.
-#[derive(Default)]
-pub(super) struct Report(Vec<Violation>);
+pub(crate) struct Report {
+    found: Vec<Violation>,
+    /// What LINE says of a property that is not there.
+    absent: &'static str,
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Self::saying("May not be empty")
+    }
+}
 
 impl Report {
-    pub(super) fn add(&mut self, property: impl Into<String>, message: impl Into<String>) {
-        if self.0.len() < MAX_VIOLATIONS {
-            self.0.push(Violation { property: property.into(), message: message.into() });
+    /// A report with other words for a property that is not there.
+    pub(crate) fn saying(absent: &'static str) -> Self {
+        Self { found: Vec::new(), absent }
+    }
+
+    pub(crate) fn add(&mut self, property: impl Into<String>, message: impl Into<String>) {
+        if self.found.len() < MAX_VIOLATIONS {
+            self.found.push(Violation { property: property.into(), message: message.into() });
         }
     }
 
-    pub(super) fn into_violations(self) -> Vec<Violation> {
-        self.0
+    pub(crate) fn into_violations(self) -> Vec<Violation> {
+        self.found
     }
 }
 
 /// How a length is counted.
 #[derive(Clone, Copy)]
-pub(super) enum Unit {
+pub(crate) enum Unit {
     Utf16,
     Graphemes,
 }
@@ -52,24 +66,24 @@ impl Unit {
 
 /// Whether a property must be there.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Need {
+pub(crate) enum Need {
     Required,
     Optional,
 }
 
 /// Longest address of media and pictures, in characters.
-pub(super) const MAX_URL: usize = 2_000;
+pub(crate) const MAX_URL: usize = 2_000;
 
-/// An object within a message, with its path.
+/// An object within a message or a rich menu, with its path.
 #[derive(Clone)]
-pub(super) struct Object<'v> {
-    pub(super) fields: &'v Map<String, Value>,
-    pub(super) path: String,
+pub(crate) struct Object<'v> {
+    pub(crate) fields: &'v Map<String, Value>,
+    pub(crate) path: String,
 }
 
 impl<'v> Object<'v> {
     /// Takes a value as an object, or reports that it is none.
-    pub(super) fn of(value: &'v Value, path: String, report: &mut Report) -> Option<Self> {
+    pub(crate) fn of(value: &'v Value, path: String, report: &mut Report) -> Option<Self> {
         if let Value::Object(fields) = value {
             Some(Self { fields, path })
         } else {
@@ -79,29 +93,29 @@ impl<'v> Object<'v> {
     }
 
     /// The path of a property.
-    pub(super) fn at(&self, name: &str) -> String {
-        format!("{}.{name}", self.path)
+    pub(crate) fn at(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
     /// A property; null counts as absent, as it does at LINE.
-    pub(super) fn get(&self, name: &str) -> Option<&'v Value> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'v Value> {
         self.fields.get(name).filter(|value| !value.is_null())
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 
     fn needed(&self, name: &str, need: Need, report: &mut Report) -> Option<&'v Value> {
         let value = self.get(name);
         if value.is_none() && need == Need::Required {
-            report.add(self.at(name), "May not be empty");
+            report.add(self.at(name), report.absent);
         }
         value
     }
 
     /// A text of any length.
-    pub(super) fn string(&self, name: &str, need: Need, report: &mut Report) -> Option<&'v str> {
+    pub(crate) fn string(&self, name: &str, need: Need, report: &mut Report) -> Option<&'v str> {
         let value = self.needed(name, need, report)?;
         let text = value.as_str();
         if text.is_none() {
@@ -111,7 +125,7 @@ impl<'v> Object<'v> {
     }
 
     /// A text of 1 to `max` (an optional one may be empty).
-    pub(super) fn text(&self, name: &str, need: Need, max: usize, unit: Unit, report: &mut Report) -> Option<&'v str> {
+    pub(crate) fn text(&self, name: &str, need: Need, max: usize, unit: Unit, report: &mut Report) -> Option<&'v str> {
         let text = self.string(name, need, report)?;
         if text.is_empty() && need == Need::Required {
             report.add(self.at(name), "May not be empty");
@@ -123,7 +137,7 @@ impl<'v> Object<'v> {
     }
 
     /// An https address.
-    pub(super) fn https(&self, name: &str, need: Need, max: usize, report: &mut Report) {
+    pub(crate) fn https(&self, name: &str, need: Need, max: usize, report: &mut Report) {
         let Some(text) = self.text(name, need, max, Unit::Utf16, report) else { return };
         if !text.is_empty() {
             self.scheme(name, text, &["https"], report);
@@ -132,7 +146,7 @@ impl<'v> Object<'v> {
 
     /// Whether an address reads as one, percent-encoded
     /// (<https://developers.line.biz/en/reference/messaging-api/#url-encoding>), and has one of the schemes.
-    pub(super) fn scheme(&self, name: &str, text: &str, schemes: &[&str], report: &mut Report) {
+    pub(crate) fn scheme(&self, name: &str, text: &str, schemes: &[&str], report: &mut Report) {
         let encoded = text.bytes().all(|b| b.is_ascii_graphic());
         match url::Url::parse(text) {
             Ok(url) if encoded && !schemes.contains(&url.scheme()) => report.add(self.at(name), "invalid uri scheme"),
@@ -143,7 +157,7 @@ impl<'v> Object<'v> {
     }
 
     /// One of some words.
-    pub(super) fn one_of(&self, name: &str, need: Need, words: &[&str], report: &mut Report) -> Option<&'v str> {
+    pub(crate) fn one_of(&self, name: &str, need: Need, words: &[&str], report: &mut Report) -> Option<&'v str> {
         let text = self.string(name, need, report)?;
         if !words.contains(&text) {
             report.add(self.at(name), format!("must be one of the following values: [{}]", words.join(", ")));
@@ -152,7 +166,7 @@ impl<'v> Object<'v> {
     }
 
     /// A whole number within a range.
-    pub(super) fn integer(
+    pub(crate) fn integer(
         &self,
         name: &str,
         need: Need,
@@ -171,8 +185,15 @@ impl<'v> Object<'v> {
         number
     }
 
+    /// Yes or no.
+    pub(crate) fn boolean(&self, name: &str, need: Need, report: &mut Report) {
+        if self.needed(name, need, report).is_some_and(|value| !value.is_boolean()) {
+            report.add(self.at(name), "must be a boolean");
+        }
+    }
+
     /// A number within a range.
-    pub(super) fn number(&self, name: &str, range: RangeInclusive<f64>, report: &mut Report) {
+    pub(crate) fn number(&self, name: &str, range: RangeInclusive<f64>, report: &mut Report) {
         match self.needed(name, Need::Required, report).map(Value::as_f64) {
             Some(None) => report.add(self.at(name), "must be a number"),
             Some(Some(number)) if !range.contains(&number) => {
@@ -183,12 +204,12 @@ impl<'v> Object<'v> {
     }
 
     /// An object within this one.
-    pub(super) fn object(&self, name: &str, need: Need, report: &mut Report) -> Option<Self> {
+    pub(crate) fn object(&self, name: &str, need: Need, report: &mut Report) -> Option<Self> {
         Self::of(self.needed(name, need, report)?, self.at(name), report)
     }
 
     /// The objects of a list of a size within a range.
-    pub(super) fn objects(
+    pub(crate) fn objects(
         &self,
         name: &str,
         need: Need,
@@ -209,7 +230,7 @@ impl<'v> Object<'v> {
     }
 
     /// A colour `#RRGGBB`, with opacity (`#RRGGBBAA`) where that is allowed.
-    pub(super) fn color(&self, name: &str, opacity: bool, report: &mut Report) {
+    pub(crate) fn color(&self, name: &str, opacity: bool, report: &mut Report) {
         let Some(text) = self.string(name, Need::Optional, report) else { return };
         let digits = text.strip_prefix('#').filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
         if !digits.is_some_and(|digits| digits.len() == 6 || (opacity && digits.len() == 8)) {

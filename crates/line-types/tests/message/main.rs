@@ -4,6 +4,7 @@
 mod action;
 mod flex;
 mod media;
+mod rich_menu;
 mod template;
 mod text;
 

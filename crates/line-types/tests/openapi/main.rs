@@ -7,7 +7,7 @@ mod schema;
 use std::collections::BTreeSet;
 
 use line_types::{
-    api, message,
+    api, message, rich_menu,
     webhook::{
         BeaconKind, Content, Envelope, Event, EventKind, LinkResult, MembershipKind, MentioneeKind, Mode, ModuleKind,
         SourceKind, StickerResourceType,
@@ -109,6 +109,20 @@ fn every_message_object_of_line_is_known_and_taken() {
     assert_eq!(types, message::KNOWN_TYPES.iter().map(|name| (*name).to_owned()).collect());
 }
 
+#[test]
+fn every_action_of_line_is_judged_in_a_rich_menu() {
+    let elsewhere = ["camera", "cameraRoll", "location"];
+    for (name, mut action) in messaging().variants("Action") {
+        action["type"] = json!(name);
+        let area = json!({"bounds": {"x": 0, "y": 0, "width": 1, "height": 1}, "action": action});
+        let menu = json!({"size": {"width": 2500, "height": 843}, "selected": false, "name": "n", "chatBarText": "c",
+            "areas": [area]});
+        let found = rich_menu::check(&menu);
+        let known = !found.iter().any(|violation| violation.property == "areas[0].action.type");
+        assert_eq!(known, !elsewhere.contains(&name.as_str()), "{name}: {found:?}");
+    }
+}
+
 /// Every property that LINE's schema has survives our type, so none is missing or misspelt.
 fn round_trip<T: Serialize + DeserializeOwned>(document: &Document, schema: &str) {
     let sample = document.sample(schema);
@@ -143,6 +157,12 @@ fn our_shapes_have_every_property_of_lines() {
     round_trip::<api::SentMessages>(&messaging, "ReplyMessageResponse");
     round_trip::<api::SentMessages>(&messaging, "PushMessageResponse");
     round_trip::<api::ErrorBody>(&messaging, "ErrorResponse");
+    round_trip::<api::RichMenu>(&messaging, "RichMenuRequest");
+    round_trip::<api::RichMenuKnown>(&messaging, "RichMenuResponse");
+    round_trip::<api::RichMenuList>(&messaging, "RichMenuListResponse");
+    round_trip::<api::RichMenuCreated>(&messaging, "RichMenuIdResponse");
+    round_trip::<api::RichMenuBulkLink>(&messaging, "RichMenuBulkLinkRequest");
+    round_trip::<api::RichMenuBulkUnlink>(&messaging, "RichMenuBulkUnlinkRequest");
     let tokens = tokens();
     round_trip::<api::TokenResponse>(&tokens, "IssueStatelessChannelAccessTokenResponse");
     round_trip::<api::TokenResponse>(&tokens, "IssueShortLivedChannelAccessTokenResponse");
