@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn what_could_put_something_else_into_a_mail_is_no_address() {
-        let too_long = format!("a@{}.example", ["b".repeat(63); 4].join("."));
+        let too_long = format!("a@{}.example", vec!["b".repeat(63); 4].join("."));
         for wrong in [
             "a",
             "@",

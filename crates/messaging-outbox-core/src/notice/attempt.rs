@@ -117,6 +117,7 @@ pub const fn of_message(state: MessageState, expired: bool) -> Option<(DeliveryS
         // Only what the member's contact no longer allows is taken back.
         MessageState::Cancelled => Some((DeliveryState::NoChannel, None)),
         MessageState::Queued
+        | MessageState::Scheduled
         | MessageState::Sending
         | MessageState::WaitingForQuota
         | MessageState::Received
