@@ -254,6 +254,12 @@ fn bodies(world: &World) -> Vec<(&'static str, Must, Value)> {
         ),
         ("/tsunagi.messaging.v1.ConversationService/ListMessages", NotFind, json!({ "conversationId": conversation })),
         ("/tsunagi.messaging.v1.ConversationService/MarkRead", NotFind, json!({ "conversationId": conversation })),
+        (
+            "/tsunagi.messaging.v1.ConversationService/PutOffConversation",
+            NotFind,
+            json!({ "conversationId": conversation }),
+        ),
+        ("/tsunagi.messaging.v1.ConversationService/ClearPutOff", NotFind, json!({ "conversationId": conversation })),
         ("/tsunagi.messaging.v1.ConversationService/WatchConversations", NotFind, json!({ "accountIds": [account] })),
         (
             "/tsunagi.messaging.v1.MessageService/SendMessage",

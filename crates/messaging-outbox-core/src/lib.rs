@@ -21,3 +21,4 @@ pub mod schedule;
 pub mod send_gate;
 pub mod state;
 pub mod token_renewal;
+pub mod visibility;

@@ -1,4 +1,4 @@
--- What identity-linking says about tenants, accounts, LINE users, friendships, customers and links. The highest version wins.
+-- What identity-linking says about tenants, organizations, accounts, LINE users, friendships, customers and links. The highest version wins.
 CREATE TABLE {schema}.tenant_replica (
     tenant_id uuid NOT NULL,
     version bigint NOT NULL,
@@ -8,7 +8,17 @@ CREATE TABLE {schema}.tenant_replica (
 );
 SELECT {schema}.isolate('{schema}.tenant_replica');
 
--- `purpose` is 1 for customers and 2 for staff. `credential_material` is sealed to this service's own key by identity-linking, and opened in memory only.
+CREATE TABLE {schema}.organization_replica (
+    tenant_id uuid NOT NULL,
+    organization_id uuid NOT NULL,
+    version bigint NOT NULL,
+    display_name text NOT NULL,
+    PRIMARY KEY (tenant_id, organization_id)
+);
+SELECT {schema}.isolate('{schema}.organization_replica');
+
+-- `purpose` is 1 for customers and 2 for staff. `credential_material` is sealed to this service's own key by identity-linking, and
+-- opened in memory only.
 CREATE TABLE {schema}.account_replica (
     tenant_id uuid NOT NULL,
     account_id uuid NOT NULL,
@@ -22,6 +32,8 @@ CREATE TABLE {schema}.account_replica (
     credential_material bytea NOT NULL,
     credential_seal_key_id text NOT NULL,
     credential_key_id text NOT NULL,
+    owner_organization_id uuid,
+    default_organization_id uuid,
     PRIMARY KEY (tenant_id, account_id)
 );
 CREATE INDEX account_replica_provider ON {schema}.account_replica (tenant_id, provider_id);
@@ -55,6 +67,7 @@ CREATE TABLE {schema}.customer_replica (
     version bigint NOT NULL,
     family_name text NOT NULL,
     given_name text NOT NULL,
+    organization_id uuid,
     PRIMARY KEY (tenant_id, customer_id)
 );
 SELECT {schema}.isolate('{schema}.customer_replica');

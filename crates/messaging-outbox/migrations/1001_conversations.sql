@@ -1,5 +1,10 @@
 -- One row for each official account and LINE user, group or room. `chat_key` is LINE's ID of the other side. Kind 4 is a staff member
 -- on the staff account: it carries notices and is shown nowhere.
+--
+-- organization_id  the organization responsible, nil where there is none, and `linked`, whether the LINE user is linked to a
+--                  customer: as links, customers and accounts say, kept for the indexes (`placing`). Who sees a conversation is
+--                  decided by what they say when it is read.
+-- put_off_time     since when it is put off: it waits until somebody answers or clears it, read or not
 CREATE TABLE {schema}.conversation (
     tenant_id uuid NOT NULL,
     conversation_id uuid NOT NULL,
@@ -13,11 +18,20 @@ CREATE TABLE {schema}.conversation (
     last_message_time timestamptz,
     activity_time timestamptz NOT NULL,
     version bigint NOT NULL DEFAULT 1,
+    organization_id uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
+    linked boolean NOT NULL DEFAULT false,
+    put_off_time timestamptz,
     PRIMARY KEY (tenant_id, conversation_id),
     CONSTRAINT conversation_chat UNIQUE (tenant_id, account_id, chat_key)
 ) WITH (fillfactor = 80);
 CREATE INDEX conversation_latest ON {schema}.conversation (tenant_id, activity_time DESC, conversation_id DESC)
     WHERE kind <> 4;
+CREATE INDEX conversation_organization
+    ON {schema}.conversation (tenant_id, organization_id, activity_time DESC, conversation_id DESC) WHERE kind <> 4;
+-- What waits for somebody.
+CREATE INDEX conversation_waiting
+    ON {schema}.conversation (tenant_id, organization_id, activity_time DESC, conversation_id DESC)
+    WHERE kind <> 4 AND (unread_count > 0 OR put_off_time IS NOT NULL);
 SELECT {schema}.isolate('{schema}.conversation');
 
 -- One row for each message object, both ways. `object` is LINE's own message object, as it came or as it goes; it is null
@@ -57,7 +71,7 @@ CREATE TABLE {schema}.message (
     CONSTRAINT message_settle_note CHECK (settle_note IS NULL OR object IS NOT NULL)
 ) WITH (fillfactor = 70);
 CREATE INDEX message_conversation ON {schema}.message (tenant_id, conversation_id, message_time, message_id);
-CREATE INDEX message_unread ON {schema}.message (tenant_id, conversation_id) WHERE unread;
+CREATE INDEX message_unread ON {schema}.message (tenant_id, conversation_id, message_time) WHERE unread;
 CREATE INDEX message_attention ON {schema}.message (tenant_id, attention, message_id) WHERE attention IS NOT NULL;
 SELECT {schema}.isolate('{schema}.message');
 

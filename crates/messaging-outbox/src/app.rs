@@ -22,7 +22,7 @@ use crate::scheduled::{self, ScheduledSends};
 use crate::sender::{self, Tools};
 use crate::wake::Wakes;
 use crate::watch::Hub;
-use crate::{content, figures, group_name, notice, replica, retention};
+use crate::{content, figures, group_name, notice, placing, replica, retention};
 
 /// The running service.
 #[derive(Debug)]
@@ -78,6 +78,7 @@ impl App {
         sender::spawn(host, Arc::clone(&tools), config.sender);
         content::spawn(host, Arc::clone(&tools), config.content);
         group_name::spawn(host, Arc::clone(&tools));
+        placing::spawn(host, &database, &wakes);
         retention::spawn(host, &database);
         figures::spawn(host, &database);
         let desk = Desk { tools, hub: Hub::new(host, database.clone(), wakes) };

@@ -57,7 +57,7 @@ fn wakes(tools: &Tools) -> impl Stream<Item = ()> + use<> {
         loop {
             match wakes.recv().await {
                 Ok(Wake::Content) | Err(RecvError::Lagged(_)) => return Some(((), wakes)),
-                Ok(Wake::Change(_) | Wake::Queue(_) | Wake::Look | Wake::Notice) => {}
+                Ok(Wake::Change(_) | Wake::Queue(_) | Wake::Look | Wake::Notice | Wake::Placing) => {}
                 Err(RecvError::Closed) => return None,
             }
         }

@@ -6,8 +6,10 @@ mod field;
 mod line_gateway;
 mod messages;
 mod outgoing;
+mod put_off;
 mod quota;
 mod scheduling;
+mod visibility;
 mod watch;
 mod wire;
 

@@ -13,6 +13,7 @@ mod inbound;
 mod linking;
 mod migrations;
 mod notice;
+mod placing;
 mod postgres;
 mod replica;
 mod retention;

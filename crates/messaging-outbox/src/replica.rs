@@ -1,22 +1,26 @@
-//! The replica of what identity-linking owns: tenants, accounts, LINE users, friendships, customers, links,
-//! how staff can be reached.
+//! The replica of what identity-linking owns: tenants, organizations, accounts, LINE users, friendships, customers, links, how staff can
+//! be reached.
 
 use bus::Trouble;
 use bus::replica::Replica;
 use chassis::postgres::TenantTx;
 use contracts::events::v1::identity_event::Body;
-use contracts::events::v1::{LinkReplica, StaffContactReplica};
+use contracts::events::v1::{AccountReplica, LinkReplica, StaffContactReplica};
 use contracts::identity::v1::ReplicaKind;
-use kernel::{AccountId, StaffId};
+use kernel::StaffId;
+use uuid::Uuid;
 
 use crate::postgres::link::{self, LinkIds};
-use crate::postgres::{account, conversation, replica as rows, staff};
+use crate::postgres::placing::{self, Matter};
+use crate::postgres::replica::{self as rows, AccountIds};
+use crate::postgres::{account, conversation, organization, staff};
 use crate::wake::{Wake, Wakes};
 use crate::{change, notice};
 
 /// What is kept of identity-linking's aggregates; principals and staff have a replica of their own.
 pub(crate) const KINDS: &[ReplicaKind] = &[
     ReplicaKind::Tenant,
+    ReplicaKind::Organization,
     ReplicaKind::Account,
     ReplicaKind::LineUser,
     ReplicaKind::Friendship,
@@ -39,15 +43,11 @@ impl Replica for Kept {
     async fn put(&self, tx: &mut TenantTx, aggregate: &Body) -> Result<(), Trouble> {
         match aggregate {
             Body::Tenant(tenant) => rows::put_tenant(tx, tenant).await?,
-            Body::Account(replica) => {
-                let id = replica.account_id.parse().map_err(|_| Trouble::failed(NoId("account")))?;
-                let provider = replica.provider_id.parse().map_err(|_| Trouble::failed(NoId("provider")))?;
-                let before = account::for_staff(tx, &[id]).await?;
-                rows::put_account(tx, id, provider, replica).await?;
-                if account::for_staff(tx, &[id]).await? != before {
-                    conversation::follow_purpose(tx, AccountId::from(id)).await?;
-                }
+            Body::Organization(organization) => {
+                let id = organization.organization_id.parse().map_err(|_| Trouble::failed(NoId("organization")))?;
+                organization::put(tx, id, organization).await?;
             }
+            Body::Account(account) => self.put_account(tx, account).await?,
             Body::LineUser(user) => {
                 let provider = user.provider_id.parse().map_err(|_| Trouble::failed(NoId("provider")))?;
                 rows::put_line_user(tx, provider, user).await?;
@@ -58,12 +58,14 @@ impl Replica for Kept {
             }
             Body::Customer(customer) => {
                 let id = customer.customer_id.parse().map_err(|_| Trouble::failed(NoId("customer")))?;
-                link::put_customer(tx, id, customer).await?;
+                let organization = optional(&customer.organization_id, "organization")?;
+                if link::put_customer(tx, id, organization, customer).await? {
+                    self.place(tx, Matter::Customer(id)).await?;
+                }
             }
             Body::Link(link) => self.put_link(tx, link).await?,
             Body::StaffContact(contact) => put_contact(tx, contact).await?,
             Body::Principal(_)
-            | Body::Organization(_)
             | Body::Staff(_)
             | Body::Activity(_)
             | Body::Inquiry(_)
@@ -78,13 +80,16 @@ impl Replica for Kept {
     }
 }
 
+/// An ID; none where the text is empty.
+fn optional(text: &str, of: &'static str) -> Result<Option<Uuid>, Trouble> {
+    let id = (!text.is_empty()).then(|| text.parse().map_err(|_| Trouble::failed(NoId(of))));
+    id.transpose()
+}
+
 /// Keeps how a staff member can be reached, and takes back what would reach the member otherwise.
 async fn put_contact(tx: &mut TenantTx, replica: &StaffContactReplica) -> Result<(), Trouble> {
     let staff: StaffId = replica.staff_id.parse().map_err(|_| Trouble::failed(NoId("staff")))?;
-    let account = match replica.account_id.as_str() {
-        "" => None,
-        id => Some(id.parse().map_err(|_| Trouble::failed(NoId("account")))?),
-    };
+    let account = optional(&replica.account_id, "account")?;
     let before = staff::line_of(tx, staff).await?;
     if staff::put_contact(tx, staff, account, replica).await? && staff::line_of(tx, staff).await? != before {
         notice::withdraw(tx, staff).await?;
@@ -93,6 +98,31 @@ async fn put_contact(tx: &mut TenantTx, replica: &StaffContactReplica) -> Result
 }
 
 impl Kept {
+    /// Has it looked at whose conversations are that `matter` concerns.
+    async fn place(&self, tx: &mut TenantTx, matter: Matter) -> Result<(), Trouble> {
+        placing::look_at(tx, &[matter]).await?;
+        self.wakes.after(tx, Wake::Placing);
+        Ok(())
+    }
+
+    async fn put_account(&self, tx: &mut TenantTx, replica: &AccountReplica) -> Result<(), Trouble> {
+        let id: Uuid = replica.account_id.parse().map_err(|_| Trouble::failed(NoId("account")))?;
+        let ids = AccountIds {
+            account: id,
+            provider: replica.provider_id.parse().map_err(|_| Trouble::failed(NoId("provider")))?,
+            owner: optional(&replica.owner_organization_id, "owner organization")?,
+            default: optional(&replica.default_organization_id, "default organization")?,
+        };
+        let before = account::for_staff(tx, &[id]).await?;
+        if rows::put_account(tx, ids, replica).await? {
+            self.place(tx, Matter::Account(id.into())).await?;
+        }
+        if account::for_staff(tx, &[id]).await? != before {
+            conversation::follow_purpose(tx, id.into()).await?;
+        }
+        Ok(())
+    }
+
     /// Keeps a link, and tells watchers that the LINE user's conversations are another customer's now, or nobody's.
     async fn put_link(&self, tx: &mut TenantTx, replica: &LinkReplica) -> Result<(), Trouble> {
         let id = |text: &str, of| text.parse().map_err(|_| Trouble::failed(NoId(of)));
@@ -104,6 +134,7 @@ impl Kept {
         if link::put(tx, ids, replica).await? {
             let changed = link::bump_conversations(tx, ids.provider, &replica.line_user_id).await?;
             change::note(tx, &self.wakes, &changed).await?;
+            self.place(tx, Matter::Link(ids.link)).await?;
         }
         Ok(())
     }

@@ -169,6 +169,10 @@ impl ScheduledSends {
         schedule::leave(tx, &times, MessageState::Queued).await?;
         let queued = judged.go.iter().map(|(one, expire)| one.queued(*expire, judged.now));
         send_queue::queue(tx, &queued.collect::<Vec<_>>()).await?;
+        for conversation in by_conversation.keys() {
+            // Whoever is answered by hand waits no more (F-29).
+            put_off::clear(tx, *conversation).await?;
+        }
         let of: HashMap<MessageId, &Scheduled> = judged.go.iter().map(|(one, _)| (one.message, one)).collect();
         let mut told = Vec::with_capacity(times.len());
         for (message, time) in times {

@@ -13,7 +13,7 @@ use crate::postgres::account::AccountKey;
 
 /// Between replicas: a conversation of this tenant changed.
 const CHANGES: &str = "signal.v1.messaging.changes";
-/// Between replicas: something is to be sent or told, or a content to be fetched.
+/// Between replicas: something is to be sent or told, a content to be fetched, or conversations to be placed.
 const WORK: &str = "signal.v1.messaging.work";
 /// Wake-ups that wait for a slow listener at most; it looks by itself when it missed some.
 const DEPTH: usize = 1024;
@@ -31,6 +31,8 @@ pub(crate) enum Wake {
     Content,
     /// A notice waits to be told by e-mail or webhook.
     Notice,
+    /// It may have changed whose conversations are.
+    Placing,
 }
 
 /// Where wake-ups come together: this replica's own at once, the others' through NATS.
@@ -94,6 +96,7 @@ async fn tell(bus: Bus, mut outgoing: mpsc::Receiver<Wake>) {
                 Wake::Look => bus.signal(WORK, &b"look"[..]).await,
                 Wake::Content => bus.signal(WORK, &b"content"[..]).await,
                 Wake::Notice => bus.signal(WORK, &b"notice"[..]).await,
+                Wake::Placing => bus.signal(WORK, &b"placing"[..]).await,
             }
         }
     }
@@ -115,6 +118,7 @@ fn work(bytes: &[u8]) -> Option<Wake> {
         b"look" => Some(Wake::Look),
         b"content" => Some(Wake::Content),
         b"notice" => Some(Wake::Notice),
+        b"placing" => Some(Wake::Placing),
         key => {
             let (tenant, account) = key.split_at_checked(16)?;
             let id = |bytes: &[u8]| Uuid::from_slice(bytes).ok();

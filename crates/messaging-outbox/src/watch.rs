@@ -193,7 +193,7 @@ impl Hub {
                     () = &mut look => break,
                     woken = wakes.recv() => match woken {
                         Ok(Wake::Change(changed)) if changed != tenant => {}
-                        Ok(Wake::Queue(_) | Wake::Look | Wake::Content | Wake::Notice) => {}
+                        Ok(Wake::Queue(_) | Wake::Look | Wake::Content | Wake::Notice | Wake::Placing) => {}
                         Ok(Wake::Change(_)) | Err(broadcast::error::RecvError::Lagged(_)) => break,
                         Err(broadcast::error::RecvError::Closed) => return,
                     },

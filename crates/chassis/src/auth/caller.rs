@@ -74,6 +74,12 @@ impl Caller {
         self.0.staff.as_ref()
     }
 
+    /// Whether `self` sees of the tenant what `other` sees: as the same staff member's organizations, or without any.
+    pub(super) fn sees_as(&self, other: &Self) -> bool {
+        let sight = |staff: &ActingStaff| (staff.administrator, staff.organization_ids.clone());
+        self.staff().map(sight) == other.staff().map(sight)
+    }
+
     /// Whether the caller holds `right`: the program, and the staff member too when one acts.
     #[must_use]
     pub fn has(&self, right: Right) -> bool {

@@ -80,10 +80,12 @@ impl Directory {
         decide(rule, method, credentials, &known, now)
     }
 
-    /// Whether a caller who was let in at `opened` may go on at `now`. The staff assertion had to be good at `opened` only, for it
-    /// lives for minutes; the principal and the staff member must be what they have to be now.
+    /// Whether `caller`, who was let in at `opened`, may go on at `now`. The staff assertion had to be good at `opened` only, for it
+    /// lives for minutes; the principal and the staff member must be what they have to be now, and the staff member must see what
+    /// he saw then: a stream does not change whose it tells of.
     pub(super) fn still_holds(
         &self,
+        caller: &Caller,
         rule: MethodRule,
         method: &str,
         credentials: Credentials<'_>,
@@ -91,7 +93,8 @@ impl Directory {
         now: Timestamp,
     ) -> bool {
         let known = self.0.known.read().unwrap_or_else(PoisonError::into_inner);
-        is_known(credentials, &known, now) && decide(Some(rule), method, credentials, &known, opened).is_ok()
+        is_known(credentials, &known, now)
+            && decide(Some(rule), method, credentials, &known, opened).is_ok_and(|as_now| as_now.sees_as(caller))
     }
 
     /// Returns when a look that began after this call has ended: what was committed before the call is then known. While the

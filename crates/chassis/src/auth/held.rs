@@ -1,5 +1,5 @@
 //! A stream goes on only as long as its caller may call: it ends when the principal is revoked or expires, when the staff member
-//! is deactivated, and when either loses the right.
+//! is deactivated or sees something else from then on, and when either loses the right.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -119,7 +119,7 @@ impl AccessGate {
         let now = self.clock.now();
         let caller = self.directory.check(rule, method, credentials, now)?;
         let streaming = rule.filter(|rule| rule.streams);
-        let holds = streaming.map(|rule| self.holds(rule, method.to_owned(), credentials, now));
+        let holds = streaming.map(|rule| self.holds(caller.clone(), rule, method.to_owned(), credentials, now));
         request.extensions_mut().insert(caller);
         Ok(holds)
     }
@@ -138,6 +138,7 @@ impl AccessGate {
 
     fn holds(
         self: &Arc<Self>,
+        caller: super::Caller,
         rule: MethodRule,
         method: String,
         credentials: Credentials<'_>,
@@ -150,7 +151,7 @@ impl AccessGate {
         Box::new(move || {
             let credentials =
                 Credentials { token: token.as_deref(), tenant: tenant.as_deref(), assertion: assertion.as_deref() };
-            gate.directory.still_holds(rule, &method, credentials, opened, gate.clock.now())
+            gate.directory.still_holds(&caller, rule, &method, credentials, opened, gate.clock.now())
         })
     }
 }

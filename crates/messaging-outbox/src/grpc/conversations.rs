@@ -1,4 +1,5 @@
-//! Conversations: listed, read, marked as read. How they are watched is in [`super::watch`].
+//! Conversations: listed, read, marked as read. How they are watched is in [`super::watch`], how they are put off in
+//! [`super::put_off`].
 
 use chassis::audit::{self, Actor};
 use chassis::auth::Caller;
@@ -7,14 +8,16 @@ use chassis::page::Page;
 use contracts::messaging::v1 as wire;
 use contracts::messaging::v1::conversation_service_server::ConversationService;
 use kernel::{ConversationId, MessageId, Timestamp};
+use messaging_outbox_core::visibility::Sight;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
+use super::visibility::sight;
 use super::wire::{self as to_wire, sees_line_user_ids};
 use super::{Desk, field, watch};
 use crate::change;
 use crate::postgres::conversation::{self, Listing};
-use crate::postgres::message;
+use crate::postgres::{message, placing, waiting};
 
 /// Where a page of conversations or messages ended.
 type Position = (i64, Uuid);
@@ -37,10 +40,12 @@ impl ConversationService for Desk {
     ) -> Result<Response<wire::ListConversationsResponse>, Status> {
         let caller = Caller::of(&request);
         let request = request.into_inner();
-        let page = Page::asked(caller.tenant(), &request)?;
-        let listing = Listing {
+        let (page, sight) = (Page::asked(caller.tenant(), &request)?, sight(&caller));
+        let mut listing = Listing {
             accounts: field::accounts(&request.account_ids)?,
             unread_only: request.unread_only,
+            put_off_only: request.put_off_only,
+            organizations: sight.limits().map(|of| of.iter().map(|id| id.uuid()).collect()),
             customer: field::optional_id("customer_id", &request.customer_id)?,
             after: behind(&page)?,
             limit: page.rows(),
@@ -48,9 +53,16 @@ impl ConversationService for Desk {
         let mut tx = self.database().tenant_planning_anew(caller.tenant()).await.map_err(refuse::database)?;
         field::known_accounts(&mut tx, &listing.accounts).await?;
         field::known_customer(&mut tx, listing.customer).await?;
+        if listing.organizations.is_none() && (listing.unread_only || listing.put_off_only) {
+            // What waits is found along the index of what waits, organization by organization.
+            let waiting = waiting::organizations(&mut tx).await.map_err(refuse::database)?;
+            listing.organizations = Some(waiting.into_iter().map(placing::kept).collect());
+        }
         let found = conversation::list(&mut tx, &listing, self.tools.clock.now()).await.map_err(refuse::database)?;
         tx.rollback().await.map_err(refuse::database)?;
-        let (found, next_page_token) = page.cut(found, |last| position(last.activity_time, last.id.uuid()));
+        let (mut found, next_page_token) = page.cut(found, |last| position(last.activity_time, last.id.uuid()));
+        // Whose a conversation is may have changed a moment ago.
+        found.retain(|one| sight.takes_in(one.organization));
         Ok(Response::new(wire::ListConversationsResponse {
             next_page_token,
             conversations: found.iter().map(to_wire::conversation).collect(),
@@ -64,7 +76,7 @@ impl ConversationService for Desk {
         let caller = Caller::of(&request);
         let id = field::id("conversation_id", &request.get_ref().conversation_id)?;
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
-        let found = self.conversation(&mut tx, id).await?;
+        let found = self.conversation(&mut tx, id, &sight(&caller)).await?;
         tx.rollback().await.map_err(refuse::database)?;
         Ok(Response::new(wire::GetConversationResponse { conversation: Some(to_wire::conversation(&found)) }))
     }
@@ -79,7 +91,7 @@ impl ConversationService for Desk {
         let id: ConversationId = field::id("conversation_id", &request.conversation_id)?;
         let after = behind(&page)?;
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
-        let conversation = self.conversation(&mut tx, id).await?;
+        let conversation = self.conversation(&mut tx, id, &sight(&caller)).await?;
         let found = message::list(&mut tx, conversation.id, after, page.rows()).await.map_err(refuse::database)?;
         tx.rollback().await.map_err(refuse::database)?;
         let (found, next_page_token) = page.cut(found, |last| position(last.time, last.id.uuid()));
@@ -97,7 +109,11 @@ impl ConversationService for Desk {
         let request = request.into_inner();
         let id: ConversationId = field::id("conversation_id", &request.conversation_id)?;
         let up_to: Option<MessageId> = field::optional_id("up_to_message_id", &request.up_to_message_id)?;
+        let sight = sight(&caller);
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
+        if sight != Sight::Everything {
+            self.conversation(&mut tx, id, &sight).await?;
+        }
         let up_to = match up_to {
             None => None,
             Some(message) => {
@@ -115,9 +131,27 @@ impl ConversationService for Desk {
         audit::record(&mut tx, &Actor::of(&caller), "conversation.mark_read", &format!("conversation/{id}"), detail)
             .await
             .map_err(refuse::database)?;
-        let now = self.conversation(&mut tx, id).await?;
+        let now = self.conversation(&mut tx, id, &sight).await?;
         tx.commit().await.map_err(refuse::database)?;
         Ok(Response::new(wire::MarkReadResponse { conversation: Some(to_wire::conversation(&now)) }))
+    }
+
+    async fn put_off_conversation(
+        &self,
+        request: Request<wire::PutOffConversationRequest>,
+    ) -> Result<Response<wire::PutOffConversationResponse>, Status> {
+        let caller = Caller::of(&request);
+        let now = self.put_off(&caller, &request.get_ref().conversation_id, true).await?;
+        Ok(Response::new(wire::PutOffConversationResponse { conversation: Some(to_wire::conversation(&now)) }))
+    }
+
+    async fn clear_put_off(
+        &self,
+        request: Request<wire::ClearPutOffRequest>,
+    ) -> Result<Response<wire::ClearPutOffResponse>, Status> {
+        let caller = Caller::of(&request);
+        let now = self.put_off(&caller, &request.get_ref().conversation_id, false).await?;
+        Ok(Response::new(wire::ClearPutOffResponse { conversation: Some(to_wire::conversation(&now)) }))
     }
 
     type WatchConversationsStream = watch::WatchStream;
@@ -133,27 +167,5 @@ impl ConversationService for Desk {
         tx.rollback().await.map_err(refuse::database)?;
         let stream = watch::open(&self.hub, &caller, request).await?;
         Ok(Response::new(stream))
-    }
-}
-
-impl Desk {
-    /// Refuses a conversation the tenant does not have.
-    pub(super) async fn known_conversation(
-        &self,
-        tx: &mut chassis::postgres::TenantTx,
-        id: Option<ConversationId>,
-    ) -> Result<(), Status> {
-        let Some(id) = id else { return Ok(()) };
-        self.conversation(tx, id).await.map(drop)
-    }
-
-    /// A conversation of the transaction's tenant.
-    pub(super) async fn conversation(
-        &self,
-        tx: &mut chassis::postgres::TenantTx,
-        id: ConversationId,
-    ) -> Result<conversation::Conversation, Status> {
-        let found = conversation::read(tx, &[id], self.tools.clock.now()).await.map_err(refuse::database)?;
-        found.into_iter().next().ok_or_else(|| refuse::not_found("CONVERSATION"))
     }
 }

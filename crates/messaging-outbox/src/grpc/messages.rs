@@ -9,16 +9,18 @@ use chassis::postgres::TenantTx;
 use chrono::TimeDelta;
 use contracts::messaging::v1 as wire;
 use contracts::messaging::v1::message_service_server::MessageService;
-use kernel::{AccountId, ConversationId, MessageId, TenantId};
+use kernel::{AccountId, ConversationId, MessageId};
 use messaging_outbox_core::queue_time::queue_time;
 use messaging_outbox_core::route::{self, SendPolicy};
 use messaging_outbox_core::schedule::Schedule;
 use messaging_outbox_core::state::MessageState;
+use messaging_outbox_core::visibility::Sight;
 use prost::Message as _;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::content::ContentStream;
+use super::visibility::sight;
 use super::wire::{self as to_wire, sees_line_user_ids};
 use super::{Desk, field, outgoing, scheduling};
 use crate::change;
@@ -26,7 +28,7 @@ use crate::postgres::account::AccountKey;
 use crate::postgres::message::{Message, Outbound};
 use crate::postgres::send_queue::Entry;
 use crate::postgres::settle::{Settled, TakenBack};
-use crate::postgres::{conversation, message, send_queue, settle};
+use crate::postgres::{conversation, message, put_off, send_queue, settle};
 use crate::wake::Wake;
 
 const SEND: &str = "tsunagi.messaging.v1.MessageService/SendMessage";
@@ -46,13 +48,13 @@ impl MessageService for Desk {
         if let Begun::Again(answer) = begun {
             tx.rollback().await.map_err(refuse::database)?;
             let id = Uuid::from_slice(&answer).map(MessageId::from).map_err(|error| refuse::internal(&error))?;
-            return self.sent(caller.tenant(), id).await;
+            return self.sent(&caller, id).await;
         }
         let plan = scheduling::plan(&mut tx, &*self.tools.clock, &request).await?;
         let id = self.take_in(&mut tx, &caller, &request, plan).await?;
         // The answer that is kept names the message and holds none of its content.
         idempotency::finish(&mut tx, SEND, &request.request_id, id.uuid().as_bytes()).await?;
-        let found = read(&mut tx, id).await?;
+        let found = self.message(&mut tx, id, &Sight::Everything).await?;
         tx.commit().await.map_err(refuse::database)?;
         if plan.is_none() {
             metrics::counter!("tsunagi_messaging_queued_total").increment(1);
@@ -67,7 +69,7 @@ impl MessageService for Desk {
         let caller = Caller::of(&request);
         let id = field::id("message_id", &request.get_ref().message_id)?;
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
-        let found = read(&mut tx, id).await?;
+        let found = self.message(&mut tx, id, &sight(&caller)).await?;
         tx.rollback().await.map_err(refuse::database)?;
         Ok(Response::new(wire::GetMessageResponse {
             message: Some(to_wire::message(&found, sees_line_user_ids(&caller))),
@@ -98,11 +100,11 @@ impl MessageService for Desk {
         let before = page.after.unwrap_or_else(|| MessageId::new(now + TimeDelta::minutes(10)).uuid());
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
         field::known_accounts(&mut tx, account.map(AccountId::uuid).as_slice()).await?;
-        self.known_conversation(&mut tx, conversation).await?;
+        let sight = sight(&caller);
+        self.known_conversation(&mut tx, conversation, &sight).await?;
         let outbound = Outbound { state, account, conversation, before, limit: page.rows() };
-        let found = message::list_outbound(&mut tx, &outbound).await.map_err(refuse::database)?;
+        let (found, next_page_token) = self.outbound_page(&mut tx, &page, outbound, &sight).await?;
         tx.rollback().await.map_err(refuse::database)?;
-        let (found, next_page_token) = page.cut(found, |last| last.id.uuid());
         Ok(Response::new(wire::ListOutboundMessagesResponse {
             next_page_token,
             messages: found.iter().map(|message| to_wire::message(message, false)).collect(),
@@ -117,9 +119,9 @@ impl MessageService for Desk {
         let request = request.into_inner();
         let id = field::id("message_id", &request.message_id)?;
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
-        let found = read_outbound(&mut tx, id).await?;
+        let found = self.outbound(&mut tx, id, &sight(&caller)).await?;
         self.reschedule(&mut tx, &caller, &found, &request).await?;
-        let found = read(&mut tx, id).await?;
+        let found = self.message(&mut tx, id, &Sight::Everything).await?;
         tx.commit().await.map_err(refuse::database)?;
         Ok(Response::new(wire::RescheduleMessageResponse { message: Some(to_wire::message(&found, false)) }))
     }
@@ -131,7 +133,7 @@ impl MessageService for Desk {
         let caller = Caller::of(&request);
         let id = field::id("message_id", &request.get_ref().message_id)?;
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
-        let found = read_outbound(&mut tx, id).await?;
+        let found = self.outbound(&mut tx, id, &sight(&caller)).await?;
         if found.state != MessageState::Cancelled {
             conversation::lock_of(&mut tx, &[id.uuid()]).await.map_err(refuse::database)?;
             let settled = if let Some(withdrawn) = self.withdraw(&mut tx, id).await? {
@@ -149,7 +151,7 @@ impl MessageService for Desk {
                 .await
                 .map_err(refuse::database)?;
         }
-        let found = read(&mut tx, id).await?;
+        let found = self.message(&mut tx, id, &Sight::Everything).await?;
         tx.commit().await.map_err(refuse::database)?;
         Ok(Response::new(wire::CancelMessageResponse { message: Some(to_wire::message(&found, false)) }))
     }
@@ -166,7 +168,7 @@ impl MessageService for Desk {
         violations.check(!request.note.contains('\0'), "note", "contains U+0000");
         violations.finish()?;
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
-        let found = read_outbound(&mut tx, id).await?;
+        let found = self.outbound(&mut tx, id, &sight(&caller)).await?;
         let settled = || refuse::precondition("MESSAGE_SETTLED", "the message is not uncertain");
         let to = found.state.settled(request.arrived).ok_or_else(settled)?;
         if to != found.state {
@@ -187,7 +189,7 @@ impl MessageService for Desk {
                 .await
                 .map_err(refuse::database)?;
         }
-        let found = read(&mut tx, id).await?;
+        let found = self.message(&mut tx, id, &Sight::Everything).await?;
         tx.commit().await.map_err(refuse::database)?;
         Ok(Response::new(wire::SettleMessageResponse { message: Some(to_wire::message(&found, false)) }))
     }
@@ -200,23 +202,11 @@ impl MessageService for Desk {
     ) -> Result<Response<ContentStream>, Status> {
         let caller = Caller::of(&request);
         let id = field::id("message_id", &request.get_ref().message_id)?;
+        let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
+        self.message(&mut tx, id, &sight(&caller)).await?;
+        tx.rollback().await.map_err(refuse::database)?;
         let stream = super::content::open(self.database(), caller.tenant(), id).await?;
         Ok(Response::new(stream))
-    }
-}
-
-pub(super) async fn read(tx: &mut TenantTx, id: MessageId) -> Result<Message, Status> {
-    let found = message::read(tx, &[id]).await.map_err(refuse::database)?;
-    found.into_iter().next().ok_or_else(|| refuse::not_found("MESSAGE"))
-}
-
-/// An outbound message; an inbound one was received, and nothing of it can be taken back or settled.
-async fn read_outbound(tx: &mut TenantTx, id: MessageId) -> Result<Message, Status> {
-    let found = read(tx, id).await?;
-    if found.outbound {
-        Ok(found)
-    } else {
-        Err(refuse::precondition("MESSAGE_SETTLED", "the message is an inbound one"))
     }
 }
 
@@ -236,7 +226,7 @@ impl Desk {
             Ok(wire::SendPolicy::ReplyOnly) => SendPolicy::ReplyOnly,
             Err(_) => return Err(refuse::invalid("policy", "is not a policy")),
         };
-        let to = self.conversation(tx, id).await?;
+        let to = self.conversation(tx, id, &sight(caller)).await?;
         let what = outgoing::read(tx, id, request.content.as_ref()).await?;
         to.may_send().map_err(|barrier| refuse::precondition(barrier.reason(), &barrier.to_string()))?;
         let now = queue_time(to.last_message_time, self.tools.clock.now());
@@ -272,6 +262,8 @@ impl Desk {
 
     async fn queue(&self, tx: &mut TenantTx, entry: &Entry<'_>) -> Result<(), Status> {
         send_queue::insert(tx, std::slice::from_ref(entry)).await.map_err(refuse::database)?;
+        // Whoever is answered by hand waits no more (F-29).
+        put_off::clear(tx, entry.conversation).await.map_err(refuse::database)?;
         let changed = conversation::wrote(tx, entry.conversation, entry.message, entry.time).await;
         let changed = changed.map_err(refuse::database)?;
         change::note(tx, &self.tools.wakes, &[changed]).await.map_err(refuse::database)?;
@@ -281,9 +273,9 @@ impl Desk {
         Ok(())
     }
 
-    async fn sent(&self, tenant: TenantId, id: MessageId) -> Result<Response<wire::SendMessageResponse>, Status> {
-        let mut tx = self.database().tenant(tenant).await.map_err(refuse::database)?;
-        let found = read(&mut tx, id).await?;
+    async fn sent(&self, caller: &Caller, id: MessageId) -> Result<Response<wire::SendMessageResponse>, Status> {
+        let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
+        let found = self.message(&mut tx, id, &sight(caller)).await?;
         tx.rollback().await.map_err(refuse::database)?;
         Ok(Response::new(wire::SendMessageResponse { message: Some(to_wire::message(&found, false)) }))
     }

@@ -14,6 +14,7 @@ use messaging_outbox_core::state::MessageState;
 use tonic::{Response, Status};
 use uuid::Uuid;
 
+use super::visibility::sight;
 use super::wire as to_wire;
 use super::{Desk, field, outgoing};
 use crate::postgres::conversation;
@@ -147,14 +148,16 @@ impl Desk {
         let after = after.transpose()?;
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
         field::known_accounts(&mut tx, account.map(AccountId::uuid).as_slice()).await?;
-        self.known_conversation(&mut tx, conversation).await?;
+        let sight = sight(caller);
+        self.known_conversation(&mut tx, conversation, &sight).await?;
         let waiting = Waiting { account, conversation, after, limit: page.rows() };
         let found = message::list_scheduled(&mut tx, &waiting).await.map_err(refuse::database)?;
-        tx.rollback().await.map_err(refuse::database)?;
         let (found, next_page_token) = page.cut(found, |last| {
             let time = last.schedule.map_or(last.time, |schedule| schedule.send_time);
             (time.timestamp_micros(), last.id.uuid())
         });
+        let found = self.seen(&mut tx, found, &sight).await?;
+        tx.rollback().await.map_err(refuse::database)?;
         Ok(Response::new(wire::ListOutboundMessagesResponse {
             next_page_token,
             messages: found.iter().map(|message| to_wire::message(message, false)).collect(),

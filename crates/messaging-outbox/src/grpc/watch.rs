@@ -9,6 +9,7 @@ use chassis::grpc::refuse;
 use chassis::page;
 use contracts::messaging::v1 as wire;
 use futures::Stream;
+use messaging_outbox_core::visibility::Sight;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
@@ -16,7 +17,9 @@ use tonic::Status;
 use uuid::Uuid;
 
 use super::field;
+use super::visibility::sight;
 use super::wire::{self as to_wire, sees_line_user_ids};
+use crate::postgres::conversation::Conversation;
 use crate::watch::{Batch, Cursor, Feed, Hub};
 
 /// Answers that wait for a slow connection.
@@ -49,13 +52,15 @@ pub(super) async fn open(
         }
     };
     let (answers, stream) = mpsc::channel(ANSWERS);
-    let watcher = Watcher { accounts, sees_line_user_ids: sees_line_user_ids(caller), answers, _feed: feed };
+    let watcher = Watcher { accounts, sight: sight(caller), sees_line_user_ids: sees_line_user_ids(caller), answers, _feed: feed };
     tokio::spawn(watcher.run(start, past, batches));
     Ok(Box::pin(ReceiverStream::new(stream)))
 }
 
 struct Watcher {
     accounts: Vec<Uuid>,
+    /// Ends with the stream: one whose staff member sees something else from now on is opened anew.
+    sight: Sight,
     sees_line_user_ids: bool,
     answers: mpsc::Sender<Result<wire::WatchConversationsResponse, Status>>,
     /// Keeps the tenant's reader alive.
@@ -113,7 +118,8 @@ impl Watcher {
     /// breaks off before that goes on where it began.
     async fn tell_batch(&self, batch: &Batch, before: Cursor) -> Result<bool, Gone> {
         let wanted = |account: Uuid| self.accounts.is_empty() || self.accounts.contains(&account);
-        let told: Vec<_> = batch.told.iter().filter(|told| wanted(told.conversation.account.uuid())).collect();
+        let seen = |of: &Conversation| wanted(of.account.uuid()) && self.sight.takes_in(of.organization);
+        let told: Vec<_> = batch.told.iter().filter(|told| seen(&told.conversation)).collect();
         for (place, one) in told.iter().enumerate() {
             let cursor = if place + 1 == told.len() { batch.cursor } else { before };
             let message = one.message.as_ref().map(|message| to_wire::message(message, self.sees_line_user_ids));

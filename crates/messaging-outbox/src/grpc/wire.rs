@@ -37,6 +37,8 @@ pub(super) fn conversation(of: &Conversation) -> wire::Conversation {
         version: of.version,
         customer_id: of.customer.as_ref().map(|(id, _)| id.to_string()).unwrap_or_default(),
         customer_display_name: of.customer.as_ref().map(|(_, name)| name.clone()).unwrap_or_default(),
+        put_off_time: of.put_off.map(timestamp),
+        organization_id: of.organization.map(|id| id.to_string()).unwrap_or_default(),
     }
 }
 

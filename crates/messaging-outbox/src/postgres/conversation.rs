@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use chassis::postgres::TenantTx;
-use kernel::{AccountId, ConversationId, CustomerId, MessageId, Timestamp};
+use kernel::{AccountId, ConversationId, CustomerId, MessageId, OrganizationId, Timestamp};
 use messaging_outbox_core::chat::{Chat, ConversationKind};
 use messaging_outbox_core::customer;
 use messaging_outbox_core::send_gate::{SendBarrier, SendGate};
 use sqlx::Row as _;
 use uuid::Uuid;
 
+use super::placing::{facts, whose};
 use super::replica;
 use super::settle::Settled;
 use crate::change::Changed;
@@ -29,6 +30,10 @@ pub(crate) struct Conversation {
     pub(crate) version: i64,
     /// The customer the LINE user is linked to now, and its name.
     pub(crate) customer: Option<(CustomerId, String)>,
+    /// The organization responsible now; none: only administrators see it (F-72).
+    pub(crate) organization: Option<OrganizationId>,
+    /// Since when it is put off.
+    pub(crate) put_off: Option<Timestamp>,
     gate: SendGate,
 }
 
@@ -45,18 +50,19 @@ macro_rules! select_conversation {
     ($from:literal, $rest:literal) => {
         concat!(
             "SELECT c.conversation_id, c.account_id, c.kind, c.chat_key, c.standby, c.unread_count, c.last_message_id,
-                 c.last_message_time, c.activity_time, c.version, coalesce(u.display_name, g.display_name, '') AS display_name,
-                 f.state AS friendship, a.state AS account_state, l.customer_id, n.family_name, n.given_name,
+                 c.last_message_time, c.activity_time, c.version, c.put_off_time,
+                 coalesce(u.display_name, g.display_name, '') AS display_name,
+                 f.state AS friendship, a.state AS account_state, a.owner_organization_id, a.default_organization_id,
+                 l.customer_id, n.customer_id AS heard_customer_id, n.organization_id AS customer_organization_id,
+                 n.family_name, n.given_name,
                  coalesce((SELECT suspended FROM messaging.tenant_replica WHERE tenant_id = $1), false) AS suspended,
                  (SELECT max(r.usable_until) FROM messaging.reply_token r
                   WHERE r.tenant_id = $1 AND r.conversation_id = c.conversation_id AND NOT r.used
                       AND r.usable_until > $2) AS reply_until
              FROM ",
             $from,
+            whose!(),
             " LEFT JOIN LATERAL (
-                 SELECT state, provider_id FROM messaging.account_replica
-                 WHERE tenant_id = $1 AND account_id = c.account_id LIMIT 1) a ON true
-             LEFT JOIN LATERAL (
                  SELECT state FROM messaging.friendship_replica
                  WHERE tenant_id = $1 AND account_id = c.account_id AND line_user_id = c.chat_key LIMIT 1) f ON true
              LEFT JOIN LATERAL (
@@ -65,14 +71,6 @@ macro_rules! select_conversation {
              LEFT JOIN LATERAL (
                  SELECT display_name FROM messaging.group_name
                  WHERE c.kind = 2 AND tenant_id = $1 AND conversation_id = c.conversation_id LIMIT 1) g ON true
-             LEFT JOIN LATERAL (
-                 SELECT customer_id FROM messaging.link_replica
-                 WHERE c.kind = 1 AND tenant_id = $1 AND provider_id = a.provider_id AND line_user_id = c.chat_key
-                     AND end_time IS NULL
-                 ORDER BY create_time DESC, link_id DESC LIMIT 1) l ON true
-             LEFT JOIN LATERAL (
-                 SELECT family_name, given_name FROM messaging.customer_replica
-                 WHERE tenant_id = $1 AND customer_id = l.customer_id LIMIT 1) n ON true
              WHERE c.kind <> 4 AND ",
             $rest
         )
@@ -104,6 +102,9 @@ pub(crate) struct Listing {
     /// Only these accounts; empty: all.
     pub(crate) accounts: Vec<Uuid>,
     pub(crate) unread_only: bool,
+    pub(crate) put_off_only: bool,
+    /// Only those kept as these organizations', the nil one's for nobody's; none: all.
+    pub(crate) organizations: Option<Vec<Uuid>>,
     /// Only those of LINE users that this customer is linked to now (F-24).
     pub(crate) customer: Option<CustomerId>,
     /// Behind this one.
@@ -118,15 +119,30 @@ pub(crate) async fn list(
     now: Timestamp,
 ) -> Result<Vec<Conversation>, sqlx::Error> {
     let (time, id) = listing.after.unzip();
-    // A customer's are few, and found through its links; all are read along the index of the latest.
-    let query = match listing.customer {
-        None => select_conversation!(
+    // A customer's are few, and found through its links; an organization's are read along its own index of the latest, a page of
+    // each organization; all along the index of the latest.
+    let query = match (listing.customer, &listing.organizations) {
+        (None, None) => select_conversation!(
             "messaging.conversation c",
             "c.tenant_id = $1 AND ($3::uuid[] = '{}' OR c.account_id = ANY ($3)) AND (NOT $4 OR c.unread_count > 0)
+                 AND (NOT $9 OR c.put_off_time IS NOT NULL)
                  AND (c.activity_time, c.conversation_id) < (coalesce($5::timestamptz, 'infinity'), $6) AND $8::uuid IS NULL
+                 AND $10::uuid[] IS NULL
              ORDER BY c.activity_time DESC, c.conversation_id DESC LIMIT $7"
         ),
-        Some(_) => select_conversation!(
+        (None, Some(_)) => select_conversation!(
+            "(SELECT page.* FROM unnest($10::uuid[]) AS o (id) CROSS JOIN LATERAL (
+                 SELECT * FROM messaging.conversation c
+                 WHERE c.tenant_id = $1 AND c.organization_id = o.id AND c.kind <> 4
+                     AND ($3::uuid[] = '{}' OR c.account_id = ANY ($3)) AND (NOT $4 OR c.unread_count > 0)
+                     AND (NOT $9 OR c.put_off_time IS NOT NULL)
+                     AND (NOT ($4 OR $9) OR c.unread_count > 0 OR c.put_off_time IS NOT NULL)
+                     AND (c.activity_time, c.conversation_id) < (coalesce($5::timestamptz, 'infinity'), $6)
+                 ORDER BY c.activity_time DESC, c.conversation_id DESC LIMIT $7) page
+              ORDER BY page.activity_time DESC, page.conversation_id DESC LIMIT $7) c",
+            "$8::uuid IS NULL ORDER BY c.activity_time DESC, c.conversation_id DESC"
+        ),
+        (Some(_), _) => select_conversation!(
             "(SELECT DISTINCT provider_id, line_user_id FROM messaging.link_replica
               WHERE tenant_id = $1 AND customer_id = $8 AND end_time IS NULL) w
              CROSS JOIN LATERAL (
@@ -135,6 +151,7 @@ pub(crate) async fn list(
                  SELECT * FROM messaging.conversation
                  WHERE tenant_id = $1 AND account_id = o.account_id AND chat_key = w.line_user_id LIMIT 1) c",
             "l.customer_id = $8 AND ($3::uuid[] = '{}' OR c.account_id = ANY ($3)) AND (NOT $4 OR c.unread_count > 0)
+                 AND (NOT $9 OR c.put_off_time IS NOT NULL) AND ($10::uuid[] IS NULL OR c.organization_id = ANY ($10))
                  AND (c.activity_time, c.conversation_id) < (coalesce($5::timestamptz, 'infinity'), $6)
              ORDER BY c.activity_time DESC, c.conversation_id DESC LIMIT $7"
         ),
@@ -148,6 +165,8 @@ pub(crate) async fn list(
         .bind(id)
         .bind(listing.limit)
         .bind(listing.customer.map(CustomerId::uuid))
+        .bind(listing.put_off_only)
+        .bind(&listing.organizations)
         .fetch_all(&mut **tx)
         .await?;
     rows.iter().map(conversation).collect()
@@ -179,6 +198,8 @@ fn conversation(row: &sqlx::postgres::PgRow) -> Result<Conversation, sqlx::Error
         reply_until,
         version: row.try_get("version")?,
         customer: customer_of(row)?,
+        organization: facts(row)?.responsible(),
+        put_off: row.try_get("put_off_time")?,
         gate,
     })
 }

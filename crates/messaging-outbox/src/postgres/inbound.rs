@@ -13,6 +13,7 @@ use serde_json::Value;
 use sqlx::Row as _;
 use uuid::Uuid;
 
+use super::placing;
 use crate::change::Changed;
 
 /// Locks messages, there or not, until the transaction ends: their events may name different chats, and each must see what the
@@ -160,6 +161,8 @@ pub(crate) async fn touch(tx: &mut TenantTx, touches: &[Touch<'_>]) -> Result<Ve
     for row in rows {
         touched.insert(row.try_get("conversation_id")?, (row.try_get("version")?, row.try_get("unread_count")?));
     }
+    let made: Vec<Uuid> = touched.iter().filter(|(_, (version, _))| *version == 1).map(|(id, _)| *id).collect();
+    placing::made(tx, &made).await?;
     let changed = |(touch, conversation): (&Touch<'_>, Uuid)| {
         let (version, unread_count) = *touched.get(&conversation).ok_or(sqlx::Error::RowNotFound)?;
         let message = touch.arrival.map(|(message, _)| message);

@@ -9,13 +9,28 @@ use super::conversation::changed;
 use super::replica::text;
 use crate::change::Changed;
 
-/// Keeps the customer. `id` is the replica's ID, parsed.
-pub(crate) async fn put_customer(tx: &mut TenantTx, id: Uuid, replica: &CustomerReplica) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO messaging.customer_replica AS c (tenant_id, customer_id, version, family_name, given_name)
-         VALUES ($1, $2, $3, $4, $5)
+/// Keeps the customer; tells whether it belongs to another organization than before. `id` and `organization` are the replica's IDs,
+/// parsed. Whoever is linked to a customer not heard of before waits for it (`placing`).
+pub(crate) async fn put_customer(
+    tx: &mut TenantTx,
+    id: Uuid,
+    organization: Option<Uuid>,
+    replica: &CustomerReplica,
+) -> Result<bool, sqlx::Error> {
+    // Locked, so that of two versions at once the later one sees what the earlier one changed.
+    let before: Option<Option<Uuid>> = sqlx::query_scalar(
+        "SELECT organization_id FROM messaging.customer_replica WHERE tenant_id = $1 AND customer_id = $2 FOR UPDATE",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(id)
+    .fetch_optional(&mut **tx)
+    .await?;
+    let put = sqlx::query(
+        "INSERT INTO messaging.customer_replica AS c (tenant_id, customer_id, version, family_name, given_name, organization_id)
+         VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (tenant_id, customer_id) DO UPDATE
-         SET version = excluded.version, family_name = excluded.family_name, given_name = excluded.given_name
+         SET version = excluded.version, family_name = excluded.family_name, given_name = excluded.given_name,
+             organization_id = excluded.organization_id
          WHERE c.version < excluded.version",
     )
     .bind(tx.tenant().uuid())
@@ -23,9 +38,10 @@ pub(crate) async fn put_customer(tx: &mut TenantTx, id: Uuid, replica: &Customer
     .bind(replica.version)
     .bind(text(&replica.family_name))
     .bind(text(&replica.given_name))
+    .bind(organization)
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    Ok(put.rows_affected() > 0 && before.is_some_and(|before| before != organization))
 }
 
 /// Whether the transaction's tenant has this customer.

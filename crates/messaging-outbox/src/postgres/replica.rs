@@ -37,31 +37,52 @@ pub(crate) async fn put_tenant(tx: &mut TenantTx, replica: &TenantReplica) -> Re
     Ok(())
 }
 
-/// Keeps the account. `account` and `provider` are the replica's IDs, parsed.
+/// The IDs of an account, parsed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AccountIds {
+    pub(crate) account: Uuid,
+    pub(crate) provider: Uuid,
+    /// The organization that owns it.
+    pub(crate) owner: Option<Uuid>,
+    /// The organization its new friends belong to.
+    pub(crate) default: Option<Uuid>,
+}
+
+/// Keeps the account; tells whether that may have changed whose its conversations are.
 pub(crate) async fn put_account(
     tx: &mut TenantTx,
-    account: Uuid,
-    provider: Uuid,
+    ids: AccountIds,
     replica: &AccountReplica,
-) -> Result<(), sqlx::Error> {
+) -> Result<bool, sqlx::Error> {
+    // Locked, so that of two versions at once the later one sees what the earlier one changed.
+    let before: Option<(Uuid, Option<Uuid>, Option<Uuid>)> = sqlx::query_as(
+        "SELECT provider_id, owner_organization_id, default_organization_id FROM messaging.account_replica
+         WHERE tenant_id = $1 AND account_id = $2 FOR UPDATE",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(ids.account)
+    .fetch_optional(&mut **tx)
+    .await?;
     let credential = replica.credential.as_ref();
     let material = credential.and_then(|credential| credential.material.as_ref());
-    sqlx::query(
+    let put = sqlx::query(
         "INSERT INTO messaging.account_replica AS a (tenant_id, account_id, version, provider_id, channel_id, display_name,
-             state, credential_kind, credential_material, credential_seal_key_id, credential_key_id, purpose)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+             state, credential_kind, credential_material, credential_seal_key_id, credential_key_id, purpose,
+             owner_organization_id, default_organization_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
          ON CONFLICT (tenant_id, account_id) DO UPDATE
          SET version = excluded.version, provider_id = excluded.provider_id, channel_id = excluded.channel_id,
              display_name = excluded.display_name, state = excluded.state, credential_kind = excluded.credential_kind,
              credential_material = excluded.credential_material,
              credential_seal_key_id = excluded.credential_seal_key_id, credential_key_id = excluded.credential_key_id,
-             purpose = excluded.purpose
+             purpose = excluded.purpose, owner_organization_id = excluded.owner_organization_id,
+             default_organization_id = excluded.default_organization_id
          WHERE a.version < excluded.version",
     )
     .bind(tx.tenant().uuid())
-    .bind(account)
+    .bind(ids.account)
     .bind(replica.version)
-    .bind(provider)
+    .bind(ids.provider)
     .bind(text(&replica.channel_id))
     .bind(text(&replica.display_name))
     .bind(i16::try_from(replica.state).unwrap_or_default())
@@ -70,9 +91,11 @@ pub(crate) async fn put_account(
     .bind(material.map(|material| text(&material.key_id)).unwrap_or_default())
     .bind(credential.map(|credential| text(&credential.key_id)).unwrap_or_default())
     .bind(if replica.purpose() == AccountPurpose::Staff { FOR_STAFF } else { FOR_CUSTOMERS })
+    .bind(ids.owner)
+    .bind(ids.default)
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    Ok(put.rows_affected() > 0 && before != Some((ids.provider, ids.owner, ids.default)))
 }
 
 pub(crate) async fn put_line_user(

@@ -169,7 +169,7 @@ impl Dispatcher {
                     self.held.values().for_each(|held| held.wake.notify_one());
                     missed = true;
                 }
-                Some(Wake::Change(_) | Wake::Content | Wake::Notice) | None => {}
+                Some(Wake::Change(_) | Wake::Content | Wake::Notice | Wake::Placing) | None => {}
             }
             next = match wakes.try_recv() {
                 Ok(wake) => Some(wake),

@@ -48,6 +48,11 @@ async fn every_method_answers_another_tenant_with_not_found() {
         conversations
             .mark_read(wire::MarkReadRequest { conversation_id: conversation_id.clone(), ..Default::default() })
     );
+    not_found!(
+        conversations
+            .put_off_conversation(wire::PutOffConversationRequest { conversation_id: conversation_id.clone() })
+    );
+    not_found!(conversations.clear_put_off(wire::ClearPutOffRequest { conversation_id: conversation_id.clone() }));
     not_found!(messages.send_message(crate::world::send_request(&conversation_id, "x", wire::SendPolicy::PushOnly)));
     not_found!(messages.get_message(wire::GetMessageRequest { message_id: message_id.clone() }));
     not_found!(messages.list_outbound_messages(wire::ListOutboundMessagesRequest {

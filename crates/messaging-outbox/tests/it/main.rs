@@ -4,6 +4,7 @@
 
 mod answers;
 mod backlog;
+mod branches;
 mod consent;
 mod contents;
 mod conversing;
@@ -20,6 +21,8 @@ mod neighbours;
 mod notices;
 mod order;
 mod packs;
+mod placing;
+mod put_off;
 mod quota;
 mod receiver;
 mod records;
@@ -30,5 +33,6 @@ mod scheduling;
 mod sending;
 mod texts;
 mod tokens;
+mod visibility;
 mod watching;
 mod world;

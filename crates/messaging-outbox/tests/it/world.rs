@@ -286,9 +286,14 @@ fn bus_config(nats: &str, prefix: &str) -> BusConfig {
 impl Tenant {
     /// The request, made by the tenant's staff member.
     pub(crate) fn as_staff<T>(&self, message: T) -> Request<T> {
+        self.as_member(self.staff, message)
+    }
+
+    /// The same by another one.
+    pub(crate) fn as_member<T>(&self, member: StaffId, message: T) -> Request<T> {
         let now = SystemClock.now().timestamp();
         let header = serde_json::json!({"alg": "EdDSA", "typ": "JWT", "kid": "staff"});
-        let claims = serde_json::json!({"iss": self.token.principal.to_string(), "sub": self.staff.to_string(),
+        let claims = serde_json::json!({"iss": self.token.principal.to_string(), "sub": member.to_string(),
             "tenant": self.id.to_string(), "iat": now, "exp": now + 240});
         let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", part(&header), part(&claims));

@@ -182,6 +182,8 @@ pub(super) const NOUNS: &[Noun] = &[
             verb("get", "messaging.v1.ConversationService/GetConversation"),
             verb("messages", "messaging.v1.ConversationService/ListMessages"),
             verb("mark-read", "messaging.v1.ConversationService/MarkRead"),
+            verb("put-off", "messaging.v1.ConversationService/PutOffConversation"),
+            verb("clear-put-off", "messaging.v1.ConversationService/ClearPutOff"),
             verb("watch", "messaging.v1.ConversationService/WatchConversations"),
         ],
     ),

@@ -1,0 +1,225 @@
+//! Who of the staff sees a conversation (F-72): the branch responsible for it, and administrators.
+
+use std::time::Duration;
+
+use contracts::messaging::v1 as wire;
+use kernel::StaffId;
+use tonic::{Code, Streaming};
+use uuid::Uuid;
+
+use crate::branches::{customer_of, link_of, written_by};
+use crate::house::House;
+use crate::world::{SOON, Tenant, World, send_request};
+
+type Stream = Streaming<wire::WatchConversationsResponse>;
+
+async fn watch(house: &House, tenant: &Tenant, member: StaffId) -> Stream {
+    let request = tenant.as_member(member, wire::WatchConversationsRequest::default());
+    let mut stream = house.conversations(tenant).watch_conversations(request).await.unwrap().into_inner();
+    assert!(next(&mut stream).await.conversation.is_none(), "the cursor comes first");
+    stream
+}
+
+async fn next(stream: &mut Stream) -> wire::WatchConversationsResponse {
+    tokio::time::timeout(SOON, stream.message()).await.unwrap().unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn staff_of_another_branch_find_nothing_by_any_method_and_hear_nothing() {
+    let world = World::new("branches").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    let (shibuya, ueno) = (world.branch(&tenant, "渋谷店").await, world.branch(&tenant, "上野店").await);
+    let ours = world.member(&house, &tenant, &[shibuya]).await;
+    let theirs = world.member(&house, &tenant, &[ueno]).await;
+    world.account_of(&tenant, 2, None, Some(shibuya)).await;
+    let mut heard_by_us = watch(&house, &tenant, ours).await;
+    let mut heard_by_them = watch(&house, &tenant, theirs).await;
+    let mut heard_by_all = watch(&house, &tenant, tenant.staff).await;
+
+    let (_, conversation) = house.conversing(&world, &tenant).await;
+    house.until_seen_by(&tenant, ours, 1).await;
+    let id = conversation.conversation_id.clone();
+    let sent = house
+        .messages(&tenant)
+        .send_message(tenant.as_member(ours, send_request(&id, "good morning", wire::SendPolicy::PushOnly)))
+        .await
+        .unwrap()
+        .into_inner()
+        .message
+        .unwrap()
+        .message_id;
+    let outbound = wire::ListOutboundMessagesRequest::default();
+    let listed = |by: StaffId| {
+        let (mut messages, request) = (house.messages(&tenant), tenant.as_member(by, outbound.clone()));
+        async move { messages.list_outbound_messages(request).await.unwrap().into_inner().messages.len() }
+    };
+    assert_eq!((listed(ours).await, listed(tenant.staff).await, listed(theirs).await), (1, 1, 0));
+
+    let all = wire::ListConversationsRequest::default();
+    for request in [
+        all.clone(),
+        wire::ListConversationsRequest { unread_only: true, ..all.clone() },
+        wire::ListConversationsRequest { account_ids: vec![tenant.account.to_string()], ..all.clone() },
+    ] {
+        assert!(house.seen_by(&tenant, theirs, &request).await.is_empty());
+        assert_eq!(house.seen_by(&tenant, ours, &request).await.len(), 1);
+        assert_eq!(house.seen_by(&tenant, tenant.staff, &request).await[0].organization_id, shibuya.to_string());
+    }
+    let (mut conversations, mut messages) = (house.conversations(&tenant), house.messages(&tenant));
+    macro_rules! not_found {
+        ($client:ident.$method:ident($($message:tt)*)) => {
+            let status = $client.$method(tenant.as_member(theirs, $($message)*)).await.map(drop).unwrap_err();
+            assert_eq!(status.code(), Code::NotFound, stringify!($method));
+        };
+    }
+    let conversation_id = id.clone();
+    not_found!(
+        conversations.get_conversation(wire::GetConversationRequest { conversation_id: conversation_id.clone() })
+    );
+    not_found!(conversations.list_messages(wire::ListMessagesRequest {
+        conversation_id: conversation_id.clone(),
+        ..Default::default()
+    }));
+    not_found!(
+        conversations
+            .mark_read(wire::MarkReadRequest { conversation_id: conversation_id.clone(), ..Default::default() })
+    );
+    not_found!(
+        conversations
+            .put_off_conversation(wire::PutOffConversationRequest { conversation_id: conversation_id.clone() })
+    );
+    not_found!(conversations.clear_put_off(wire::ClearPutOffRequest { conversation_id }));
+    let again = send_request(&id, "good morning", wire::SendPolicy::PushOnly);
+    not_found!(messages.send_message(again.clone()));
+    for message_id in [conversation.last_message_id.clone(), sent] {
+        not_found!(messages.get_message(wire::GetMessageRequest { message_id: message_id.clone() }));
+        not_found!(messages.cancel_message(wire::CancelMessageRequest { message_id: message_id.clone() }));
+        not_found!(messages.settle_message(wire::SettleMessageRequest {
+            message_id: message_id.clone(),
+            ..Default::default()
+        }));
+        not_found!(messages.fetch_content(wire::FetchContentRequest { message_id }));
+    }
+    // Nor does the answer that is kept for a repeated call show anything.
+    messages.send_message(tenant.as_member(ours, again.clone())).await.unwrap();
+    not_found!(messages.send_message(again));
+    let of = house.message(&tenant, &conversation.last_message_id).await;
+    assert!(!of.read, "nothing was marked");
+
+    while next(&mut heard_by_us).await.message.is_none() {}
+    while next(&mut heard_by_all).await.message.is_none() {}
+    // Their stream beats, and tells nothing.
+    let beat = next(&mut heard_by_them).await;
+    assert!(beat.conversation.is_none() && beat.message.is_none(), "{beat:?}");
+    drop((heard_by_us, heard_by_them, heard_by_all));
+    house.close().await;
+}
+
+#[tokio::test]
+async fn whose_a_conversation_is_follows_the_customer_then_the_account_and_nobodys_is_the_administrators() {
+    let world = World::new("whose").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    let (shibuya, ueno) = (world.branch(&tenant, "渋谷店").await, world.branch(&tenant, "上野店").await);
+    let (a, b) = (
+        world.member(&house, &tenant, &[shibuya]).await,
+        world.member(&house, &tenant, &[ueno]).await,
+    );
+    let of_both = world.member(&house, &tenant, &[shibuya, ueno]).await;
+    let (user, event) = written_by(1);
+    tenant.receiver.publish(&event, false, false).await;
+    house.conversation_with(&tenant, 1).await;
+    let (customer, link) = (Uuid::new_v4(), Uuid::new_v4());
+    // What is said, and who sees it then: nobody's, the default's, the owner's, the customer's, …
+    house.until_seen_by(&tenant, tenant.staff, 1).await;
+    let seen = async |by_a: usize, by_b: usize| {
+        house.until_seen_by(&tenant, a, by_a).await;
+        house.until_seen_by(&tenant, b, by_b).await;
+        house.until_seen_by(&tenant, of_both, by_a + by_b).await;
+        house.until_seen_by(&tenant, tenant.staff, 1).await;
+    };
+    seen(0, 0).await;
+    world.account_of(&tenant, 2, None, Some(shibuya)).await;
+    seen(1, 0).await;
+    world.account_of(&tenant, 3, Some(ueno), Some(shibuya)).await;
+    seen(0, 1).await;
+    // A customer who has not been heard of may be anybody's.
+    world.say(&tenant, link_of(&tenant, link, 1, customer, &user, false)).await;
+    seen(0, 0).await;
+    world.say(&tenant, customer_of(customer, 1, Some(shibuya))).await;
+    seen(1, 0).await;
+    world.say(&tenant, customer_of(customer, 2, None)).await;
+    seen(0, 1).await;
+    world.say(&tenant, customer_of(customer, 3, Some(shibuya))).await;
+    seen(1, 0).await;
+    world.say(&tenant, link_of(&tenant, link, 2, customer, &user, true)).await;
+    seen(0, 1).await;
+    world.account_of(&tenant, 4, None, None).await;
+    seen(0, 0).await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_branchs_pages_hold_each_of_its_conversations_once_in_the_order_of_all() {
+    let world = World::new("branch_pages").await;
+    let house = world.open().await;
+    let mut tenant = world.tenant(&house).await;
+    let branches = [world.branch(&tenant, "渋谷店").await, world.branch(&tenant, "上野店").await];
+    world.account_of(&tenant, 2, None, Some(branches[0])).await;
+    let first = tenant.account;
+    let second = kernel::AccountId::from(Uuid::new_v4());
+    tenant.account = second;
+    world.account_of(&tenant, 1, None, Some(branches[1])).await;
+    for number in 0..24u32 {
+        tenant.receiver.account = if number % 3 == 0 { first } else { second };
+        tenant.receiver.publish(&written_by(number).1, false, false).await;
+    }
+    let members = [
+        world.member(&house, &tenant, &branches[..1]).await,
+        world.member(&house, &tenant, &branches[1..]).await,
+        world.member(&house, &tenant, &branches).await,
+    ];
+    for (member, count) in members.into_iter().zip([8, 16, 24]) {
+        house.until_seen_by(&tenant, member, count).await;
+    }
+    let ids = |found: &[wire::Conversation]| found.iter().map(|one| one.conversation_id.clone()).collect::<Vec<_>>();
+    let all = house.seen_by(&tenant, tenant.staff, &wire::ListConversationsRequest::default()).await;
+    for unread_only in [false, true] {
+        for (member, of) in members.into_iter().zip([&branches[..1], &branches[1..], &branches]) {
+            let small = wire::ListConversationsRequest { page_size: 3, unread_only, ..Default::default() };
+            let seen = house.seen_by(&tenant, member, &small).await;
+            let is_theirs = |one: &&wire::Conversation| of.iter().any(|branch| branch.to_string() == one.organization_id);
+            let theirs: Vec<wire::Conversation> = all.iter().filter(is_theirs).cloned().collect();
+            assert_eq!(ids(&seen), ids(&theirs));
+        }
+        let small = wire::ListConversationsRequest { page_size: 5, unread_only, ..Default::default() };
+        assert_eq!(ids(&house.seen_by(&tenant, tenant.staff, &small).await), ids(&all));
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_staff_member_works_for_another_branch_and_the_next_tells_of_that() {
+    let world = World::new("moved_watch").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    let (shibuya, ueno) = (world.branch(&tenant, "渋谷店").await, world.branch(&tenant, "上野店").await);
+    let member = world.member(&house, &tenant, &[shibuya]).await;
+    world.account_of(&tenant, 2, None, Some(ueno)).await;
+    let mut stream = watch(&house, &tenant, member).await;
+    world.works_for(&tenant, member, 2, &[ueno]).await;
+    let end = async {
+        loop {
+            if let Err(status) = stream.message().await {
+                return status.code();
+            }
+        }
+    };
+    assert_eq!(tokio::time::timeout(Duration::from_secs(5), end).await.unwrap(), Code::Unauthenticated);
+    let mut stream = watch(&house, &tenant, member).await;
+    house.conversing(&world, &tenant).await;
+    while next(&mut stream).await.conversation.is_none() {}
+    drop(stream);
+    house.close().await;
+}
