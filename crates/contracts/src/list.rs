@@ -77,6 +77,7 @@ lists! {
     ingest::v1::ListQuarantinedBodiesRequest,
     ingest::v1::ListWebhookEventsRequest,
     messaging::v1::ListConversationsRequest,
+    messaging::v1::ListDigestsRequest,
     messaging::v1::ListMessagesRequest,
     messaging::v1::ListOutboundMessagesRequest,
     operations::v1::ListDeadLettersRequest,

@@ -5,6 +5,7 @@ pub mod attempt;
 pub mod backoff;
 pub mod chat;
 pub mod customer;
+pub mod digest;
 pub mod fold;
 pub mod inbound;
 pub mod inquiry;

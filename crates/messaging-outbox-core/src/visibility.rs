@@ -55,6 +55,12 @@ impl Sight {
         if administrator { Self::Everything } else { Self::Of(organizations.into_iter().collect()) }
     }
 
+    /// What somebody sees who may not read conversations.
+    #[must_use]
+    pub const fn nothing() -> Self {
+        Self::Of(BTreeSet::new())
+    }
+
     /// Whether it takes in what belongs to `organization`; none: what is nobody's.
     #[must_use]
     pub fn takes_in(&self, organization: Option<OrganizationId>) -> bool {

@@ -22,7 +22,7 @@ use crate::scheduled::{self, ScheduledSends};
 use crate::sender::{self, Tools};
 use crate::wake::Wakes;
 use crate::watch::Hub;
-use crate::{content, figures, group_name, notice, placing, replica, retention};
+use crate::{content, digest, figures, group_name, notice, placing, replica, retention};
 
 /// The running service.
 #[derive(Debug)]
@@ -74,10 +74,12 @@ impl App {
         bus::consumer::spawn(host, &bus, &database, scheduled::spec(), scheduled);
         let requests = notice::Requests { wakes: wakes.clone() };
         bus::consumer::spawn(host, &bus, &database, notice::spec(), requests);
+        bus::consumer::spawn(host, &bus, &database, digest::spec(), digest::Slots);
         bus::relay::spawn(host, &bus, &database);
         sender::spawn(host, Arc::clone(&tools), config.sender);
         content::spawn(host, Arc::clone(&tools), config.content);
         group_name::spawn(host, Arc::clone(&tools));
+        digest::spawn(host, Arc::clone(&tools));
         placing::spawn(host, &database, &wakes);
         retention::spawn(host, &database);
         figures::spawn(host, &database);

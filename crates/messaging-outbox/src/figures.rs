@@ -48,6 +48,7 @@ async fn keep_counting(database: &Database, clock: &Arc<dyn Clock>) {
             let now = clock.now();
             note_oldest_waiting(database, now).await?;
             note_overdue(database, database_clock::turned(&**clock)).await?;
+            note_staff(database).await?;
             note_quotas(database, QuotaMonth::of(now)).await
         };
         if let Err(error) = counted.await {
@@ -123,6 +124,20 @@ async fn note_overdue(database: &Database, turned: TimeDelta) -> Result<(), sqlx
     .fetch_one(database.worker())
     .await?;
     metrics::gauge!("tsunagi_messaging_scheduled_overdue").set(overdue);
+    Ok(())
+}
+
+/// Since when staff wait for a digest whose slot has come, and how often it is still to be looked whose conversations are.
+async fn note_staff(database: &Database) -> Result<(), sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT coalesce(extract(epoch FROM now() - (
+                 SELECT min(create_time) FROM messaging.digest_slot WHERE due < 'infinity')), 0)::float8 AS oldest_digest,
+             (SELECT count(*) FROM messaging.placing)::float8 AS placing",
+    )
+    .fetch_one(database.worker())
+    .await?;
+    metrics::gauge!("tsunagi_messaging_oldest_digest_seconds").set(row.try_get::<f64, _>("oldest_digest")?);
+    metrics::gauge!("tsunagi_messaging_placing").set(row.try_get::<f64, _>("placing")?);
     Ok(())
 }
 

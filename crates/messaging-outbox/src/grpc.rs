@@ -2,6 +2,7 @@
 
 mod content;
 mod conversations;
+mod digest;
 mod field;
 mod line_gateway;
 mod messages;
@@ -19,6 +20,7 @@ use chassis::auth::Directory;
 use chassis::grpc::{GrpcConfig, Server, ServerError};
 use chassis::{Host, postgres::Database};
 use contracts::messaging::v1::conversation_service_server::ConversationServiceServer;
+use contracts::messaging::v1::digest_service_server::DigestServiceServer;
 use contracts::messaging::v1::line_gateway_service_server::LineGatewayServiceServer;
 use contracts::messaging::v1::message_service_server::MessageServiceServer;
 use contracts::messaging::v1::quota_service_server::QuotaServiceServer;
@@ -51,6 +53,7 @@ pub(crate) fn spawn(
         .add(MessageServiceServer::new(desk.clone()))
         .add(LineGatewayServiceServer::new(desk.clone()))
         .add(QuotaServiceServer::new(desk.clone()))
+        .add(DigestServiceServer::new(desk.clone()))
         .add(bus::dead_letter::service(&desk.tools.database))
         .spawn(host)
 }

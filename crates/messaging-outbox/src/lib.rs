@@ -6,6 +6,7 @@ mod change;
 mod config;
 mod content;
 mod database_clock;
+mod digest;
 mod figures;
 mod group_name;
 mod grpc;

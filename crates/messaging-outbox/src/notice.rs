@@ -4,7 +4,7 @@
 mod line;
 mod request;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chassis::postgres::TenantTx;
 use kernel::{StaffId, Timestamp};
@@ -54,7 +54,7 @@ pub(crate) async fn raise(tx: &mut TenantTx, wakes: &Wakes, notices: &[Notice]) 
     if new.is_empty() {
         return Ok(0);
     }
-    let told = Told::read(tx, &new).await?;
+    let told = Told::read(tx, new.iter().map(|notice| notice.staff)).await?;
     let mut begun = Vec::new();
     for notice in &new {
         let (contact, over) = (told.contacts.get(&notice.staff), is_over(Some(notice.expire), told.now));
@@ -77,6 +77,20 @@ pub(crate) async fn raise(tx: &mut TenantTx, wakes: &Wakes, notices: &[Notice]) 
     Ok(new.len())
 }
 
+/// Those of `staff` whom a notice of `kind` would reach now, by whatever channel.
+pub(crate) async fn reached(
+    tx: &mut TenantTx,
+    kind: NoticeKind,
+    staff: &[StaffId],
+) -> Result<BTreeSet<StaffId>, sqlx::Error> {
+    let told = Told::read(tx, staff.iter().copied()).await?;
+    let reaches = |member: &StaffId| {
+        let planned = channel::plan(told.rule(kind), told.reach(told.contacts.get(member)), false);
+        planned.iter().any(|(_, state)| *state == DeliveryState::Pending)
+    };
+    Ok(staff.iter().copied().filter(reaches).collect())
+}
+
 /// What decides by which channels notices go.
 struct Told {
     now: Timestamp,
@@ -86,8 +100,8 @@ struct Told {
 }
 
 impl Told {
-    async fn read(tx: &mut TenantTx, notices: &[&Notice]) -> Result<Self, sqlx::Error> {
-        let mut staff: Vec<Uuid> = notices.iter().map(|notice| notice.staff.uuid()).collect();
+    async fn read(tx: &mut TenantTx, staff: impl Iterator<Item = StaffId>) -> Result<Self, sqlx::Error> {
+        let mut staff: Vec<Uuid> = staff.map(StaffId::uuid).collect();
         staff.sort_unstable();
         staff.dedup();
         let contacts = staff::contacts(tx, &staff).await?;

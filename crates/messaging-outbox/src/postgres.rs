@@ -5,6 +5,7 @@ pub(crate) mod access_token;
 pub(crate) mod account;
 pub(crate) mod content;
 pub(crate) mod conversation;
+pub(crate) mod digest;
 pub(crate) mod group_name;
 pub(crate) mod inbound;
 pub(crate) mod inquiry;

@@ -1,4 +1,4 @@
-//! What is removed by and by: reply tokens that cannot be used, changes no cursor may ask for.
+//! What is removed by and by: reply tokens that cannot be used, changes no cursor may ask for, digests of long ago.
 
 use std::time::Duration;
 
@@ -8,6 +8,8 @@ use chassis::postgres::Database;
 use crate::watch::KEPT_HOURS;
 
 const EVERY: Duration = Duration::from_mins(1);
+/// How long it is kept what staff were told at a digest, in days.
+const DIGEST_DAYS: i32 = 90;
 /// Rows removed in one statement.
 const BATCH: i64 = 5_000;
 
@@ -25,7 +27,7 @@ async fn keep_removing(database: &Database) {
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        for outcome in [reply_tokens(database).await, changes(database).await] {
+        for outcome in [reply_tokens(database).await, changes(database).await, digests(database).await] {
             if let Err(error) = outcome {
                 tracing::warn!(error = %error, "old rows stay for now");
             }
@@ -62,6 +64,30 @@ async fn changes(database: &Database) -> Result<(), sqlx::Error> {
         .bind(BATCH)
         // An hour longer than the oldest cursor may be.
         .bind(i32::try_from(KEPT_HOURS + 1).unwrap_or(i32::MAX))
+        .execute(database.worker())
+        .await?;
+        if removed.rows_affected() < BATCH.unsigned_abs() {
+            return Ok(());
+        }
+    }
+}
+
+/// What staff were told is kept as long as [`DIGEST_DAYS`] says, and so are its slots.
+async fn digests(database: &Database) -> Result<(), sqlx::Error> {
+    loop {
+        let removed = sqlx::query(
+            "WITH slot AS (
+                 DELETE FROM messaging.digest_slot s USING (
+                     SELECT tenant_id, digest_slot_id FROM messaging.digest_slot
+                     WHERE slot_time < now() - make_interval(days => $2) LIMIT $1) old
+                 WHERE (s.tenant_id, s.digest_slot_id) = (old.tenant_id, old.digest_slot_id))
+             DELETE FROM messaging.digest d USING (
+                 SELECT tenant_id, slot_time, staff_id FROM messaging.digest
+                 WHERE slot_time < now() - make_interval(days => $2) LIMIT $1) old
+             WHERE (d.tenant_id, d.slot_time, d.staff_id) = (old.tenant_id, old.slot_time, old.staff_id)",
+        )
+        .bind(BATCH)
+        .bind(DIGEST_DAYS)
         .execute(database.worker())
         .await?;
         if removed.rows_affected() < BATCH.unsigned_abs() {

@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use crate::postgres::account::AccountKey;
 use crate::postgres::conversation::{self, Conversation};
+use crate::postgres::put_off;
 use crate::postgres::schedule::{self, Scheduled};
 use crate::postgres::send_queue::{self, Queued};
 use crate::postgres::settle::{Failure, Settled};

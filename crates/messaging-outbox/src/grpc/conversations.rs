@@ -19,14 +19,14 @@ use crate::change;
 use crate::postgres::conversation::{self, Listing};
 use crate::postgres::{message, placing, waiting};
 
-/// Where a page of conversations or messages ended.
-type Position = (i64, Uuid);
+/// Where a page of conversations, messages or digests ended.
+pub(super) type Position = (i64, Uuid);
 
-fn position(time: Timestamp, id: Uuid) -> Position {
+pub(super) fn position(time: Timestamp, id: Uuid) -> Position {
     (time.timestamp_micros(), id)
 }
 
-fn behind(page: &Page<Position>) -> Result<Option<(Timestamp, Uuid)>, Status> {
+pub(super) fn behind(page: &Page<Position>) -> Result<Option<(Timestamp, Uuid)>, Status> {
     let Some((micros, id)) = page.after else { return Ok(None) };
     let time = Timestamp::from_timestamp_micros(micros);
     Ok(Some((time.ok_or_else(|| refuse::invalid("page_token", "is not a token of this list"))?, id)))

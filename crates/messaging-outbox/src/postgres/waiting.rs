@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chassis::postgres::TenantTx;
+use contracts::access_proto::v1::Right;
 use kernel::{OrganizationId, StaffId};
+use messaging_outbox_core::digest::Waiting;
 use messaging_outbox_core::visibility::Sight;
 use sqlx::Row as _;
 use uuid::Uuid;
@@ -36,7 +38,7 @@ pub(crate) async fn organizations(tx: &mut TenantTx) -> Result<BTreeSet<Option<O
 pub(crate) async fn of_staff(tx: &mut TenantTx, staff: &[StaffId]) -> Result<BTreeMap<StaffId, bool>, sqlx::Error> {
     let waiting = organizations(tx).await?;
     let rows = sqlx::query(
-        "SELECT staff_id, administrator, organization_ids FROM messaging.staff_replica
+        "SELECT staff_id, administrator, organization_ids, rights FROM messaging.staff_replica
          WHERE tenant_id = $1 AND staff_id = ANY ($2) AND active",
     )
     .bind(tx.tenant().uuid())
@@ -52,8 +54,44 @@ pub(crate) async fn of_staff(tx: &mut TenantTx, staff: &[StaffId]) -> Result<BTr
     Ok(found)
 }
 
-/// What the staff member of a row sees.
+/// What waits in each organization, counted at one moment.
+pub(crate) async fn by_organization(
+    tx: &mut TenantTx,
+) -> Result<BTreeMap<Option<OrganizationId>, Waiting>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT c.organization_id, count(*) AS conversations, sum(c.unread_count)::bigint AS messages,
+             count(*) FILTER (WHERE c.kind = 1 AND NOT c.linked) AS unlinked,
+             count(*) FILTER (WHERE c.put_off_time IS NOT NULL) AS put_off, min(least(m.message_time, c.put_off_time)) AS oldest
+         FROM messaging.conversation c LEFT JOIN LATERAL (
+             SELECT message_time FROM messaging.message
+             WHERE tenant_id = $1 AND conversation_id = c.conversation_id AND unread ORDER BY message_time LIMIT 1) m ON true
+         WHERE c.tenant_id = $1 AND c.kind <> 4 AND (c.unread_count > 0 OR c.put_off_time IS NOT NULL)
+         GROUP BY c.organization_id",
+    )
+    .bind(tx.tenant().uuid())
+    .fetch_all(&mut **tx)
+    .await?;
+    let count = |row: &sqlx::postgres::PgRow, name: &str| Ok::<_, sqlx::Error>(row.try_get::<i64, _>(name)?.unsigned_abs());
+    rows.iter()
+        .map(|row| {
+            let waiting = Waiting {
+                conversations: count(row, "conversations")?,
+                messages: count(row, "messages")?,
+                unlinked: count(row, "unlinked")?,
+                put_off: count(row, "put_off")?,
+                oldest: row.try_get("oldest")?,
+            };
+            Ok((placing::read(row.try_get("organization_id")?), waiting))
+        })
+        .collect()
+}
+
+/// What the staff member of a row sees: nothing without the right to read conversations.
 pub(crate) fn sight_of(row: &sqlx::postgres::PgRow) -> Result<Sight, sqlx::Error> {
+    let rights: Vec<i32> = row.try_get("rights")?;
+    if !rights.contains(&Right::ConversationsRead.into()) {
+        return Ok(Sight::nothing());
+    }
     let organizations: Vec<Uuid> = row.try_get("organization_ids")?;
     Ok(Sight::of_staff(row.try_get("administrator")?, organizations.into_iter().map(OrganizationId::from)))
 }

@@ -4,6 +4,7 @@ use chassis::Host;
 use chassis::grpc::Client;
 use contracts::messaging::v1 as wire;
 use contracts::messaging::v1::conversation_service_client::ConversationServiceClient;
+use contracts::messaging::v1::digest_service_client::DigestServiceClient;
 use contracts::messaging::v1::line_gateway_service_client::LineGatewayServiceClient;
 use contracts::messaging::v1::message_service_client::MessageServiceClient;
 use contracts::messaging::v1::quota_service_client::QuotaServiceClient;
@@ -39,6 +40,10 @@ impl House {
 
     pub(crate) fn quota(&self, tenant: &Tenant) -> QuotaServiceClient<Client> {
         QuotaServiceClient::new(self.client(tenant))
+    }
+
+    pub(crate) fn digests(&self, tenant: &Tenant) -> DigestServiceClient<Client> {
+        DigestServiceClient::new(self.client(tenant))
     }
 
     pub(crate) fn dead_letters(&self, tenant: &Tenant) -> DeadLetterServiceClient<Client> {

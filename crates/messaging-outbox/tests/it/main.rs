@@ -9,6 +9,7 @@ mod consent;
 mod contents;
 mod conversing;
 mod dead_letters;
+mod digest;
 mod erasing;
 mod faults;
 mod groups;

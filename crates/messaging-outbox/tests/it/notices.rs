@@ -1,4 +1,4 @@
 //! Notices to staff: told once, by the channels that reach them, to whom they concern and nobody else.
 
 mod line;
-mod place;
+pub(crate) mod place;

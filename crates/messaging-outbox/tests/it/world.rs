@@ -355,6 +355,12 @@ impl World {
         sqlx::raw_sql(sql).execute(&mut admin).await.map(drop)
     }
 
+    /// The same of a statement made up by the test.
+    pub(crate) async fn try_admin_of(&self, sql: &str) -> Result<(), sqlx::Error> {
+        let mut admin = PgConnection::connect(&self.database.admin_url()).await?;
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut admin).await.map(drop)
+    }
+
     /// The tables in whose rows these words stand, in clear or as bytes.
     pub(crate) async fn tables_that_say(&self, words: &str) -> Vec<String> {
         let mut admin = PgConnection::connect(&self.database.admin_url()).await.unwrap();

@@ -200,6 +200,11 @@ pub(super) const NOUNS: &[Noun] = &[
             verb("content", "messaging.v1.MessageService/FetchContent"),
         ],
     ),
+    (
+        "staff-digest",
+        "What staff were told of what waits",
+        &[verb("list", "messaging.v1.DigestService/ListDigests")],
+    ),
     ("quota", "The month's messages of an official account", &[verb("get", "messaging.v1.QuotaService/GetQuota")]),
     (
         "timer",

@@ -14,23 +14,23 @@ use crate::receiver::Receiver;
 use crate::world::{SOON, Tenant, World};
 
 /// The tenant's staff account and one branch.
-pub(super) struct Office {
-    pub(super) account: AccountId,
-    pub(super) card: AccountCard,
-    pub(super) branch: Uuid,
+pub(crate) struct Office {
+    pub(crate) account: AccountId,
+    pub(crate) card: AccountCard,
+    pub(crate) branch: Uuid,
 }
 
 /// A staff member.
 #[derive(Clone)]
-pub(super) struct Member {
-    pub(super) id: StaffId,
+pub(crate) struct Member {
+    pub(crate) id: StaffId,
     /// LINE's ID on the staff account; empty: not on LINE.
-    pub(super) line_user: String,
+    pub(crate) line_user: String,
 }
 
 impl Office {
     /// A staff account that is connected, beside the tenant's own.
-    pub(super) async fn open(world: &World, tenant: &Tenant) -> Self {
+    pub(crate) async fn open(world: &World, tenant: &Tenant) -> Self {
         let account = AccountId::from(Uuid::new_v4());
         let receiver = Receiver { publisher: world.publisher.clone(), tenant: tenant.id, account };
         let url = receiver.listen().await;
@@ -49,7 +49,7 @@ impl Office {
     }
 
     /// Says how the staff account stands.
-    pub(super) async fn stand(&self, world: &World, tenant: &Tenant, version: i64, state: AccountState) {
+    pub(crate) async fn stand(&self, world: &World, tenant: &Tenant, version: i64, state: AccountState) {
         let ciphertext = chassis::seal::seal(&world.seal_key.public(), self.card.access_token.as_bytes()).unwrap();
         let material = events::SealedSecret {
             recipient: "messaging".to_owned(),
@@ -75,7 +75,7 @@ impl Office {
     }
 
     /// A member of `branch` who is bound on LINE.
-    pub(super) async fn member(&self, world: &World, tenant: &Tenant, branch: Uuid, active: bool) -> Member {
+    pub(crate) async fn member(&self, world: &World, tenant: &Tenant, branch: Uuid, active: bool) -> Member {
         let person = world.control.add_person(&PersonSpec::default()).await.unwrap();
         world.control.act(&self.card.channel_id, &person, Act::AddFriend { quiet: true }).await.unwrap();
         let line_user = world.control.user_id(&self.card.channel_id, &person).await.unwrap().as_str().to_owned();
@@ -86,7 +86,7 @@ impl Office {
     }
 
     /// What staff were pushed on the staff account, texts in their order: whom, and what.
-    pub(super) async fn pushed(&self, world: &World) -> Vec<(String, String)> {
+    pub(crate) async fn pushed(&self, world: &World) -> Vec<(String, String)> {
         let query = BooksQuery { account: Some(self.card.channel_id.clone()), ..Default::default() };
         let sent = world.control.sent(&query).await.unwrap();
         let text = |message: &Value| message["text"].as_str().unwrap_or_default().to_owned();
@@ -100,7 +100,7 @@ impl Office {
 
 impl Member {
     /// Says who the member is.
-    pub(super) async fn say(&self, world: &World, tenant: &Tenant, branch: Uuid, active: bool) {
+    pub(crate) async fn say(&self, world: &World, tenant: &Tenant, branch: Uuid, active: bool) {
         let staff = events::StaffReplica {
             staff_id: self.id.to_string(),
             version: 1,
@@ -115,7 +115,7 @@ impl Member {
     }
 
     /// Says how the member can be reached.
-    pub(super) async fn contact(
+    pub(crate) async fn contact(
         &self,
         world: &World,
         tenant: &Tenant,
@@ -149,7 +149,7 @@ async fn until(world: &World, sql: &str, id: Uuid) {
 }
 
 /// Something that staff of `organization` are to hear of.
-pub(super) fn matter(id: Uuid, kind: StaffNoticeKind, organization: Option<Uuid>, tenant: &Tenant) -> Body {
+pub(crate) fn matter(id: Uuid, kind: StaffNoticeKind, organization: Option<Uuid>, tenant: &Tenant) -> Body {
     Body::StaffNoticeRequested(events::StaffNoticeRequested {
         notice_id: id.to_string(),
         kind: kind.into(),
@@ -162,7 +162,7 @@ pub(super) fn matter(id: Uuid, kind: StaffNoticeKind, organization: Option<Uuid>
 }
 
 /// Says a matter that cannot be handled, and waits until it is given up: what was said before is handled then.
-pub(super) async fn until_heard(world: &World, house: &House, tenant: &Tenant) {
+pub(crate) async fn until_heard(world: &World, house: &House, tenant: &Tenant) {
     let letters = || async {
         let request = contracts::operations::v1::ListDeadLettersRequest::default();
         house.dead_letters(tenant).list_dead_letters(request).await.unwrap().into_inner().dead_letters.len()

@@ -1,0 +1,6 @@
+//! The digest (F-27, F-29, L-12): one for each staff member and slot, and it leaves nothing out that the member sees.
+
+mod content;
+mod once;
+mod refused;
+mod slot;
