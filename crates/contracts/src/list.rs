@@ -81,7 +81,9 @@ lists! {
     messaging::v1::ListMessagesRequest,
     messaging::v1::ListOutboundMessagesRequest,
     operations::v1::ListDeadLettersRequest,
+    scheduler::v1::ListDigestSlotsRequest,
     scheduler::v1::ListMissedTimersRequest,
+    scheduler::v1::ListReminderRulesRequest,
     scheduler::v1::ListTimersRequest;
     messaging::v1::ListFollowersRequest,
 }

@@ -1,6 +1,5 @@
 //! The service, put together.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
@@ -9,27 +8,20 @@ use chassis::Host;
 use chassis::auth::Directory;
 use chassis::grpc::{Client, Server};
 use chassis::postgres::Database;
+use contracts::scheduler::v1::digest_service_server::DigestServiceServer;
+use contracts::scheduler::v1::reminder_service_server::ReminderServiceServer;
 use contracts::scheduler::v1::timer_service_server::TimerServiceServer;
 
 use crate::config::Config;
-use crate::firer::{self, RuleOf, Rules, Templates};
-use crate::grpc::Timers;
+use crate::desk::Desk;
+use crate::grpc::{Digests, Reminders, Timers};
 use crate::scheduled_message::{self, ScheduledMessages};
-use crate::{figures, retention};
+use crate::{digest, figures, firer, replanning, replica, retention};
 
 /// The running service.
 #[derive(Debug)]
 pub struct App {
     grpc_addr: SocketAddr,
-}
-
-/// No rule reminds anybody yet, so no reminder is due.
-struct NoRules;
-
-impl Rules for NoRules {
-    async fn templates(&self, _wanted: &BTreeSet<RuleOf>) -> Result<Templates, sqlx::Error> {
-        Ok(Templates::new())
-    }
 }
 
 impl App {
@@ -47,11 +39,18 @@ impl App {
             .context("the way to identity-linking")?;
         bus::replica::spawn_directory(host, &bus, &database, identity.as_ref());
         bus::consumer::spawn(host, &bus, &database, scheduled_message::spec(), ScheduledMessages);
-        firer::spawn(host, &bus, &database, NoRules, config.firers);
+        firer::spawn(host, &bus, &database, config.firers);
+        let desk = Desk { database: database.clone(), turn: host.clock_turn() };
+        let kept = replica::Kept(desk.clone());
+        bus::replica::spawn(host, &bus, &database, "identity", replica::KINDS, identity.as_ref(), kept);
+        digest::spawn(host, desk.clone());
+        replanning::spawn(host, desk.clone());
         retention::spawn(host, &database);
         figures::spawn(host, &database);
         let grpc_addr = Server::new(host, config.grpc, Directory::follow(host, &database))
             .add(TimerServiceServer::new(Timers(database.clone())))
+            .add(DigestServiceServer::new(Digests(desk.clone())))
+            .add(ReminderServiceServer::new(Reminders(desk)))
             .add(bus::dead_letter::service(&database))
             .spawn(host)
             .context("the gRPC listener")?;

@@ -2,11 +2,16 @@
 
 mod app;
 mod config;
+mod desk;
+mod digest;
 mod figures;
 mod firer;
 mod grpc;
 mod migrations;
 mod postgres;
+mod reminder;
+mod replanning;
+mod replica;
 mod retention;
 mod scheduled_message;
 mod wake;

@@ -2,10 +2,20 @@
 //! caller owns.
 
 pub(crate) mod calendar;
+pub(crate) mod digest;
+pub(crate) mod digest_slot;
+pub(crate) mod due_reminder;
 pub(crate) mod message_schedule;
 pub(crate) mod missed_timer;
+pub(crate) mod reminder_rule;
+pub(crate) mod replanning;
+pub(crate) mod reservation;
 mod row;
+pub(crate) mod staff;
+pub(crate) mod tenant;
 pub(crate) mod timer;
+
+use std::error::Error;
 
 use chassis::postgres::TenantTx;
 use kernel::Timestamp;
@@ -13,4 +23,9 @@ use kernel::Timestamp;
 /// The moment the transaction began, by the database's clock.
 pub(crate) async fn now(tx: &mut TenantTx) -> Result<Timestamp, sqlx::Error> {
     sqlx::query_scalar("SELECT now()").fetch_one(&mut **tx).await
+}
+
+/// A column that holds what this version cannot read.
+fn damaged(column: &str, error: impl Into<Box<dyn Error + Send + Sync>>) -> sqlx::Error {
+    sqlx::Error::ColumnDecode { index: column.to_owned(), source: error.into() }
 }

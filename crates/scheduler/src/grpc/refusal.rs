@@ -1,5 +1,6 @@
 //! Why a method refuses, whatever refused it.
 
+use bus::outbox::OutboxError;
 use chassis::grpc::refuse;
 use tonic::Status;
 
@@ -21,5 +22,14 @@ impl From<Status> for Refusal {
 impl From<sqlx::Error> for Refusal {
     fn from(error: sqlx::Error) -> Self {
         Self(refuse::database(error))
+    }
+}
+
+impl From<OutboxError> for Refusal {
+    fn from(error: OutboxError) -> Self {
+        Self(match error {
+            OutboxError::Database(error) => refuse::database(error),
+            other => refuse::internal(&other),
+        })
     }
 }
