@@ -5,7 +5,7 @@ mod agenda;
 mod bodies;
 mod entering;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,10 +28,9 @@ use uuid::Uuid;
 
 use crate::postgres::calendar::{self, Head, Look, Place, Seen};
 use crate::postgres::missed_timer;
+use crate::reminder::{Due, Spoken};
 use crate::wake::{self, Wake};
 use agenda::{Agenda, Left};
-
-pub(crate) use bodies::{RuleOf, Templates};
 
 /// Timers that one transaction takes, about.
 const BATCH: usize = 4_000;
@@ -42,19 +41,12 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Between replicas: timers were made that are due within moments.
 const SIGNAL: &str = "signal.v1.scheduler.timers";
 
-/// Where the templates of reminder rules are found.
-pub(crate) trait Rules: Send + Sync + 'static {
-    /// The templates of these rules, of those that are there, beside the transaction that takes their reminders.
-    fn templates(&self, wanted: &BTreeSet<RuleOf>) -> impl Future<Output = Result<Templates, sqlx::Error>> + Send;
-}
-
 /// Starts `firers` of them, and what brings timers to them, under `host`.
-pub(crate) fn spawn<R: Rules>(host: &Host, bus: &Bus, database: &Database, rules: R, firers: NonZeroUsize) {
+pub(crate) fn spawn(host: &Host, bus: &Bus, database: &Database, firers: NonZeroUsize) {
     figures_from_zero();
     let shared = Arc::new(Firer {
         database: database.clone(),
         turn: host.clock_turn(),
-        rules,
         agenda: Mutex::new(Agenda::new(Instant::now())),
         changed: Notify::new(),
     });
@@ -82,10 +74,9 @@ fn figures_from_zero() {
     }
 }
 
-struct Firer<R> {
+struct Firer {
     database: Database,
     turn: ClockTurn,
-    rules: R,
     agenda: Mutex<Agenda>,
     changed: Notify,
 }
@@ -98,7 +89,7 @@ enum FireError {
     Event(#[from] OutboxError),
 }
 
-impl<R: Rules> Firer<R> {
+impl Firer {
     async fn run(self: Arc<Self>, stopping: CancellationToken) -> anyhow::Result<()> {
         let mut told = false;
         while !stopping.is_cancelled() {
@@ -164,12 +155,13 @@ impl<R: Rules> Firer<R> {
     }
 
     async fn say(&self, tx: &mut PgConnection, fired: &Fired, moment: Timestamp) -> Result<(), FireError> {
-        let rules = bodies::rules(fired);
-        let templates = if rules.is_empty() { Templates::new() } else { self.rules.templates(&rules).await? };
+        let reminders: Vec<Due> = fired.due.iter().filter_map(|taken| Due::of(taken.tenant, &taken.timer)).collect();
+        let spoken = Spoken::among(tx, &reminders, moment).await?;
         let said = fire::events(fired, MOST_OF_AN_EVENT);
         let events: Vec<(TenantId, EventId, String, SchedulerEvent)> = said
             .iter()
-            .flat_map(|said| bodies::bodies(said, &templates).into_iter().map(|body| (said.tenant, body)))
+            .filter_map(|said| Some((said.tenant, bodies::body(said)?)))
+            .chain(spoken.bodies(MOST_OF_AN_EVENT))
             .map(|(tenant, body)| {
                 let id = EventId::new(moment);
                 // An aggregate of its own: no event of timers waits for another.

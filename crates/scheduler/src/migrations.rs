@@ -3,8 +3,7 @@
 use chassis::MigrationText;
 
 /// This service's migrations.
-pub const MIGRATIONS: &[MigrationText] =
-    &[
+pub const MIGRATIONS: &[MigrationText] = &[
     MigrationText { version: 1000, name: "timers", sql: include_str!("../migrations/1000_timers.sql") },
     MigrationText { version: 1010, name: "replicas", sql: include_str!("../migrations/1010_replicas.sql") },
     MigrationText { version: 1011, name: "digest", sql: include_str!("../migrations/1011_digest.sql") },

@@ -19,6 +19,7 @@ use line_simulator::{Act, Media, Writing};
 use tsunagi::stage::{Shop, Stage, until};
 
 use super::linking::Linking;
+use super::planning;
 use crate::dead_letter;
 
 /// The first tenant's IDs.
@@ -41,6 +42,7 @@ pub(super) struct World {
     pub(super) dead_letter: String,
     /// Its key.
     pub(super) timer: String,
+    pub(super) rule: String,
     pub(super) linking: Linking,
 }
 
@@ -141,6 +143,7 @@ impl World {
             line_user,
             dead_letter: dead_letter::in_every_service(admin_url, shop.tenant).await?,
             timer: timer(stage, shop).await?,
+            rule: planning::rule(stage, shop).await?,
             linking: Linking::fill(stage, shop).await?,
         })
     }
@@ -163,6 +166,7 @@ impl World {
             &self.line_user,
             &self.dead_letter,
             &self.timer,
+            &self.rule,
         ]
         .into_iter()
         .map(String::as_str)

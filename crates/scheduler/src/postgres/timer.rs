@@ -98,7 +98,6 @@ pub(crate) async fn cancel_prefix(tx: &mut TenantTx, owner: &Owner, prefix: &str
 }
 
 /// The owner's timers whose keys begin so, by key, 1,000 at most, locked until the transaction ends.
-#[expect(dead_code, reason = "the rules of reminders will ask for it")]
 pub(crate) async fn standing(tx: &mut TenantTx, owner: &Owner, prefix: &str) -> Result<Vec<Timer>, sqlx::Error> {
     let rows: Vec<Columns> = sqlx::query_as(
         "SELECT owner, key, generation, due, policy, late_seconds, merge_key FROM scheduler.timer

@@ -9,7 +9,8 @@ use uuid::Uuid;
 use wire::Weekday::{Saturday, Sunday};
 
 use crate::house::House;
-use crate::world::{Tenant, World, at};
+use crate::town::{Town, at, staff_of};
+use crate::world::Tenant;
 
 async fn update(
     house: &House,
@@ -45,15 +46,15 @@ fn wrong(refused: Result<wire::DigestSettings, Status>) -> Vec<String> {
 
 #[tokio::test]
 async fn times_quiet_days_recipients_and_lateness_are_settings() {
-    let world = World::new("settings", "2026-03-06T00:00:00Z").await;
-    let house = world.open().await;
-    let tenant = world.tenant(&house, "Asia/Tokyo").await;
+    let town = Town::new("settings", "2026-03-06T00:00:00Z").await;
+    let house = town.open().await;
+    let tenant = town.tenant(&house, "Asia/Tokyo").await;
     let first = house.settings(&tenant).await;
     let wanted = wire::DigestSettings {
         times: words(&["21:30", "09:15"]),
         quiet_weekdays: vec![Saturday.into(), Sunday.into()],
         quiet_dates: words(&["2026-03-09"]),
-        recipient_staff_ids: vec![tenant.staff.to_string()],
+        recipient_staff_ids: vec![staff_of(&tenant).to_string()],
         late_for: seconds(600),
         send_empty: true,
         etag: first.etag.clone(),
@@ -70,11 +71,11 @@ async fn times_quiet_days_recipients_and_lateness_are_settings() {
     assert_eq!(house.settings(&tenant).await, set);
     // Friday's time has passed, then come a weekend and a quiet Monday.
     assert_eq!(set.next_slot_time, Some(timestamp(at("2026-03-06T00:15:00Z"))));
-    world.clock.set(at("2026-03-06T12:30:01Z"));
-    let said = world.digests_once(tenant.id, 1).await;
+    town.clock.set(at("2026-03-06T12:30:01Z"));
+    let said = town.digests_once(&tenant, 1).await;
     assert_eq!(said, ["2026-03-06T21:30"]);
-    let due = world.digests(tenant.id).await.remove(0);
-    assert_eq!((due.recipient_staff_ids, due.send_empty), (vec![tenant.staff.to_string()], true));
+    let due = town.digests(&tenant).await.remove(0);
+    assert_eq!((due.recipient_staff_ids, due.send_empty), (vec![staff_of(&tenant).to_string()], true));
     assert_eq!(due.expire_time, Some(timestamp(at("2026-03-06T12:40:00Z"))));
     let next = house.settings_once(&tenant, |settings| settings.next_slot_time != set.next_slot_time).await;
     assert_eq!(next.next_slot_time, Some(timestamp(at("2026-03-10T00:15:00Z"))));
@@ -89,7 +90,7 @@ async fn times_quiet_days_recipients_and_lateness_are_settings() {
     let never =
         house.set(&tenant, wire::DigestSettings { quiet_weekdays: (1..=7).collect(), ..Default::default() }).await;
     assert_eq!(never.next_slot_time, None);
-    assert_eq!(world.number("SELECT count(*) FROM scheduler.audit WHERE action = 'digest_settings.update'").await, 3);
+    assert_eq!(town.number("SELECT count(*) FROM scheduler.audit WHERE action = 'digest_settings.update'").await, 3);
     // The same again changes nothing.
     let again =
         house.set(&tenant, wire::DigestSettings { quiet_weekdays: (1..=7).collect(), ..Default::default() }).await;
@@ -99,9 +100,9 @@ async fn times_quiet_days_recipients_and_lateness_are_settings() {
 
 #[tokio::test]
 async fn every_setting_out_of_its_bounds_is_refused_by_name() {
-    let world = World::new("bounds", "2026-03-06T00:00:00Z").await;
-    let house = world.open().await;
-    let tenant = world.tenant(&house, "Asia/Tokyo").await;
+    let town = Town::new("bounds", "2026-03-06T00:00:00Z").await;
+    let house = town.open().await;
+    let tenant = town.tenant(&house, "Asia/Tokyo").await;
     let before = house.settings(&tenant).await;
     let set = |change: fn(&mut wire::DigestSettings), path: &'static str| {
         let mut settings = wire::DigestSettings::default();
@@ -151,22 +152,26 @@ async fn every_setting_out_of_its_bounds_is_refused_by_name() {
 
 #[tokio::test]
 async fn another_tenant_sees_and_changes_nothing() {
-    let world = World::new("others", "2026-03-06T00:00:00Z").await;
-    let house = world.open().await;
-    let (ours, theirs) = (world.tenant(&house, "Asia/Tokyo").await, world.tenant(&house, "Asia/Tokyo").await);
-    world.clock.set(at("2026-03-06T11:00:01Z"));
-    world.digests_once(ours.id, 1).await;
+    let town = Town::new("others", "2026-03-06T00:00:00Z").await;
+    let house = town.open().await;
+    let (ours, theirs) = (town.tenant(&house, "Asia/Tokyo").await, town.tenant(&house, "Asia/Tokyo").await);
+    town.clock.set(at("2026-03-06T11:00:01Z"));
+    town.digests_once(&ours, 1).await;
     house
-        .set(&ours, wire::DigestSettings { recipient_staff_ids: vec![ours.staff.to_string()], ..Default::default() })
+        .set(
+            &ours,
+            wire::DigestSettings { recipient_staff_ids: vec![staff_of(&ours).to_string()], ..Default::default() },
+        )
         .await;
     assert_eq!(house.settings(&theirs).await.recipient_staff_ids.len(), 0);
     // Our staff are unknown to them.
-    let settings = wire::DigestSettings { recipient_staff_ids: vec![ours.staff.to_string()], ..Default::default() };
+    let settings =
+        wire::DigestSettings { recipient_staff_ids: vec![staff_of(&ours).to_string()], ..Default::default() };
     let refused = update(&house, &theirs, settings, &["recipient_staff_ids"]).await.unwrap_err();
     assert_eq!(refused.code(), Code::NotFound);
     let request = wire::ListDigestSlotsRequest { page_size: 1, ..Default::default() };
-    world.clock.set(at("2026-03-06T23:00:01Z"));
-    world.digests_once(ours.id, 2).await;
+    town.clock.set(at("2026-03-06T23:00:01Z"));
+    town.digests_once(&ours, 2).await;
     let page = house.digests(&ours).list_digest_slots(request.clone()).await.unwrap().into_inner();
     assert_eq!((page.digest_slots.len(), page.next_page_token.is_empty()), (1, false));
     let next = wire::ListDigestSlotsRequest { page_token: page.next_page_token.clone(), ..request };

@@ -110,7 +110,12 @@ impl World {
             version: 1,
             tenant_id: id.to_string(),
             token_hash: tenant.token.hash().to_vec(),
-            rights: vec![Right::TimersRead.into(), Right::TimersWrite.into()],
+            rights: vec![
+                Right::TimersRead.into(),
+                Right::TimersWrite.into(),
+                Right::SchedulesRead.into(),
+                Right::SchedulesManage.into(),
+            ],
             ..Default::default()
         };
         self.say(Family::Identity, id, &events::IdentityEvent { body: Some(Body::Principal(principal)) }).await;

@@ -219,6 +219,26 @@ pub(super) const NOUNS: &[Noun] = &[
         ],
     ),
     (
+        "digest",
+        "When staff are told together of what is unread",
+        &[
+            verb("get", "scheduler.v1.DigestService/GetDigestSettings"),
+            of("update", "scheduler.v1.DigestService/UpdateDigestSettings", "digest_settings", &[]),
+            verb("slots", "scheduler.v1.DigestService/ListDigestSlots"),
+        ],
+    ),
+    (
+        "reminder-rule",
+        "By which rules customers are reminded of their reservations",
+        &[
+            of("create", "scheduler.v1.ReminderService/CreateReminderRule", "reminder_rule", &["rule_id"]),
+            verb("get", "scheduler.v1.ReminderService/GetReminderRule"),
+            verb("list", "scheduler.v1.ReminderService/ListReminderRules"),
+            of("update", "scheduler.v1.ReminderService/UpdateReminderRule", "reminder_rule", &["rule_id"]),
+            verb("delete", "scheduler.v1.ReminderService/DeleteReminderRule"),
+        ],
+    ),
+    (
         "webhook-event",
         "LINE's events, as they were received",
         &[
