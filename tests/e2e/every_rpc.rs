@@ -121,7 +121,9 @@ const CHANGES_TOO_MUCH: [&str; 15] = [
 
 #[expect(clippy::too_many_lines, reason = "a table with one row a method")]
 fn bodies(world: &World) -> Vec<(&'static str, Must, Value)> {
-    let World { account, provider, organization, staff, principal, friend, customer, activity, .. } = world;
+    let World {
+        account, provider, organization, staff, staff_invitation, principal, friend, customer, activity, ..
+    } = world;
     let World { conversation, message, picture, webhook_event, line_user, dead_letter, timer, .. } = world;
     let text = json!({ "text": { "text": "x" } });
     let mut bodies = vec![
@@ -169,6 +171,14 @@ fn bodies(world: &World) -> Vec<(&'static str, Must, Value)> {
         ),
         ("/tsunagi.identity.v1.StaffService/GetStaffMember", NotFind, json!({ "staffId": staff })),
         ("/tsunagi.identity.v1.StaffService/ListStaffMembers", ShowNothing, json!({})),
+        ("/tsunagi.identity.v1.StaffService/CreateStaffInvitation", NotFind, json!({ "staffId": staff })),
+        ("/tsunagi.identity.v1.StaffService/ListStaffInvitations", NotFind, json!({ "staffId": staff })),
+        (
+            "/tsunagi.identity.v1.StaffService/RevokeStaffInvitation",
+            NotFind,
+            json!({ "staffInvitationId": staff_invitation }),
+        ),
+        ("/tsunagi.identity.v1.StaffService/UnbindStaffLine", NotFind, json!({ "staffId": staff })),
         (
             "/tsunagi.identity.v1.StaffService/UpdateStaffMember",
             NotFind,

@@ -71,6 +71,7 @@ lists! {
     identity::v1::ListPrincipalsRequest,
     identity::v1::ListProvidersRequest,
     identity::v1::ListStaffMembersRequest,
+    identity::v1::ListStaffInvitationsRequest,
     identity::v1::ListTakeoverRequestsRequest,
     identity::v1::ListTenantsRequest,
     ingest::v1::ListFindingsRequest,

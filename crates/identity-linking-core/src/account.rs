@@ -1,5 +1,6 @@
 //! LINE providers and official accounts: what is registered, what LINE confirms, and the secrets that go with them.
 
+mod chat_mode;
 mod connect;
 mod credential;
 mod purpose;
@@ -11,6 +12,8 @@ use line_types::id::{BotUserId, ChannelId};
 
 use crate::Line;
 
+pub(crate) use chat_mode::{CHAT_ON_EN, CHAT_ON_JA};
+pub use chat_mode::{Finding, is_chat};
 pub use connect::{Bot, ConnectRefusal, Equipment, connect, webhook_endpoint};
 pub use credential::{AssertionKeyCredential, Credential, LongLivedToken};
 pub use purpose::{AccountInUse, AccountPurpose, repurposed};
@@ -52,6 +55,8 @@ pub struct OfficialAccount {
     pub default_organization: Option<OrganizationId>,
     /// LINE's `chatMode`, as it last answered.
     pub chat_mode: Option<Line<50>>,
+    /// When LINE was first heard to answer so.
+    pub chat_mode_time: Option<Timestamp>,
     /// When LINE confirmed it.
     pub connect_time: Option<Timestamp>,
 }

@@ -126,6 +126,7 @@ mod tests {
             owner_organization,
             default_organization,
             chat_mode: None,
+            chat_mode_time: None,
             connect_time: None,
         };
         let (both, shared, bare) =

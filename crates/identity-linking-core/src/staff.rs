@@ -1,7 +1,10 @@
 //! The people who work for a tenant, and how they can be reached.
 
+mod binding;
 mod contact;
 mod email;
+mod invitation;
+mod notice;
 
 use std::collections::BTreeSet;
 
@@ -9,8 +12,11 @@ use kernel::OrganizationId;
 
 use crate::{ExternalReference, Line, Rights};
 
+pub use binding::{BindCase, BindOutcome, bind, is_good};
 pub use contact::{Reach, StaffLine, reach};
 pub use email::EmailAddress;
+pub use invitation::{INVITATION_LIFE, Invitation, InvitationCode, InvitationState, InvitationUsed};
+pub use notice::{NoticeKind, addressed};
 
 /// Most organizations one staff member works for.
 pub const MAX_ORGANIZATIONS: usize = 200;

@@ -26,6 +26,7 @@ CREATE TABLE identity.official_account (
     owner_organization_id uuid,
     default_organization_id uuid,
     chat_mode text,
+    chat_mode_time timestamptz, -- when LINE was first heard to say so
     create_time timestamptz NOT NULL,
     connect_time timestamptz,
     CONSTRAINT official_account_pkey PRIMARY KEY (tenant_id, account_id),

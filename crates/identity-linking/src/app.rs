@@ -37,7 +37,7 @@ use crate::linking::{Desk, sweep};
 use crate::pages::{Pages, Proofs};
 use crate::registry::Registry;
 use crate::vault::Vault;
-use crate::{expiry, profiles};
+use crate::{account_check, expiry, profiles};
 
 /// Transactions of the consumer at once.
 const CONCURRENCY: usize = 4;
@@ -80,6 +80,7 @@ impl App {
         };
         consumer::spawn(host, &bus, &database, spec, Reception(Arc::clone(&desk)));
         profiles::spawn(host, registry.clone(), Arc::clone(&gateway));
+        account_check::spawn(host, registry.clone(), Arc::clone(&gateway));
         expiry::spawn(host, registry.clone());
         sweep::spawn(host, registry.clone());
 

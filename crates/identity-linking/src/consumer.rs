@@ -9,21 +9,24 @@ use chassis::postgres::TenantTx;
 use contracts::events::v1::LineWebhookEvent;
 use contracts::events::v1::identity_event::Body;
 use contracts::to_timestamp;
-use identity_linking_core::account::AccountPurpose;
+use identity_linking_core::account::{AccountPurpose, AccountState};
 use identity_linking_core::friendship::{Friendship, Seen, Sign, bare, sign_of};
 use identity_linking_core::link::{Act, Wishes, act_of};
 use identity_linking_core::provider::Declared;
+use identity_linking_core::staff::NoticeKind;
 use kernel::{AccountId, ProviderId, Timestamp};
 use line_types::id::UserId;
-use line_types::webhook::Event;
+use line_types::webhook::{Event, Mode};
 use tracing::{Instrument as _, Span};
+use uuid::Uuid;
 
 use crate::change::{self, ChangeError, Subject};
 use crate::linking::Desk;
 use crate::linking::acts::{self, Done};
 use crate::postgres::friendship::{self, StoredFriendship};
 use crate::postgres::{account, friend, profile_request};
-use crate::staffing::visitor;
+use crate::staff_notice::{self, Matter};
+use crate::staffing::visitor::{self, Visit};
 use crate::{provider_evidence, replica};
 
 /// How long the database is given when it is away.
@@ -45,6 +48,8 @@ struct Report {
     seen: Seen,
     /// What follows for linking.
     act: Option<Act>,
+    /// Another module channel holds the chat (`standby`).
+    standby: bool,
     effects_off: bool,
 }
 
@@ -62,12 +67,12 @@ impl Report {
         // Whoever LINE does not name tells nothing of a friendship, whatever the sign.
         let sign = signed.map_or(Sign::Contact, |(_, sign)| sign);
         let user = signed.map(|(user, _)| user.clone());
-        let effects_off = event.effects_off;
         Ok(Some(Self {
             account,
             user,
             act,
-            effects_off,
+            standby: line_event.mode != Mode::Active,
+            effects_off: event.effects_off,
             seen: Seen { sign, at, event_id: event.webhook_event_id.clone() },
         }))
     }
@@ -143,7 +148,7 @@ impl Reception {
             };
             let Some(look) = looks.next().flatten() else { return Ok(Handled::Never("no such account")) };
             if look.purpose == AccountPurpose::Staff {
-                self.receive(tx, report, user).instrument(span.clone()).await?;
+                self.receive(tx, look.provider, report, user).instrument(span.clone()).await?;
                 continue;
             }
             // The usual case, a friend who writes again: nothing changes, and nothing is locked.
@@ -164,9 +169,23 @@ impl Reception {
         Ok(Handled::Done)
     }
 
-    /// Keeps what an event tells of a LINE user of the staff account.
-    async fn receive(&self, tx: &mut TenantTx, report: &Report, user: &UserId) -> Result<(), ChangeError> {
-        let is_new = visitor::keep(tx, self.0.registry.now(), report.account, user, &report.seen).await?;
+    /// Does what follows from an event of the staff account.
+    async fn receive(
+        &self,
+        tx: &mut TenantTx,
+        provider: ProviderId,
+        report: &Report,
+        user: &UserId,
+    ) -> Result<(), ChangeError> {
+        let visit = Visit {
+            account: report.account,
+            provider,
+            user,
+            seen: &report.seen,
+            act: report.act.as_ref(),
+            silent: report.standby || report.effects_off,
+        };
+        let is_new = visitor::receive(&self.0, tx, self.0.registry.now(), visit).await?;
         if is_new { self.stay(tx, report.account, AccountPurpose::Staff).await } else { Ok(()) }
     }
 
@@ -209,11 +228,40 @@ impl Reception {
             let body = Body::Friendship(replica::friendship(account, user.as_str(), &kept));
             change::announce(tx, subject, now, body).await?;
         }
+        if turned && seen.sign == Sign::Follow && !report.effects_off {
+            self.tell_staff(tx, account, id.uuid(), user, seen).await?;
+        }
         // Names can be read from the first sight on, and are read anew when somebody comes back.
         if is_new || (turned && seen.sign == Sign::Follow) {
             profile_request::put(tx, id, account).await?;
         }
         Ok(is_first)
+    }
+
+    /// Has staff hear that somebody added an account, or came back (F-70): once for each follow, and not before LINE confirmed the
+    /// account (F-04).
+    async fn tell_staff(
+        &self,
+        tx: &mut TenantTx,
+        id: AccountId,
+        subject: Uuid,
+        user: &UserId,
+        seen: &Seen,
+    ) -> Result<(), ChangeError> {
+        let account = account::find(tx, id).await?.ok_or(sqlx::Error::RowNotFound)?.stored.value;
+        if account.state != AccountState::Connected {
+            return Ok(());
+        }
+        let occasion = format!("{id}/{}", seen.event_id);
+        let matter = Matter {
+            kind: NoticeKind::FriendAdded,
+            subject,
+            occasion: &occasion,
+            account: id,
+            user: Some(user),
+            occur_time: seen.at,
+        };
+        staff_notice::ask_of(tx, self.0.registry.now(), matter, &account, None).await
     }
 
     /// Keeps a LINE user who was not known, and tells the others; whether that was so.

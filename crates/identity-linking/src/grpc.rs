@@ -20,6 +20,7 @@ mod provider;
 mod refusal;
 mod replica;
 mod staff;
+mod staff_invitation;
 mod takeover;
 mod tenant;
 

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod account_check;
 mod app;
 pub mod bootstrap;
 mod change;
@@ -17,6 +18,7 @@ mod provider_evidence;
 mod registry;
 mod replica;
 mod right;
+mod staff_notice;
 mod staffing;
 mod vault;
 

@@ -26,4 +26,5 @@ migrations! {
     1010 "link",
     1011 "provider_evidence",
     1012 "staff_line",
+    1013 "account_check",
 }

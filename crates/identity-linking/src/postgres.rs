@@ -2,6 +2,7 @@
 //! security adds the tenant. Nothing here decides; constraints say what is taken or missing, and [`refused`] what that means.
 
 pub(crate) mod account;
+pub(crate) mod account_check;
 pub(crate) mod activity;
 pub(crate) mod attempt_count;
 pub(crate) mod attempt_customer;
@@ -30,7 +31,10 @@ pub(crate) mod provider_evidence;
 mod refused;
 mod row;
 pub(crate) mod staff;
+pub(crate) mod staff_bind_attempt;
 pub(crate) mod staff_contact;
+pub(crate) mod staff_form_token;
+pub(crate) mod staff_invitation;
 pub(crate) mod staff_line_user;
 pub(crate) mod submitted_activity;
 pub(crate) mod takeover;

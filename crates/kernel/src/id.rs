@@ -79,6 +79,8 @@ ids! {
     OrganizationId,
     /// Somebody who works for a tenant.
     StaffId,
+    /// An invitation of somebody of the staff to LINE.
+    StaffInvitationId,
     /// A program that calls Tsunagi.
     PrincipalId,
     /// A LINE provider, as declared by the operator.

@@ -13,5 +13,5 @@ pub use event_header::{EventHeader, TraceParent};
 pub use id::{
     AccountId, ActivityId, BodyId, ConversationId, CustomerId, DeadLetterId, DuplicateSuspicionId, EventId, FriendId,
     IdError, InquiryId, LinkAttemptId, LinkId, MergeId, MessageId, OrganizationId, PrincipalId, ProviderId,
-    ReminderRuleId, RequestId, StaffId, TakeoverRequestId, TenantId,
+    ReminderRuleId, RequestId, StaffId, StaffInvitationId, TakeoverRequestId, TenantId,
 };

@@ -7,9 +7,9 @@ use contracts::identity::v1::friend_service_client::FriendServiceClient;
 use contracts::identity::v1::principal_service_client::PrincipalServiceClient;
 use contracts::identity::v1::staff_service_client::StaffServiceClient;
 use contracts::identity::v1::{
-    Activity, ActivityKind, ActivityState, CreateCustomerRequest, CreateOrganizationRequest, Customer,
-    GetFriendRequest, GetOfficialAccountRequest, ListPrincipalsRequest, Organization, PersonName,
-    RecordActivityRequest, account_service_client::AccountServiceClient,
+    Activity, ActivityKind, ActivityState, CreateCustomerRequest, CreateOrganizationRequest,
+    CreateStaffInvitationRequest, Customer, GetFriendRequest, GetOfficialAccountRequest, ListPrincipalsRequest,
+    Organization, PersonName, RecordActivityRequest, account_service_client::AccountServiceClient,
 };
 use contracts::messaging::v1::ListMessagesRequest;
 use contracts::scheduler::v1::timer_service_client::TimerServiceClient;
@@ -29,6 +29,7 @@ pub(super) struct World {
     pub(super) provider: String,
     pub(super) organization: String,
     pub(super) staff: String,
+    pub(super) staff_invitation: String,
     pub(super) principal: String,
     pub(super) friend: String,
     pub(super) customer: String,
@@ -87,6 +88,11 @@ impl World {
             .organization
             .unwrap_or_default()
             .organization_id;
+        let invite = CreateStaffInvitationRequest {
+            staff_id: shop.staff_id.to_string(),
+            ..CreateStaffInvitationRequest::default()
+        };
+        let invited = StaffServiceClient::new(connect()?).create_staff_invitation(invite).await?.into_inner();
         let principals = PrincipalServiceClient::new(connect()?)
             .list_principals(ListPrincipalsRequest::default())
             .await?
@@ -132,6 +138,7 @@ impl World {
             provider: official.account.unwrap_or_default().provider_id,
             organization,
             staff: shop.staff_id.to_string(),
+            staff_invitation: invited.staff_invitation.unwrap_or_default().staff_invitation_id,
             principal: principals.into_iter().next().unwrap_or_default().principal_id,
             friend,
             customer,
@@ -155,6 +162,7 @@ impl World {
             &self.provider,
             &self.organization,
             &self.staff,
+            &self.staff_invitation,
             &self.principal,
             &self.friend,
             &self.customer,

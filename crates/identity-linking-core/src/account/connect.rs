@@ -58,11 +58,11 @@ pub fn connect(account: OfficialAccount, bot: Bot, now: Timestamp) -> Result<Off
     if account.bot.as_ref().is_some_and(|known| *known != bot.user_id) {
         return Err(ConnectRefusal::BotMismatch);
     }
+    let account = account.observed(bot.chat_mode, now);
     Ok(OfficialAccount {
         bot: Some(bot.user_id),
         basic_id: bot.basic_id,
         display_name: bot.display_name.or(account.display_name),
-        chat_mode: bot.chat_mode,
         state: AccountState::Connected,
         connect_time: account.connect_time.or(Some(now)),
         ..account
@@ -98,6 +98,7 @@ mod tests {
             owner_organization: None,
             default_organization: None,
             chat_mode: None,
+            chat_mode_time: None,
             connect_time: None,
         }
     }

@@ -54,6 +54,7 @@ mod tests {
                         owner_organization: None,
                         default_organization: None,
                         chat_mode: None,
+                        chat_mode_time: None,
                         connect_time: None,
                     };
                     let changed = repurposed(account, *after, is_in_use).map(|account| account.purpose);

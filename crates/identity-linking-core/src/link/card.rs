@@ -17,6 +17,8 @@ pub enum Card {
     Inquiry,
     /// Opens the link form: 「顧客情報を連携する」 (F-14).
     Link,
+    /// Opens the form for an invitation's code, on the staff account: 「招待コードを入力する」.
+    Staff,
 }
 
 /// What a LINE user is told.
@@ -34,6 +36,10 @@ pub enum Answer {
     AskToTakeOver(TakeoverRequestId),
     /// The answer to that has come.
     TakeoverAnswered,
+    /// The LINE user is this staff member from now on.
+    StaffBound,
+    /// The LINE user is not; why is not said.
+    StaffNotBound,
 }
 
 impl Answer {
@@ -51,6 +57,12 @@ impl Answer {
                 "予約を確認する",
                 "お客様の情報とLINEを連携できます。\nLink your customer record.",
                 &[open("顧客情報を連携する", address), tap("連携を解除する", Tap::Unlink)],
+            ),
+            Self::Card(Card::Staff, address) => buttons(
+                "スタッフ登録 / Staff registration",
+                "スタッフ登録",
+                "このアカウントはスタッフ専用です。招待コードをお持ちの方は登録してください。\nFor staff with an invitation code.",
+                &[open("招待コードを入力する", address)],
             ),
             Self::Received => json!({
                 "type": "template",
@@ -73,6 +85,12 @@ impl Answer {
                 &[tap("はい、本人です", Tap::Takeover(*id, true)), tap("いいえ", Tap::Takeover(*id, false))],
             ),
             Self::TakeoverAnswered => text("ご回答ありがとうございます。\nThank you for your answer."),
+            Self::StaffBound => text(
+                "スタッフとして登録されました。お知らせはこのトークに届きます。\nYou are registered as staff. Notices arrive in this chat.",
+            ),
+            Self::StaffNotBound => text(
+                "登録できませんでした。招待コードを確かめるか、管理者に新しいコードを依頼してください。\nYou could not be registered. Check your invitation code, or ask your administrator for a new one.",
+            ),
         }
     }
 }
@@ -111,12 +129,15 @@ mod tests {
         let address = format!("https://{}", "a".repeat(LONGEST_ADDRESS - 8));
         for answer in [
             Answer::Card(Card::Inquiry, address.clone()),
-            Answer::Card(Card::Link, address),
+            Answer::Card(Card::Link, address.clone()),
+            Answer::Card(Card::Staff, address),
             Answer::Received,
             Answer::AskToUnlink,
             Answer::Unlinked,
             Answer::AskToTakeOver(Uuid::from_u128(7).into()),
             Answer::TakeoverAnswered,
+            Answer::StaffBound,
+            Answer::StaffNotBound,
         ] {
             let object = answer.line_object();
             let violations = check(std::slice::from_ref(&object));
@@ -136,5 +157,6 @@ mod tests {
         let address = || "https://tsunagi.example/f/t".to_owned();
         assert_eq!(labels(Answer::Card(Card::Inquiry, address())), ["メッセージ送信する"]);
         assert_eq!(labels(Answer::Card(Card::Link, address())), ["顧客情報を連携する", "連携を解除する"]);
+        assert_eq!(labels(Answer::Card(Card::Staff, address())), ["招待コードを入力する"]);
     }
 }

@@ -1,7 +1,8 @@
-//! Whether a customer's LINE tab opens (F-35, F-39, D-7).
+//! Whether a customer's LINE tab opens (F-35 to F-39, D-7), and why not, in plain words.
 
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 
+use crate::account::{CHAT_ON_EN, CHAT_ON_JA};
 use crate::matching::Assurance;
 use crate::word::words;
 
@@ -36,19 +37,72 @@ pub enum LineTab {
     NotLinked,
     /// The link is less sure than the policy wants for chat (D-7).
     AssuranceTooLow,
-    /// The plan does not open it (F-35).
+    /// The plan does not open it (F-35); another plan does at once (F-36).
     Plan,
+    /// LINE's own chat is on wherever the LINE user can be written to, so that what staff write there would be missing (F-37, F-38).
+    ChatModeOn,
 }
 
 /// Whether a customer's tab opens `today`, in the tenant's zone. `linked` is the surest of the customer's active links, `least`
-/// what the policy wants for chat. What the shop itself cannot change, its plan, is said before what it can.
-pub fn line_tab(linked: Option<Assurance>, least: Assurance, gate: PlanGate, today: NaiveDate) -> LineTab {
+/// what the policy wants for chat, `chats` whether LINE's own chat is on, for each connected account that knows the linked LINE
+/// users: one without is enough to talk by. What the shop itself cannot change, its plan, is said before what it can, and what
+/// concerns every customer before what concerns this one.
+pub fn line_tab(
+    linked: Option<Assurance>,
+    least: Assurance,
+    gate: PlanGate,
+    today: NaiveDate,
+    chats: &[bool],
+) -> LineTab {
     let closed_by_plan = gate.plan == Plan::Basic && gate.premium_from.is_some_and(|from| today >= from);
+    let closed_by_chat = !chats.is_empty() && chats.iter().all(|is_on| *is_on);
     match linked {
         None => LineTab::NotLinked,
         Some(_) if closed_by_plan => LineTab::Plan,
+        Some(_) if closed_by_chat => LineTab::ChatModeOn,
         Some(assurance) if assurance < least => LineTab::AssuranceTooLow,
         Some(_) => LineTab::Open,
+    }
+}
+
+impl LineTab {
+    /// Why it does not open and what opens it, in plain Japanese; empty where it opens.
+    pub fn reason_ja(self, gate: PlanGate) -> String {
+        match self {
+            Self::Open => String::new(),
+            Self::NotLinked => "LINEと連携されていません。お客様に連携をご案内ください。".to_owned(),
+            Self::AssuranceTooLow => {
+                "連携の確かさが、トークに必要な設定に足りません。ご本人を確認して、連携を確定してください。".to_owned()
+            }
+            Self::Plan => {
+                let from = gate.premium_from.map(|day| format!("{}年{}月{}日から", day.year(), day.month(), day.day()));
+                format!(
+                    "LINEタブは{}プレミアムプランでご利用いただけます。プランをプレミアムに変更すると、すぐに開きます。",
+                    from.unwrap_or_default()
+                )
+            }
+            Self::ChatModeOn => CHAT_ON_JA.to_owned(),
+        }
+    }
+
+    /// The same in plain English.
+    pub fn reason_en(self, gate: PlanGate) -> String {
+        match self {
+            Self::Open => String::new(),
+            Self::NotLinked => "The customer is not linked to LINE. Ask the customer to link.".to_owned(),
+            Self::AssuranceTooLow => {
+                "The link is less sure than your settings want for chat. Check who it is, and confirm the link."
+                    .to_owned()
+            }
+            Self::Plan => {
+                let from = gate.premium_from.map(|day| format!("Since {day} the"));
+                format!(
+                    "{} LINE tab is part of the premium plan. It opens at once when the plan is changed to premium.",
+                    from.as_deref().unwrap_or("The")
+                )
+            }
+            Self::ChatModeOn => CHAT_ON_EN.to_owned(),
+        }
     }
 }
 
@@ -74,7 +128,27 @@ mod tests {
             (Some(name), both, premium, day(10), LineTab::AssuranceTooLow),
             (Some(Assurance::Proven), both, premium, day(10), LineTab::Open),
         ] {
-            assert_eq!(line_tab(linked, least, gate, today), tab, "{linked:?} {least:?} {gate:?} {today}");
+            assert_eq!(line_tab(linked, least, gate, today, &[]), tab, "{linked:?} {least:?} {gate:?} {today}");
+            assert_eq!(line_tab(linked, least, gate, today, &[true, false]), tab, "one account is enough to talk by");
+            let closed = matches!(tab, LineTab::NotLinked | LineTab::Plan);
+            let wanted = if closed { tab } else { LineTab::ChatModeOn };
+            assert_eq!(
+                line_tab(linked, least, gate, today, &[true, true]),
+                wanted,
+                "{linked:?} {least:?} {gate:?} {today}"
+            );
         }
+    }
+
+    #[test]
+    fn a_closed_tab_says_why_in_both_languages_and_an_open_one_says_nothing() {
+        let gate = PlanGate { plan: Plan::Basic, premium_from: NaiveDate::from_ymd_opt(2025, 1, 10) };
+        for tab in [LineTab::NotLinked, LineTab::AssuranceTooLow, LineTab::Plan, LineTab::ChatModeOn] {
+            let (ja, en) = (tab.reason_ja(gate), tab.reason_en(gate));
+            assert!(ja.ends_with('。') && en.ends_with('.') && en.is_ascii(), "{ja} {en}");
+        }
+        assert!(LineTab::Plan.reason_ja(gate).contains("2025年1月10日から"));
+        assert!(LineTab::Plan.reason_en(gate).starts_with("Since 2025-01-10 the LINE tab"));
+        assert_eq!((LineTab::Open.reason_ja(gate), LineTab::Open.reason_en(gate)), (String::new(), String::new()));
     }
 }

@@ -14,17 +14,18 @@ use contracts::events::v1::AccountPurpose as WirePurpose;
 use contracts::events::v1::identity_event::Body;
 use contracts::identity::v1::account_service_server::AccountService;
 use contracts::identity::v1::{
-    ConnectOfficialAccountRequest, ConnectOfficialAccountResponse, CreateOfficialAccountRequest,
-    CreateOfficialAccountResponse, CreateProviderRequest, CreateProviderResponse, GetOfficialAccountRequest,
-    GetOfficialAccountResponse, GetProviderRequest, GetProviderResponse, ListOfficialAccountsRequest,
-    ListOfficialAccountsResponse, ListProvidersRequest, ListProvidersResponse, OfficialAccount as WireAccount,
-    PauseOfficialAccountRequest, PauseOfficialAccountResponse, RotateWebhookKeyRequest, RotateWebhookKeyResponse,
-    SetChannelCredentialRequest, SetChannelCredentialResponse, SetChannelSecretRequest, SetChannelSecretResponse,
-    UpdateOfficialAccountRequest, UpdateOfficialAccountResponse, UpdateProviderRequest, UpdateProviderResponse,
+    AccountFinding, AccountFindingKind, ConnectOfficialAccountRequest, ConnectOfficialAccountResponse,
+    CreateOfficialAccountRequest, CreateOfficialAccountResponse, CreateProviderRequest, CreateProviderResponse,
+    GetOfficialAccountRequest, GetOfficialAccountResponse, GetProviderRequest, GetProviderResponse,
+    ListOfficialAccountsRequest, ListOfficialAccountsResponse, ListProvidersRequest, ListProvidersResponse,
+    OfficialAccount as WireAccount, PauseOfficialAccountRequest, PauseOfficialAccountResponse, RotateWebhookKeyRequest,
+    RotateWebhookKeyResponse, SetChannelCredentialRequest, SetChannelCredentialResponse, SetChannelSecretRequest,
+    SetChannelSecretResponse, UpdateOfficialAccountRequest, UpdateOfficialAccountResponse, UpdateProviderRequest,
+    UpdateProviderResponse,
 };
 use contracts::timestamp;
 use identity_linking_core::Line;
-use identity_linking_core::account::{AccountPurpose, AccountState, Equipment, OfficialAccount, repurposed};
+use identity_linking_core::account::{AccountPurpose, AccountState, Equipment, Finding, OfficialAccount, repurposed};
 use kernel::{AccountId, Timestamp};
 use line_types::id::{BotUserId, ChannelId};
 use line_types::signature::ChannelSecret;
@@ -164,6 +165,19 @@ fn tell(account: &EquippedAccount) -> WireAccount {
         etag: etag::of(stored.version),
         connect_time: stored.value.connect_time.map(timestamp),
         purpose: replica::purpose(stored.value.purpose).into(),
+        findings: stored.value.findings().into_iter().map(tell_finding).collect(),
+    }
+}
+
+fn tell_finding(finding: Finding) -> AccountFinding {
+    let (kind, since) = match finding {
+        Finding::ChatModeOn(since) => (AccountFindingKind::ChatModeOn, since),
+    };
+    AccountFinding {
+        kind: kind.into(),
+        find_time: Some(timestamp(since)),
+        reason_ja: finding.reason_ja().to_owned(),
+        reason_en: finding.reason_en().to_owned(),
     }
 }
 
@@ -213,6 +227,7 @@ fn read(fields: &mut Fields, wanted: &WireAccount) -> Option<OfficialAccount> {
         owner_organization: owner?,
         default_organization: default?,
         chat_mode: None,
+        chat_mode_time: None,
         connect_time: None,
     })
 }

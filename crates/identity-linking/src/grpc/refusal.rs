@@ -5,6 +5,7 @@ use identity_linking_core::GrantRefusal;
 use identity_linking_core::account::{AccountInUse, ConnectRefusal};
 use identity_linking_core::activity::ServiceUseStays;
 use identity_linking_core::principal::TooManyKeys;
+use identity_linking_core::staff::InvitationUsed;
 use tonic::Status;
 
 use crate::change::ChangeError;
@@ -67,6 +68,12 @@ impl From<ConnectRefusal> for Refusal {
 impl From<AccountInUse> for Refusal {
     fn from(refusal: AccountInUse) -> Self {
         Self(refuse::precondition("ACCOUNT_IN_USE", &refusal.to_string()))
+    }
+}
+
+impl From<InvitationUsed> for Refusal {
+    fn from(refusal: InvitationUsed) -> Self {
+        Self(refuse::precondition("INVITATION_USED", &refusal.to_string()))
     }
 }
 

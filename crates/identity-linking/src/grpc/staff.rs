@@ -8,10 +8,12 @@ use chassis::grpc::refuse;
 use contracts::events::v1::identity_event::Body;
 use contracts::identity::v1::staff_service_server::StaffService;
 use contracts::identity::v1::{
-    CreateOrganizationRequest, CreateOrganizationResponse, CreateStaffMemberRequest, CreateStaffMemberResponse,
-    GetOrganizationRequest, GetOrganizationResponse, GetStaffMemberRequest, GetStaffMemberResponse,
-    ListOrganizationsRequest, ListOrganizationsResponse, ListStaffMembersRequest, ListStaffMembersResponse,
-    StaffLineState, StaffMember as WireStaff, UpdateOrganizationRequest, UpdateOrganizationResponse,
+    CreateOrganizationRequest, CreateOrganizationResponse, CreateStaffInvitationRequest, CreateStaffInvitationResponse,
+    CreateStaffMemberRequest, CreateStaffMemberResponse, GetOrganizationRequest, GetOrganizationResponse,
+    GetStaffMemberRequest, GetStaffMemberResponse, ListOrganizationsRequest, ListOrganizationsResponse,
+    ListStaffInvitationsRequest, ListStaffInvitationsResponse, ListStaffMembersRequest, ListStaffMembersResponse,
+    RevokeStaffInvitationRequest, RevokeStaffInvitationResponse, StaffLineState, StaffMember as WireStaff,
+    UnbindStaffLineRequest, UnbindStaffLineResponse, UpdateOrganizationRequest, UpdateOrganizationResponse,
     UpdateStaffMemberRequest, UpdateStaffMemberResponse,
 };
 use identity_linking_core::staff::EmailAddress;
@@ -22,13 +24,13 @@ use tonic::{Request, Response, Status};
 use super::fields::Fields;
 use super::mask::Mask;
 use super::refusal::Refusal;
-use super::{etag, granter, organization, repeat};
+use super::{etag, granter, organization, repeat, staff_invitation};
 use crate::change::{self, Subject};
 use crate::postgres::staff::StoredStaff;
 use crate::postgres::staff_contact::{self, StoredContact};
 use crate::postgres::{Stored, staff};
 use crate::registry::Registry;
-use crate::staffing::contact;
+use crate::staffing::{contact, invitation};
 use crate::{replica, right};
 
 const CREATE: &str = "/tsunagi.identity.v1.StaffService/CreateStaffMember";
@@ -95,6 +97,34 @@ impl StaffService for StaffAndOrganizations {
     ) -> Result<Response<UpdateStaffMemberResponse>, Status> {
         Ok(Response::new(update(&self.0, request).await?))
     }
+
+    async fn create_staff_invitation(
+        &self,
+        request: Request<CreateStaffInvitationRequest>,
+    ) -> Result<Response<CreateStaffInvitationResponse>, Status> {
+        Ok(Response::new(staff_invitation::create(&self.0, request).await?))
+    }
+
+    async fn list_staff_invitations(
+        &self,
+        request: Request<ListStaffInvitationsRequest>,
+    ) -> Result<Response<ListStaffInvitationsResponse>, Status> {
+        Ok(Response::new(staff_invitation::list(&self.0, request).await?))
+    }
+
+    async fn revoke_staff_invitation(
+        &self,
+        request: Request<RevokeStaffInvitationRequest>,
+    ) -> Result<Response<RevokeStaffInvitationResponse>, Status> {
+        Ok(Response::new(staff_invitation::revoke(&self.0, request).await?))
+    }
+
+    async fn unbind_staff_line(
+        &self,
+        request: Request<UnbindStaffLineRequest>,
+    ) -> Result<Response<UnbindStaffLineResponse>, Status> {
+        Ok(Response::new(staff_invitation::unbind(&self.0, request).await?))
+    }
 }
 
 fn line_state(contact: Option<&StoredContact>) -> StaffLineState {
@@ -105,7 +135,7 @@ fn line_state(contact: Option<&StoredContact>) -> StaffLineState {
     }
 }
 
-fn tell(staff: &StoredStaff, contact: Option<&StoredContact>) -> WireStaff {
+pub(super) fn tell(staff: &StoredStaff, contact: Option<&StoredContact>) -> WireStaff {
     WireStaff {
         staff_id: staff.id.to_string(),
         display_name: staff.value.display_name.as_str().to_owned(),
@@ -120,7 +150,7 @@ fn tell(staff: &StoredStaff, contact: Option<&StoredContact>) -> WireStaff {
     }
 }
 
-fn subject(staff: &StoredStaff) -> Subject {
+pub(super) fn subject(staff: &StoredStaff) -> Subject {
     Subject { kind: "staff", id: staff.id.uuid(), version: staff.version }
 }
 
@@ -254,6 +284,9 @@ async fn update(
     let body = Body::Staff(replica::staff(&stored));
     change::record(&mut tx, &Actor::of(&caller), "staff.update", subject(&stored), now, body).await?;
     contact::follow(&mut tx, now, Some(&before), &stored).await?;
+    if !stored.value.active {
+        invitation::revoke_open(&mut tx, now, &stored).await?;
+    }
     let contact = staff_contact::find(&mut tx, id).await?;
     tx.commit().await?;
     Ok(UpdateStaffMemberResponse { staff_member: Some(tell(&stored, Some(&contact))) })

@@ -2,7 +2,7 @@
 
 use chassis::audit::Actor;
 use chassis::postgres::TenantTx;
-use identity_linking_core::account::AccountState;
+use identity_linking_core::account::{AccountPurpose, AccountState};
 use identity_linking_core::link::{Act, Answer, Card, Confirmation, LinkEndCause, Tap, is_too_old_to_answer};
 use identity_linking_core::matching::LinkMethod;
 use kernel::{AccountId, ProviderId, Timestamp};
@@ -64,6 +64,10 @@ pub(crate) async fn unnamed(
     act: &Act,
 ) -> Result<(), ChangeError> {
     let Act::Failed(nonce) = act else { return Ok(()) };
+    // A nonce of the staff account's is no attempt's, and nobody is bound by a word that names nobody.
+    if account::purpose(tx, account).await? == Some(AccountPurpose::Staff) {
+        return Ok(());
+    }
     let word = Word { account, nonce, confirmation: Confirmation::Failed, told_time, effects_off: true };
     confirmation::take(tx, desk.registry.now(), word).await?;
     Ok(())
@@ -146,7 +150,16 @@ async fn say(
 
 /// Whether what was done is answered: not when it was long ago, and not before LINE confirmed the account (F-04).
 pub(crate) async fn may_answer(tx: &mut TenantTx, done: Done<'_>, now: Timestamp) -> Result<bool, ChangeError> {
-    Ok(!done.effects_off
-        && !is_too_old_to_answer(done.occur_time, now)
-        && account::state(tx, done.account, false).await? == Some(AccountState::Connected))
+    Ok(!done.effects_off && is_answered(tx, now, done.account, done.occur_time).await?)
+}
+
+/// Whether what was done on an account at a time is answered at all.
+pub(crate) async fn is_answered(
+    tx: &mut TenantTx,
+    now: Timestamp,
+    account: AccountId,
+    occur_time: Timestamp,
+) -> Result<bool, ChangeError> {
+    Ok(!is_too_old_to_answer(occur_time, now)
+        && account::state(tx, account, false).await? == Some(AccountState::Connected))
 }

@@ -10,6 +10,7 @@ use identity_linking_core::link::{LinkEndCause, LinkOrigin, RateScope, teller};
 use identity_linking_core::matching::{
     Action, Candidate, Case, Decision, Linked, Outcome, OwnRecord, Refusal, Suspicion, decide,
 };
+use identity_linking_core::staff::NoticeKind;
 use identity_linking_core::{Likeness, MadeFor, NameKeys};
 use kernel::{CustomerId, DuplicateSuspicionId, Timestamp};
 use serde_json::json;
@@ -24,6 +25,7 @@ use crate::postgres::link_attempt::{DecidedAs, StoredAttempt};
 use crate::postgres::{
     account, attempt_count, attempt_customer, customer, duplicate, link, link_attempt, link_policy, submitted_activity,
 };
+use crate::staff_notice;
 
 /// What is decided about, and since when a link counts.
 #[derive(Debug)]
@@ -120,7 +122,20 @@ async fn by_case(
     let decision = decide(&case);
     failpoint::reached("identity.link.decided");
     let (user, wish_time) = (matter.user, matter.wish_time());
+    let is_held = |attempt: &StoredAttempt| attempt.decided.is_some_and(|decided| decided.outcome == Outcome::Held);
+    let tells = !matter.effects_off && !is_held(&matter.attempt);
     let decided = carry_out(tx, actor, now, matter, case, &decision).await?;
+    if tells && is_held(&decided) {
+        let matter = staff_notice::Matter {
+            kind: NoticeKind::LinkHeld,
+            subject: decided.id.uuid(),
+            occasion: "",
+            account: decided.account,
+            user: Some(&user.line_user_id),
+            occur_time: wish_time,
+        };
+        staff_notice::ask(tx, now, matter, None).await?;
+    }
     end_if_unlinked_since(tx, actor, now, user, wish_time).await?;
     Ok(decided)
 }

@@ -14,6 +14,7 @@ use super::Desk;
 use super::submission::{self, Claim};
 use crate::change::ChangeError;
 use crate::postgres::{account, attempt_count, form_token, friend, tenant};
+use crate::staffing::form as staff_form;
 
 /// Most characters of a part of a name.
 const LONGEST_PART: usize = 100;
@@ -34,6 +35,8 @@ pub(crate) enum Form {
     Inquiry,
     /// Asks for the name and the mobile number.
     Link,
+    /// Asks for an invitation's code, on the staff account.
+    Staff,
 }
 
 /// What was typed; what the form does not ask for is empty. Line ends are `\n`. `Debug` shows nothing.
@@ -47,6 +50,8 @@ pub(crate) struct Entry {
     pub(crate) mobile: String,
     /// The text of the inquiry.
     pub(crate) text: String,
+    /// The code of an invitation.
+    pub(crate) code: String,
 }
 
 impl std::fmt::Debug for Entry {
@@ -83,6 +88,8 @@ pub(crate) enum FormField {
     Mobile,
     /// [`Entry::text`].
     Text,
+    /// [`Entry::code`].
+    Code,
 }
 
 /// What is wrong with a field.
@@ -119,7 +126,9 @@ async fn find(desk: &Desk, token: &FormToken, client: IpAddr) -> Result<Result<O
     if let Some(pause) = too_many(desk, &mut tx, token, client).await? {
         return Ok(Err(pause));
     }
-    let Some(issued) = form_token::find(&mut tx, token).await? else { return Ok(Ok(None)) };
+    let Some(issued) = form_token::find(&mut tx, token).await? else {
+        return Ok(Ok(staff_form::open(desk, &mut tx, token).await?));
+    };
     let Some(form) = form_of(issued.method) else { return Ok(Ok(None)) };
     if issued.state(desk.registry.now()) != FormTokenState::Fresh {
         return Ok(Ok(None));
@@ -160,7 +169,10 @@ async fn take(desk: &Desk, token: &FormToken, entry: &Entry, client: IpAddr) -> 
     if let Some(pause) = too_many(desk, &mut tx, token, client).await? {
         return Ok(Submitted::TooMany(pause));
     }
-    let Some(issued) = form_token::find(&mut tx, token).await? else { return Ok(Submitted::Gone) };
+    let Some(issued) = form_token::find(&mut tx, token).await? else {
+        tx.rollback().await?;
+        return staff_form::submit(desk, token, &entry.code, client).await;
+    };
     let Some(form) = form_of(issued.method) else { return Ok(Submitted::Gone) };
     let address = desk.address_keys.hash(token.tenant(), client);
     let region = tenant::find(&mut tx).await?.ok_or(sqlx::Error::RowNotFound)?.value.time_zone.calling_region();
@@ -244,11 +256,11 @@ fn read(form: Form, entry: &Entry, region: CallingRegion) -> Result<Claim, Vec<(
     let family = part(FormField::Family, &entry.family).map_err(&mut note).ok();
     let given = second_part(FormField::Given, &entry.given).map_err(&mut note).ok().flatten();
     let mobile = match form {
-        Form::Inquiry => None,
+        Form::Inquiry | Form::Staff => None,
         Form::Link => mobile(&entry.mobile, region).map_err(&mut note).ok(),
     };
     let inquiry = match form {
-        Form::Link => None,
+        Form::Link | Form::Staff => None,
         Form::Inquiry => inquiry(&entry.text).map_err(&mut note).ok(),
     };
     match PersonName::new(family, given, None, None) {

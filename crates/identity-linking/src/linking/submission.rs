@@ -174,7 +174,7 @@ pub(crate) async fn renew(
 }
 
 /// LINE's account-link dialog (<https://developers.line.biz/en/docs/messaging-api/linking-accounts/>).
-fn dialog(login: &Url, link_token: &str, nonce: &Nonce) -> Url {
+pub(crate) fn dialog(login: &Url, link_token: &str, nonce: &Nonce) -> Url {
     let mut url = login.clone();
     url.set_path("/dialog/bot/accountLink");
     url.query_pairs_mut().clear().append_pair("linkToken", link_token).append_pair("nonce", nonce.reveal());

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{decision, takeover as rules};
 use crate::change::ChangeError;
-use crate::postgres::{Position, form_token, link_attempt, takeover};
+use crate::postgres::{Position, form_token, link_attempt, staff_bind_attempt, staff_form_token, takeover};
 use crate::registry::Registry;
 
 /// Taken at once.
@@ -23,6 +23,8 @@ const START: Position = (Timestamp::UNIX_EPOCH, Uuid::nil());
 const EVERY: Duration = Duration::from_secs(5);
 /// How long an ended form token is remembered, so that whoever comes with it is told why.
 const REMEMBERED: TimeDelta = TimeDelta::days(7);
+/// How long it is kept who typed which code: for as long as somebody may wonder.
+const BIND_ATTEMPTS_KEPT: TimeDelta = TimeDelta::days(30);
 const BY_RULE: Actor = Actor::Service("identity-linking");
 
 /// Sweeps under `host` until it stops.
@@ -64,6 +66,10 @@ async fn once(registry: &Registry) -> Result<(), ChangeError> {
         }
     }
     while form_token::drop_ended(&registry.database, now - REMEMBERED, BATCH).await? >= BATCH.unsigned_abs() {}
+    while staff_form_token::drop_ended(&registry.database, now - REMEMBERED, BATCH).await? >= BATCH.unsigned_abs() {}
+    while staff_bind_attempt::drop_old(&registry.database, now - BIND_ATTEMPTS_KEPT, BATCH).await?
+        >= BATCH.unsigned_abs()
+    {}
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use identity_linking_core::link::{
     Answer, LinkEndCause, LinkOrigin, Note, TAKEOVER_OPEN_FOR, TakeoverState, taken_over,
 };
 use identity_linking_core::matching::{Way, way_to};
+use identity_linking_core::staff::NoticeKind;
 use kernel::{CustomerId, FriendId, StaffId, TakeoverRequestId, Timestamp};
 use serde_json::json;
 
@@ -17,6 +18,7 @@ use crate::postgres::friend::StoredLineUser;
 use crate::postgres::link_attempt::StoredAttempt;
 use crate::postgres::takeover::StoredTakeover;
 use crate::postgres::{candidate, friend, friendship, link, takeover};
+use crate::staff_notice::{self, Matter};
 
 /// A request with its two sides, all locked: the LINE users, the customers at stake, then the request.
 #[derive(Debug)]
@@ -73,6 +75,17 @@ pub(crate) async fn open(
     let is_asked = takeover::has_open(tx, customer).await?;
     takeover::insert(tx, &request).await?;
     metrics::counter!("tsunagi_identity_takeovers_opened_total").increment(1);
+    if !effects_off {
+        let matter = Matter {
+            kind: NoticeKind::TakeoverRequested,
+            subject: request.id.uuid(),
+            occasion: "",
+            account: attempt.account,
+            user: Some(&user.line_user_id),
+            occur_time: since,
+        };
+        staff_notice::ask(tx, now, matter, Some(customer)).await?;
+    }
     // The LINE user linked now is asked where he can be reached, one question at a time, however many ask; staff can settle it anyway.
     let reachable = friendship::reachable_by(tx, request.linked, attempt.account).await?;
     if let Some(account) = reachable.filter(|_| !effects_off && !is_asked) {

@@ -19,7 +19,7 @@ pub(super) struct NotOurs;
 
 /// Reads a body of the type `application/x-www-form-urlencoded` (<https://url.spec.whatwg.org/#application/x-www-form-urlencoded>).
 pub(super) fn read(body: &[u8]) -> Result<Sent, NotOurs> {
-    let (mut family, mut given, mut mobile, mut text, mut proof) = (None, None, None, None, None);
+    let (mut family, mut given, mut mobile, mut text, mut code, mut proof) = (None, None, None, None, None, None);
     for (name, value) in url::form_urlencoded::parse(body) {
         // It stands where bytes are no UTF-8; nobody needs to type it.
         if value.contains(char::REPLACEMENT_CHARACTER) {
@@ -30,6 +30,7 @@ pub(super) fn read(body: &[u8]) -> Result<Sent, NotOurs> {
             "given" => &mut given,
             "mobile" => &mut mobile,
             "text" => &mut text,
+            "code" => &mut code,
             "proof" => &mut proof,
             _ => return Err(NotOurs),
         };
@@ -37,15 +38,17 @@ pub(super) fn read(body: &[u8]) -> Result<Sent, NotOurs> {
             return Err(NotOurs);
         }
     }
-    let form = match (&mobile, &text) {
-        (None, Some(_)) => Form::Inquiry,
-        (Some(_), None) => Form::Link,
+    let form = match (&family, &given, &mobile, &text, &code) {
+        (Some(_), Some(_), None, Some(_), None) => Form::Inquiry,
+        (Some(_), Some(_), Some(_), None, None) => Form::Link,
+        (None, None, None, None, Some(_)) => Form::Staff,
         _ => return Err(NotOurs),
     };
-    let (Some(family), Some(given), Some(proof)) = (family, given, proof) else { return Err(NotOurs) };
+    let proof = proof.ok_or(NotOurs)?;
     // Browsers send every line end as CR LF.
     let text = text.unwrap_or_default().replace("\r\n", "\n").replace('\r', "\n");
-    Ok(Sent { form, entry: Entry { family, given, mobile: mobile.unwrap_or_default(), text }, proof })
+    let [family, given, mobile, code] = [family, given, mobile, code].map(Option::unwrap_or_default);
+    Ok(Sent { form, entry: Entry { family, given, mobile, text, code }, proof })
 }
 
 /// The fields with characters that nobody types: control characters but for line ends and tabs in the text.
@@ -57,6 +60,7 @@ pub(super) fn unfit(entry: &Entry) -> Vec<(FormField, Wrong)> {
         (FormField::Given, line(&entry.given)),
         (FormField::Mobile, line(&entry.mobile)),
         (FormField::Text, lines(&entry.text)),
+        (FormField::Code, line(&entry.code)),
     ];
     found.into_iter().filter(|(_, is_unfit)| *is_unfit).map(|(field, _)| (field, Wrong::Unfit)).collect()
 }
@@ -72,9 +76,11 @@ mod tests {
     fn the_fields_tell_the_form() {
         let sent = read(INQUIRY.as_bytes()).unwrap();
         assert_eq!((sent.form, &*sent.proof), (Form::Inquiry, "p"));
-        let entry = Entry { family: "山田".into(), given: "a b".into(), text: "1\n2".into(), mobile: String::new() };
+        let entry = Entry { family: "山田".into(), given: "a b".into(), text: "1\n2".into(), ..Entry::default() };
         assert!(sent.entry == entry);
         assert_eq!(read(b"family=a&given=b&mobile=090&proof=p").unwrap().form, Form::Link);
+        let staff = read(b"code=0123-4567&proof=p").unwrap();
+        assert_eq!((staff.form, &*staff.entry.code), (Form::Staff, "0123-4567"));
     }
 
     #[test]
@@ -85,6 +91,9 @@ mod tests {
             "family=a&given=b&text=c",
             "family=a&text=c&proof=p",
             "family=a&given=b&text=c&mobile=d&proof=p",
+            "family=a&given=b&text=c&code=d&proof=p",
+            "code=a",
+            "code=a&code=b&proof=p",
             "family=a&given=b&text=c&proof=p&proof=p",
             "family=a&family=a&given=b&text=c&proof=p",
             "family=a&given=b&text=c&proof=p&admin=1",
@@ -98,13 +107,16 @@ mod tests {
 
     #[test]
     fn control_characters_are_told_by_field() {
-        let entry =
-            |text: &str| Entry { family: text.into(), given: text.into(), mobile: text.into(), text: text.into() };
-        assert_eq!(unfit(&entry("a\0")).len(), 4);
-        assert_eq!(unfit(&entry("a\u{1b}")).len(), 4);
+        let entry = |text: &str| {
+            let [family, given, mobile, code] = [(); 4].map(|()| text.to_owned());
+            Entry { family, given, mobile, text: text.to_owned(), code }
+        };
+        assert_eq!(unfit(&entry("a\0")).len(), 5);
+        assert_eq!(unfit(&entry("a\u{1b}")).len(), 5);
         assert_eq!(
             unfit(&entry("a\nb\t")),
-            [FormField::Family, FormField::Given, FormField::Mobile].map(|field| (field, Wrong::Unfit))
+            [FormField::Family, FormField::Given, FormField::Mobile, FormField::Code]
+                .map(|field| (field, Wrong::Unfit))
         );
         assert_eq!(unfit(&entry("<script>山田👩‍👩‍👧</script>")), []);
     }

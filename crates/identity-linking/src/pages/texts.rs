@@ -19,11 +19,13 @@ pub(super) struct Texts {
     /// The forms.
     inquiry: FormTexts,
     link: FormTexts,
+    staff: FormTexts,
     /// The fields.
     family: FieldTexts,
     given: FieldTexts,
     mobile: FieldTexts,
     text: FieldTexts,
+    code: FieldTexts,
     /// Which fields must be filled in.
     pub(super) required: &'static str,
     /// Heads the list of wrong fields.
@@ -34,6 +36,8 @@ pub(super) struct Texts {
     pub(super) about: &'static str,
     /// That the link can be ended at any time, and where.
     pub(super) unlinking: &'static str,
+    /// Who can end a staff member's binding.
+    pub(super) unbinding: &'static str,
     /// That LINE asks for confirmation.
     pub(super) confirming: &'static str,
     /// Above the form where what was typed could not be taken for now.
@@ -129,6 +133,15 @@ impl Texts {
         match form {
             Form::Inquiry => &self.inquiry,
             Form::Link => &self.link,
+            Form::Staff => &self.staff,
+        }
+    }
+
+    /// How what comes of a form is ended again.
+    pub(super) fn ending(&self, form: Form) -> &'static str {
+        match form {
+            Form::Inquiry | Form::Link => self.unlinking,
+            Form::Staff => self.unbinding,
         }
     }
 
@@ -138,6 +151,7 @@ impl Texts {
             FormField::Given => &self.given,
             FormField::Mobile => &self.mobile,
             FormField::Text => &self.text,
+            FormField::Code => &self.code,
         }
     }
 

@@ -28,6 +28,8 @@ struct FormPage<'a> {
     shop: &'a str,
     fields: Vec<Field<'a>>,
     kept: Option<&'static str>,
+    /// How what comes of it is ended again.
+    ending: &'static str,
     proof: &'a str,
 }
 
@@ -80,9 +82,10 @@ impl Field<'_> {
 /// When it cannot be written, which memory alone could cause.
 pub(super) fn form(language: Language, filled: &Filled<'_>) -> askama::Result<String> {
     let t = Texts::of(language);
-    let asked = match filled.opened.form {
-        Form::Inquiry => [FormField::Family, FormField::Given, FormField::Text],
-        Form::Link => [FormField::Family, FormField::Given, FormField::Mobile],
+    let asked: &[FormField] = match filled.opened.form {
+        Form::Inquiry => &[FormField::Family, FormField::Given, FormField::Text],
+        Form::Link => &[FormField::Family, FormField::Given, FormField::Mobile],
+        Form::Staff => &[FormField::Code],
     };
     let field = |field: FormField| {
         let (id, value, look) = match field {
@@ -90,6 +93,7 @@ pub(super) fn form(language: Language, filled: &Filled<'_>) -> askama::Result<St
             FormField::Given => ("given", &filled.entry.given, Look::Line { autocomplete: "given-name" }),
             FormField::Mobile => ("mobile", &filled.entry.mobile, Look::Phone),
             FormField::Text => ("text", &filled.entry.text, Look::Lines),
+            FormField::Code => ("code", &filled.entry.code, Look::Line { autocomplete: "one-time-code" }),
         };
         let error = filled.wrong.iter().find(|(wrong, _)| *wrong == field).map(|(_, wrong)| t.wrong(field, *wrong));
         let texts = t.field(field);
@@ -100,7 +104,8 @@ pub(super) fn form(language: Language, filled: &Filled<'_>) -> askama::Result<St
         t,
         f: t.form(filled.opened.form),
         shop: &filled.opened.account_name,
-        fields: asked.into_iter().map(field).collect(),
+        fields: asked.iter().copied().map(field).collect(),
+        ending: t.ending(filled.opened.form),
         kept: filled.kept.map(|kept| t.kept(kept)),
         proof: filled.proof,
     };
@@ -125,14 +130,15 @@ mod tests {
 
     fn shown(form_kind: Form, text: &str, wrong: &[(FormField, Wrong)]) -> String {
         let opened = Opened { form: form_kind, account_name: text.to_owned() };
-        let entry = Entry { family: text.into(), given: text.into(), mobile: text.into(), text: text.into() };
+        let [family, given, mobile, code] = [(); 4].map(|()| text.to_owned());
+        let entry = Entry { family, given, mobile, text: text.to_owned(), code };
         let filled = Filled { opened: &opened, entry: &entry, wrong, kept: None, proof: "proof-value" };
         form(Language::Japanese, &filled).unwrap()
     }
 
     #[test]
     fn whatever_is_typed_stays_text() {
-        for kind in [Form::Inquiry, Form::Link] {
+        for kind in [Form::Inquiry, Form::Link, Form::Staff] {
             let page = shown(kind, HOSTILE, &[]);
             let plain = shown(kind, "", &[]);
             for tag in ["<script", "<img", "</textarea>", "</title>", "</style>", "<input"] {
@@ -146,6 +152,9 @@ mod tests {
     fn a_form_asks_for_its_own_fields_and_says_how_they_are_typed() {
         let inquiry = shown(Form::Inquiry, "山田", &[]);
         let link = shown(Form::Link, "山田", &[]);
+        let staff = shown(Form::Staff, "山田", &[]);
+        assert!(staff.contains("autocomplete=\"one-time-code\"") && !staff.contains("name=\"family\""));
+        assert!(staff.contains(Texts::of(Language::Japanese).unbinding));
         assert!(inquiry.contains("<textarea id=\"text\"") && !inquiry.contains("name=\"mobile\""));
         assert!(
             link.contains("type=\"tel\" inputmode=\"tel\" autocomplete=\"tel-national\"")

@@ -45,6 +45,7 @@ fn stored(row: &PgRow) -> Result<EquippedAccount, sqlx::Error> {
                 owner_organization: row::optional_id(row, "owner_organization_id")?,
                 default_organization: row::optional_id(row, "default_organization_id")?,
                 chat_mode: row::read(row, "chat_mode", Line::optional)?,
+                chat_mode_time: row::get(row, "chat_mode_time")?,
                 connect_time: row::get(row, "connect_time")?,
             },
         },
@@ -56,8 +57,9 @@ pub(crate) async fn insert(tx: &mut TenantTx, account: &StoredAccount) -> Result
     sqlx::query(
         "INSERT INTO identity.official_account
              (tenant_id, account_id, version, provider_id, channel_id, display_name, basic_id, bot_user_id, state,
-              owner_organization_id, default_organization_id, chat_mode, create_time, connect_time, purpose)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+              owner_organization_id, default_organization_id, chat_mode, create_time, connect_time, purpose,
+              chat_mode_time)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
     )
     .bind(tx.tenant().uuid())
     .bind(account.id.uuid())
@@ -74,6 +76,7 @@ pub(crate) async fn insert(tx: &mut TenantTx, account: &StoredAccount) -> Result
     .bind(account.create_time)
     .bind(account.value.connect_time)
     .bind(account.value.purpose.as_str())
+    .bind(account.value.chat_mode_time)
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -84,7 +87,8 @@ pub(crate) async fn update(tx: &mut TenantTx, account: &StoredAccount) -> Result
     sqlx::query(
         "UPDATE identity.official_account
          SET version = $3, display_name = $4, basic_id = $5, bot_user_id = $6, state = $7, owner_organization_id = $8,
-             default_organization_id = $9, chat_mode = $10, connect_time = $11, purpose = $12
+             default_organization_id = $9, chat_mode = $10, connect_time = $11, purpose = $12,
+             chat_mode_time = $13
          WHERE tenant_id = $1 AND account_id = $2",
     )
     .bind(tx.tenant().uuid())
@@ -99,6 +103,7 @@ pub(crate) async fn update(tx: &mut TenantTx, account: &StoredAccount) -> Result
     .bind(account.value.chat_mode.as_ref().map(Line::as_str))
     .bind(account.value.connect_time)
     .bind(account.value.purpose.as_str())
+    .bind(account.value.chat_mode_time)
     .execute(&mut **tx)
     .await?;
     Ok(())

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use chassis::postgres::TenantTx;
-use identity_linking_core::FriendAttributes;
-use identity_linking_core::account::AccountPurpose;
+use identity_linking_core::account::{AccountPurpose, is_chat};
 use identity_linking_core::friendship::{Friendship, FriendshipState, Turn};
+use identity_linking_core::{FriendAttributes, Line};
 use kernel::{AccountId, FriendId, ProviderId, Timestamp};
 use line_types::id::UserId;
 use sqlx::postgres::PgRow;
@@ -180,6 +180,35 @@ pub(crate) async fn reachable_by(
     .fetch_optional(&mut **tx)
     .await?;
     Ok(found.map(AccountId::from))
+}
+
+/// Whether LINE's own chat is on, for each connected account that LINE users know and did not block.
+pub(crate) async fn chats(
+    tx: &mut TenantTx,
+    friends: &[FriendId],
+) -> Result<HashMap<FriendId, Vec<bool>>, sqlx::Error> {
+    if friends.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = sqlx::query(
+        "SELECT k.friend_id, a.chat_mode FROM unnest($2::uuid[]) AS k (friend_id)
+         CROSS JOIN LATERAL (
+             SELECT account_id FROM identity.friendship
+             WHERE tenant_id = $1 AND friend_id = k.friend_id AND state <> 'BLOCKED') f
+         CROSS JOIN LATERAL (
+             SELECT chat_mode FROM identity.official_account
+             WHERE tenant_id = $1 AND account_id = f.account_id AND state = 'CONNECTED' LIMIT 1) a",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(friends.iter().map(|friend| friend.uuid()).collect::<Vec<_>>())
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut chats: HashMap<FriendId, Vec<bool>> = HashMap::new();
+    for row in &rows {
+        let mode = row::read(row, "chat_mode", Line::optional)?;
+        chats.entry(row::id(row, "friend_id")?).or_default().push(is_chat(mode.as_ref()));
+    }
+    Ok(chats)
 }
 
 /// Keeps what is known of a friendship now.

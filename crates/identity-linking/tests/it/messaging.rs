@@ -20,6 +20,8 @@ struct Script {
     names: HashMap<String, String>,
     refusal: Option<Status>,
     endpoints: Vec<String>,
+    chat_mode: Option<String>,
+    bots_asked: usize,
     profiles_asked: usize,
     link_tokens: usize,
     meeting: Option<Arc<Barrier>>,
@@ -42,6 +44,16 @@ impl Messaging {
     /// The bot behind an account's credential.
     pub(crate) fn bot(&self, account: &str, bot: &str) {
         self.0.lock().unwrap().bots.insert(account.to_owned(), bot.to_owned());
+    }
+
+    /// The `chatMode` of every bot.
+    pub(crate) fn chat_mode(&self, mode: &str) {
+        self.0.lock().unwrap().chat_mode = Some(mode.to_owned());
+    }
+
+    /// How many times it was asked who a bot is.
+    pub(crate) fn bots_asked(&self) -> usize {
+        self.0.lock().unwrap().bots_asked
     }
 
     /// The name a user shows.
@@ -77,6 +89,7 @@ impl Messaging {
 #[tonic::async_trait]
 impl LineGatewayService for Messaging {
     async fn get_bot_info(&self, request: Request<GetBotInfoRequest>) -> Result<Response<GetBotInfoResponse>, Status> {
+        self.0.lock().unwrap().bots_asked += 1;
         self.refused()?;
         let account = request.into_inner().account_id;
         let bot_user_id =
@@ -85,7 +98,7 @@ impl LineGatewayService for Messaging {
             bot_user_id,
             basic_id: "@shop".to_owned(),
             display_name: "The shop".to_owned(),
-            chat_mode: "bot".to_owned(),
+            chat_mode: self.0.lock().unwrap().chat_mode.clone().unwrap_or_else(|| "bot".to_owned()),
             mark_as_read_mode: "auto".to_owned(),
         }))
     }

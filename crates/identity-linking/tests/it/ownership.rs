@@ -25,6 +25,7 @@ struct Ids {
     account: String,
     organization: String,
     staff: String,
+    invitation: String,
     principal: String,
     friend: String,
     customer: String,
@@ -39,9 +40,11 @@ async fn furnish(house: &House, tenant: TenantId) -> Ids {
     let branch = Organization { display_name: "A".to_owned(), ..Organization::default() };
     let branch = CreateOrganizationRequest { organization: Some(branch), request_id: String::new() };
     let organization = at.staff().create_organization(branch).await.unwrap().into_inner().organization.unwrap();
-    let staff = StaffMember { display_name: "佐藤".to_owned(), ..StaffMember::default() };
+    let staff = StaffMember { display_name: "佐藤".to_owned(), active: true, ..StaffMember::default() };
     let staff = CreateStaffMemberRequest { staff_member: Some(staff), request_id: String::new() };
     let staff = at.staff().create_staff_member(staff).await.unwrap().into_inner().staff_member.unwrap();
+    let invitation = CreateStaffInvitationRequest { staff_id: staff.staff_id.clone(), request_id: String::new() };
+    let invitation = at.staff().create_staff_invitation(invitation).await.unwrap().into_inner();
     let principal = CreatePrincipalRequest { display_name: "p".to_owned(), ..CreatePrincipalRequest::default() };
     let principal = at.principals().create_principal(principal).await.unwrap().into_inner().principal.unwrap();
     let customer = at.customers().create_customer(yamada("C-1")).await.unwrap().into_inner().customer.unwrap();
@@ -59,6 +62,7 @@ async fn furnish(house: &House, tenant: TenantId) -> Ids {
         account: account.to_string(),
         organization: organization.organization_id,
         staff: staff.staff_id,
+        invitation: invitation.staff_invitation.unwrap().staff_invitation_id,
         principal: principal.principal_id,
         friend,
         customer: customer.customer_id,
@@ -169,6 +173,28 @@ fn calls<'a>(caller: &'a Caller, ids: &'a Ids) -> Vec<Call<'a>> {
         call!(
             "StaffService/UpdateStaffMember",
             staff.update_staff_member(UpdateStaffMemberRequest { staff_member: Some(staff()), update_mask: None })
+        ),
+        call!(
+            "StaffService/CreateStaffInvitation",
+            staff.create_staff_invitation(CreateStaffInvitationRequest {
+                staff_id: id(&ids.staff),
+                request_id: String::new(),
+            })
+        ),
+        call!(
+            "StaffService/ListStaffInvitations",
+            staff.list_staff_invitations(ListStaffInvitationsRequest {
+                staff_id: id(&ids.staff),
+                ..ListStaffInvitationsRequest::default()
+            })
+        ),
+        call!(
+            "StaffService/RevokeStaffInvitation",
+            staff.revoke_staff_invitation(RevokeStaffInvitationRequest { staff_invitation_id: id(&ids.invitation) })
+        ),
+        call!(
+            "StaffService/UnbindStaffLine",
+            staff.unbind_staff_line(UnbindStaffLineRequest { staff_id: id(&ids.staff) })
         ),
         call!(
             "AccountService/CreateProvider",

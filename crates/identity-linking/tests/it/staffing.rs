@@ -1,5 +1,11 @@
-//! Staff on LINE: the staff account, and how staff can be reached.
+//! Staff on LINE: the staff account, how staff can be reached, and what they hear of.
 
 mod account;
+mod bind;
+mod chat_mode;
 mod contact;
+mod guessing;
+mod invitation;
+mod killed;
+mod notice;
 mod scene;

@@ -103,7 +103,7 @@ impl Control {
         self.get(&format!("/accounts/{account}")).await
     }
 
-    /// Changes quota, reservation, webhook URL, "Use webhook" or redelivery.
+    /// Changes quota, reservation, webhook URL, "Use webhook", redelivery or chat.
     pub async fn change_account(&self, account: &ChannelId, change: &AccountSettings) -> Reply<()> {
         self.call(Method::PATCH, &format!("/accounts/{account}"), Some(change)).await
     }

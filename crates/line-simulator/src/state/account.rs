@@ -81,6 +81,8 @@ pub struct AccountSettings {
     pub redelivery: Option<bool>,
     /// Whether LINE's own manager shows a default rich menu, which the API cannot see.
     pub manager_rich_menu: Option<bool>,
+    /// "Chat" in the response settings.
+    pub chat: Option<bool>,
 }
 
 mod double_option {

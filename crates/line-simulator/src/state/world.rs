@@ -157,6 +157,9 @@ impl World {
         if let Some(shown) = change.manager_rich_menu {
             account.rich_menus.manager_default = shown;
         }
+        if let Some(chat) = change.chat {
+            account.chat = chat;
+        }
         if let Some(url) = change.webhook_url {
             account.webhook_url = Some(url);
         }

@@ -1,6 +1,6 @@
 //! Profiles, bot info and followers.
 
-use line_simulator::{AccountSpec, PersonSpec};
+use line_simulator::{AccountSettings, AccountSpec, PersonSpec};
 use serde_json::json;
 
 use crate::stage::Stage;
@@ -41,6 +41,10 @@ async fn bot_info_says_who_the_webhooks_are_for() {
     assert_eq!(info["basicId"], stage.account.basic_id);
     assert_eq!((&info["displayName"], &info["chatMode"]), (&json!("Shop"), &json!("chat")));
     assert_eq!(info["markAsReadMode"], "manual");
+    let off = AccountSettings { chat: Some(false), ..AccountSettings::default() };
+    stage.control.change_account(&stage.account.channel_id, &off).await.unwrap();
+    let info = stage.get("/v2/bot/info").await.body;
+    assert_eq!((&info["chatMode"], &info["markAsReadMode"]), (&json!("bot"), &json!("auto")));
 }
 
 #[tokio::test]

@@ -64,6 +64,10 @@ pub(super) const NOUNS: &[Noun] = &[
             verb("get", "identity.v1.StaffService/GetStaffMember"),
             verb("list", "identity.v1.StaffService/ListStaffMembers"),
             of("update", "identity.v1.StaffService/UpdateStaffMember", "staff_member", &["staff_id"]),
+            verb("invite", "identity.v1.StaffService/CreateStaffInvitation"),
+            verb("list-invitations", "identity.v1.StaffService/ListStaffInvitations"),
+            verb("revoke-invitation", "identity.v1.StaffService/RevokeStaffInvitation"),
+            verb("unbind-line", "identity.v1.StaffService/UnbindStaffLine"),
         ],
     ),
     (

@@ -10,10 +10,11 @@ use identity_linking_core::account::{connect, webhook_endpoint};
 use tonic::Request;
 
 use super::keep;
+use crate::account_check as check;
 use crate::gateway::Gateway;
 use crate::grpc::fields::Fields;
 use crate::grpc::refusal::Refusal;
-use crate::postgres::{account, profile_request};
+use crate::postgres::{account, account_check, profile_request};
 use crate::registry::Registry;
 
 pub(super) async fn connect_account(
@@ -44,6 +45,8 @@ pub(super) async fn connect_account(
     let found = account::lock(&mut tx, id).await?.ok_or_else(|| refuse::not_found("ACCOUNT"))?;
     let value = connect(found.stored.value.clone(), bot, now)?;
     profile_request::wake(&mut tx, id).await?;
+    account_check::put(&mut tx, id, check::pause()).await?;
+    check::tell_staff(&mut tx, now, id, &found.stored.value, &value).await?;
     let told = keep(registry, tx, &caller, "account.connect", found, value, now).await?;
     Ok(ConnectOfficialAccountResponse { account: Some(told) })
 }

@@ -33,9 +33,13 @@ async fn the_tab_opens_by_plan_and_date_and_by_how_sure_the_link_is() {
     assert_eq!(tab().await, LineTab::Open);
     plan(&stage, Plan::Basic, &past.to_string()).await;
     assert_eq!(tab().await, LineTab::Plan);
-    assert!(stage.standing(&customer).await.linked, "the mark stays");
+    let closed = stage.standing(&customer).await;
+    assert!(closed.linked, "the mark stays");
+    assert!(closed.tab_reason_ja.contains("プレミアムプラン") && closed.tab_reason_ja.contains("日から"));
+    assert!(closed.tab_reason_en.starts_with(&format!("Since {past}")));
     plan(&stage, Plan::Premium, &past.to_string()).await;
     assert_eq!(tab().await, LineTab::Open);
+    assert_eq!(stage.standing(&customer).await.tab_reason_ja, "");
 
     let least = LeastAssurance { chat: Assurance::Proven.into(), ..LeastAssurance::default() };
     stage.policy(LinkPolicy { least_assurance: Some(least), ..LinkPolicy::default() }).await;

@@ -7,7 +7,7 @@ use prost_types::FieldMask;
 use tonic::Status;
 
 use crate::house::House;
-use crate::linking::stage::Stage;
+use crate::linking::stage::{Answered, Stage, token_in};
 
 /// The change of an account's purpose.
 pub(super) fn purpose(account: &str, purpose: i32) -> UpdateOfficialAccountRequest {
@@ -57,4 +57,42 @@ pub(super) async fn contacts(stage: &Stage, staff_id: &str) -> Vec<StaffContactR
     let told = stage.house.told(Some(stage.tenant)).await.into_iter();
     let contacts = told.filter_map(|body| if let Body::StaffContact(one) = body { Some(one) } else { None });
     contacts.filter(|one| one.staff_id == staff_id).collect()
+}
+
+/// Invites a member; the code.
+pub(super) async fn invite(stage: &Stage, staff_id: &str) -> String {
+    let request = CreateStaffInvitationRequest { staff_id: staff_id.to_owned(), request_id: String::new() };
+    stage.at().staff().create_staff_invitation(request).await.unwrap().into_inner().code
+}
+
+/// A member as told now.
+pub(super) async fn read(stage: &Stage, staff_id: &str) -> StaffMember {
+    let request = GetStaffMemberRequest { staff_id: staff_id.to_owned() };
+    stage.at().staff().get_staff_member(request).await.unwrap().into_inner().staff_member.unwrap()
+}
+
+/// A LINE user follows the staff account, and gets a card; the token in it.
+pub(super) async fn card(stage: &Stage, user: &str) -> String {
+    stage.send(&[stage.event("follow", user, stage.moment(), "")]).await;
+    token_in(&stage.answers(user).await.pop().expect("a card"))
+}
+
+/// Types a code into the form of a card.
+pub(super) async fn types(stage: &Stage, token: &str, code: &str) -> Answered {
+    stage.look(token).await.submit(&[("code", code)]).await
+}
+
+/// Binds a member to a LINE user, all the way.
+pub(super) async fn bound(stage: &Stage, staff_id: &str, user: &str) {
+    let code = invite(stage, staff_id).await;
+    let nonce = types(stage, &card(stage, user).await, &code).await.nonce();
+    stage.send(&[stage.confirmed(user, stage.moment(), &nonce)]).await;
+    assert_eq!(read(stage, staff_id).await.line_state(), StaffLineState::Bound);
+}
+
+/// What the last answer to a LINE user says.
+pub(super) async fn said(stage: &Stage, user: &str) -> String {
+    let object = stage.answers(user).await.pop().expect("an answer").line_objects.remove(0);
+    let object: serde_json::Value = serde_json::from_str(&object).unwrap();
+    object["text"].as_str().unwrap_or_default().to_owned()
 }

@@ -1,0 +1,99 @@
+//! LINE's word about who typed an invitation's code: it alone binds.
+
+use chassis::audit::Actor;
+use chassis::failpoint;
+use chassis::postgres::TenantTx;
+use identity_linking_core::friendship::FriendshipState;
+use identity_linking_core::link::{Confirmation, Decided, Nonce, Pending};
+use identity_linking_core::staff::{BindCase, BindOutcome, Invitation, StaffLine, bind};
+use kernel::{AccountId, ProviderId, Timestamp};
+use line_types::id::UserId;
+use serde_json::json;
+
+use super::contact;
+use super::form::told;
+use crate::change::{self, ChangeError, Subject};
+use crate::postgres::staff_bind_attempt::BindAttempt;
+use crate::postgres::staff_invitation::StoredInvitation;
+use crate::postgres::{friend, staff, staff_bind_attempt, staff_contact, staff_invitation, staff_line_user};
+
+/// Who binds.
+const BY_RULE: Actor = Actor::Service("identity-linking");
+
+/// LINE's word of `told_time` (LINE's clock), from the staff account: that a LINE user confirmed, or that somebody failed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Word<'a> {
+    pub(crate) account: AccountId,
+    pub(crate) provider: ProviderId,
+    pub(crate) nonce: &'a Nonce,
+    /// Who confirmed; nobody: failed.
+    pub(crate) user: Option<&'a UserId>,
+    pub(crate) told_time: Timestamp,
+}
+
+/// What came of LINE's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// No code was typed for it.
+    Unknown,
+    /// It came before.
+    Again,
+    /// It is somebody else's word than that of the LINE user whom the card was given to.
+    Foreign,
+    /// The LINE user whom the card was given to confirmed; this came of it.
+    Decided(BindOutcome),
+}
+
+/// Binds, where LINE's word and the invitation allow it.
+pub(crate) async fn hear(tx: &mut TenantTx, now: Timestamp, word: Word<'_>) -> Result<Heard, ChangeError> {
+    let Some(mut attempt) = staff_bind_attempt::lock_by_nonce(tx, word.nonce).await? else { return Ok(Heard::Unknown) };
+    // What was typed with a nonce was typed for an invitation.
+    let invitation = attempt.invitation.ok_or(sqlx::Error::RowNotFound)?;
+    let staff_id = staff_invitation::find(tx, invitation).await?.ok_or(sqlx::Error::RowNotFound)?.value.staff;
+    let member = staff::lock(tx, staff_id).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let invitation = staff_invitation::find(tx, invitation).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let by = |user: &UserId| friend::id_of(word.provider, user);
+    let confirmation = word.user.map_or(Confirmation::Failed, |user| Confirmation::Ok(by(user)));
+    let case = BindCase {
+        wish: Pending {
+            account: attempt.account,
+            friend: by(&attempt.user),
+            submit_time: attempt.submit_time,
+            decided: attempt.told_time.map(|_| Decided::ByLine),
+        },
+        invitation: &invitation.value,
+        is_active: member.value.active,
+        is_already: staff_contact::bound_to(tx, attempt.account, &attempt.user).await?,
+    };
+    let Some(outcome) = bind(&case, word.account, confirmation, word.told_time) else { return Ok(Heard::Again) };
+    attempt.told_time = Some(word.told_time);
+    attempt.outcome = Some(outcome);
+    staff_bind_attempt::update(tx, &attempt).await?;
+    told(outcome);
+    if outcome == BindOutcome::Bound {
+        put(tx, now, &attempt, &member, invitation).await?;
+        failpoint::reached("identity.staff.bound");
+    }
+    Ok(if word.user == Some(&attempt.user) { Heard::Decided(outcome) } else { Heard::Foreign })
+}
+
+/// Binds a staff member, locked, to the LINE user of an attempt, and ends the invitation.
+async fn put(
+    tx: &mut TenantTx,
+    now: Timestamp,
+    attempt: &BindAttempt,
+    member: &staff::StoredStaff,
+    invitation: StoredInvitation,
+) -> Result<(), ChangeError> {
+    let value = Invitation { use_time: Some(now), ..invitation.value };
+    let used = StoredInvitation { value, ..invitation };
+    staff_invitation::update(tx, &used).await?;
+    let (account, user) = (attempt.account, attempt.user.clone());
+    let standing = staff_line_user::lock(tx, account, &user).await?.ok_or(sqlx::Error::RowNotFound)?;
+    let line = StaffLine { account, user, is_blocked: standing.state() == FriendshipState::Blocked };
+    let before = staff_contact::find(tx, member.id).await?;
+    let subject = Subject { kind: "staff", id: member.id.uuid(), version: member.version };
+    let detail = json!({ "invitation": used.id.to_string(), "rebound": before.line.is_some() });
+    change::note(tx, &BY_RULE, "staff.bind_line", subject, detail).await?;
+    contact::keep(tx, now, member, before, Some(line)).await
+}
