@@ -5,10 +5,12 @@
 
 pub mod chaos;
 mod clocks;
+mod hearing;
 mod keys;
 mod platform;
 mod service;
 
 pub use clocks::Clocks;
+pub use hearing::{Heard, Hearing};
 pub use platform::{Options, Platform, without_user};
 pub use service::{Ports, Service};

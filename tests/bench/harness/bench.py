@@ -25,11 +25,24 @@ class Plan:
     tenants: int = 20
     accounts: int = 50
     friends: int = 10
+    timers: int = 1_000_000
+    timer_tenants: int = 1_000
+    # How many others wait while the cost of a timer is taken.
+    pending: tuple[int, ...] = (10_000, 100_000, 1_000_000, 10_000_000)
 
     @staticmethod
     def asked() -> "Plan":
-        """RUNS and SECONDS of the environment."""
-        return Plan(runs=int(os.environ.get("RUNS", "3")), seconds=int(os.environ.get("SECONDS", "6")))
+        """RUNS, SECONDS, TIMERS and PENDING of the environment."""
+        plan = Plan(runs=int(os.environ.get("RUNS", "3")), seconds=int(os.environ.get("SECONDS", "6")))
+        plan.timers = int(os.environ.get("TIMERS", plan.timers))
+        if asked := os.environ.get("PENDING"):
+            plan.pending = tuple(int(one) for one in asked.split(","))
+        return plan
+
+    @property
+    def peer_timers(self) -> int:
+        """A peer's jobs: fewer, for it takes them more slowly, and a smaller table is to its advantage."""
+        return max(1, self.timers // 5)
 
 
 @dataclass

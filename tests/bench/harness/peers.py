@@ -50,6 +50,21 @@ class Peers:
             ["node", "queue.mjs"], cwd=self.room, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
+    def timers(self, script: str, database_url: str, count: int, every_us: int, ahead: float) -> subprocess.Popen:
+        """Starts a timer peer: `count` jobs, the first due in `ahead` seconds, each other one `every_us` microseconds later. It prints
+        a JSON line when they are kept, waits for a line, works, and prints another when all are done."""
+        environment = {
+            **os.environ,
+            "NODE_ENV": "production",
+            "DATABASE_URL": database_url,
+            "COUNT": str(count),
+            "EVERY_US": str(every_us),
+            "AHEAD_SECONDS": str(ahead),
+        }
+        return subprocess.Popen(
+            ["node", script], cwd=self.room, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
 
 class Webhook:
     """The running webhook peer."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness.decisions import CUSTOMERS
 from harness.record import Record
+from harness.timers import FLOOR, GRAPHILE, PGBOSS
 
 PEER, SENDING_PEER = "node x2", "graphile-worker + Node SDK"
 
@@ -67,6 +68,9 @@ def rows(record: Record) -> Iterator[Row]:
     yield from _sending(record)
     yield from _live(record)
     yield from _decisions(record)
+    yield from _instant(record)
+    yield from _pace(record)
+    yield from _pending(record)
 
 
 def _webhooks(record: Record) -> Iterator[Row]:
@@ -158,6 +162,65 @@ def _decisions(record: Record) -> Iterator[Row]:
     dearer = _ratio(record.median(many, "tsunagi", "cpu_us"), record.median(few, "tsunagi", "cpu_us"))
     told = f"{record.spread(few, 'tsunagi', 'cpu_us')}, then {record.spread(many, 'tsunagi', 'cpu_us')}"
     yield Row("P-3", f"CPU µs a decision among few, then many: {told}", _times(dearer), "1.3 x (1.1 x)", _at_most(dearer, 1.3))
+
+
+def _instant(record: Record) -> Iterator[Row]:
+    def beside(name: str) -> str:
+        peers = " and ".join(f"{record.spread('P-8', peer, name)} ({peer})" for peer in (GRAPHILE, PGBOSS))
+        return f"{record.spread('P-8', 'tsunagi', name)} beside {peers}"
+
+    ours = record.median("P-8", "tsunagi", "per_second")
+    faster = _ratio(ours, record.median("P-8", GRAPHILE, "per_second"))
+    what = f"timers due at one instant, committed by a consumer per second: {beside('per_second')}"
+    yield Row("P-8", what, _times(faster), "3 x", _at_least(faster, 3))
+    share = _ratio(ours, record.median("P-8", FLOOR, "per_second"))
+    what = f"the same beside {FLOOR}: {record.spread('P-8', FLOOR, 'per_second')}"
+    yield Row("P-8", what, _times(share), "(0.6 x)", _at_least(share, 0.6))
+    seconds = record.median("P-8", "tsunagi", "seconds")
+    counts = " and ".join(f"{count:,.0f}" for count in dict.fromkeys(record.values("P-8", "tsunagi", "count"))) or "–"
+    what = f"seconds until all {counts} are committed: {record.spread('P-8', 'tsunagi', 'seconds')}"
+    yield Row("P-8", what, _times(seconds, "{:.1f}"), "40 (12) for 1,000,000", _at_most(seconds, 40))
+    for name, unit in (("cpu_us", "CPU µs"), ("wal_bytes", "log bytes")):
+        yield Row("P-8", f"{unit} a timer, from its moment on: {beside(name)}", "", "", "")
+        yield Row("P-8", f"{unit} a timer, making: {beside('make_' + name)}", "", "", "")
+    yield Row("P-8", f"timers made per second: {beside('make_per_second')}", "", "", "")
+    yield from _early(record, "P-8")
+
+
+def _early(record: Record, figure: str) -> Iterator[Row]:
+    early = record.values(figure, "tsunagi", "early")
+    many = sum(early) if early else None
+    yield Row(figure, "timers said early by the database's clock", _times(many, "{:.0f}"), "0", _at_most(many, 0))
+
+
+def _pace(record: Record) -> Iterator[Row]:
+    slow = record.median("P-9", "tsunagi", "p99_ms")
+    middle = record.spread("P-9", "tsunagi", "p50_ms")
+    told = f"p50 {middle}, p99 {record.spread('P-9', 'tsunagi', 'p99_ms')}, most {record.spread('P-9', 'tsunagi', 'max_ms')}"
+    what = f"due to committed by a consumer at 1,000 per second, ms: {told}"
+    yield Row("P-9", what, _times(slow, "{:.0f}"), "100 (50; p50 10)", _at_most(slow, 100))
+    for name in ("p50", "p99", "max"):
+        peers = ", ".join(f"{record.spread('P-9', peer, name + '_ms')} ({peer})" for peer in (GRAPHILE, PGBOSS))
+        what = f"due to said, {name}, ms: {record.spread('P-9', 'tsunagi', 'said_' + name + '_ms')}; due to run by a peer: {peers}"
+        yield Row("P-9", what, "", "", "")
+    peers = ", ".join(f"{record.spread('P-9', peer, 'cpu_us')} ({peer})" for peer in (GRAPHILE, PGBOSS))
+    what = f"CPU µs a timer at that rate, made in calls of 20: {record.spread('P-9', 'tsunagi', 'cpu_us')}; a peer's job run: {peers}"
+    yield Row("P-9", what, "", "", "")
+    yield from _early(record, "P-9")
+
+
+def _pending(record: Record) -> Iterator[Row]:
+    figures = list(dict.fromkeys(run["figure"] for run in record.runs if run["figure"].startswith("P-10 ")))
+    few, many = (figures[0], figures[-1]) if figures else ("P-10", "P-10")
+    among = ", ".join(f"{int(figure.split()[1]):,}" for figure in figures) or "–"
+    for name, unit, shape in (("cpu_us", "CPU µs", "1.3 x (1.1 x)"), ("wal_bytes", "log bytes", "")):
+        dearer = _ratio(record.median(many, "tsunagi", name), record.median(few, "tsunagi", name))
+        told = "; ".join(record.spread(figure, "tsunagi", name) for figure in figures)
+        what = f"{unit} a timer, made, said and heard, with {among} others: {told}"
+        yield Row("P-10", what, _times(dearer), shape, _at_most(dearer, 1.3) if shape else "")
+    for name, unit in (("statements", "statements"), ("rows_read", "rows read"), ("commits", "commits")):
+        told = "; ".join(record.spread(figure, "tsunagi", name) for figure in figures)
+        yield Row("P-10", f"{unit} a timer: {told}", "", "", "")
 
 
 def worse(record: Record) -> list[str]:

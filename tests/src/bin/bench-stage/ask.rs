@@ -31,6 +31,18 @@ pub(crate) enum Ask {
     Held { count: u64, customer: u64, stride: u64 },
     /// Has so many held attempts decided again over gRPC; gives the seconds that took.
     Reconsider { first: u64, count: u64, callers: usize },
+    /// Has a consumer listen to timers, of so many tenants; nothing, if one does.
+    Listen { tenants: usize },
+    /// Makes timers of all tenants, all due so many seconds from now; gives the seconds that took, and those left until then.
+    Timers { count: u64, ahead_seconds: f64 },
+    /// Waits until so many timers of the ones made last were heard; gives how late each was.
+    Heard { count: usize, within_seconds: u64 },
+    /// Makes timers that are due one after the other at a steady rate; gives how late each was heard.
+    Pace { per_second: u32, seconds: u32 },
+    /// Has timers wait that are due in hours and days, from this number to before that.
+    Others { from: u64, to: u64 },
+    /// Deletes so many rows that are due at one instant from a table of its own; gives the seconds that took.
+    Floor { count: u64 },
     /// Asks the database; gives its rows as text.
     Query { sql: String },
     /// Ends.

@@ -14,10 +14,11 @@ use tsunagi::stage::{Shop, Stage};
 use crate::ask::Ask;
 use crate::decisions::{self, Decisions};
 use crate::lanes::Lanes;
-use crate::{live, store};
+use crate::schedule::Schedule;
+use crate::{floor, live, store};
 
 /// The services a benchmark starts.
-const SERVICES: [Service; 3] = [Service::IdentityLinking, Service::WebhookIngest, Service::MessagingOutbox];
+const SERVICES: [Service; 4] = Service::ALL;
 /// How often the simulator's books are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -29,6 +30,7 @@ pub(crate) struct Bench {
     admin: PgPool,
     lanes: Option<Lanes>,
     decisions: Decisions,
+    schedule: Option<Schedule>,
 }
 
 impl Bench {
@@ -41,8 +43,8 @@ impl Bench {
         // A benchmark sends more than anybody wants to read: the simulator keeps counts only.
         stage.line.reset_books(Detail::Counts).await?;
         let shop = Shop::open(&stage, "さくら美容室", "佐藤 美咲").await?;
-        let admin = PgPoolOptions::new().max_connections(2).connect(&platform.admin_url()).await?;
-        Ok(Self { platform, stage, shop, admin, lanes: None, decisions: Decisions::default() })
+        let admin = PgPoolOptions::new().max_connections(4).connect(&platform.admin_url()).await?;
+        Ok(Self { platform, stage, shop, admin, lanes: None, decisions: Decisions::default(), schedule: None })
     }
 
     /// Where everything is.
@@ -105,9 +107,28 @@ impl Bench {
             Ask::Reconsider { first, count, callers } => {
                 decisions::reconsider(&self.stage, &self.shop, (first, count, callers)).await?
             }
+            Ask::Listen { tenants } => {
+                if self.schedule.is_none() {
+                    self.schedule = Some(Schedule::start(&self.platform, tenants).await?);
+                }
+                json!({})
+            }
+            Ask::Timers { count, ahead_seconds } => {
+                self.schedule()?.instant(&self.stage, count, Duration::try_from_secs_f64(ahead_seconds)?).await?
+            }
+            Ask::Heard { count, within_seconds } => {
+                self.schedule()?.heard(count, Duration::from_secs(within_seconds)).await?
+            }
+            Ask::Pace { per_second, seconds } => self.schedule()?.pace(&self.stage, per_second, seconds).await?,
+            Ask::Others { from, to } => self.schedule()?.others(&self.admin, from, to).await?,
+            Ask::Floor { count } => floor::measure(&self.admin, count).await?,
             Ask::Query { sql } => json!({ "rows": store::ask(&self.admin, sql).await? }),
             Ask::Quit => json!({}),
         })
+    }
+
+    fn schedule(&self) -> anyhow::Result<&Schedule> {
+        self.schedule.as_ref().context("nobody listens")
     }
 
     fn pid(&mut self, service: Service) -> anyhow::Result<u32> {

@@ -4,10 +4,13 @@
 mod ask;
 mod bench;
 mod decisions;
+mod floor;
 mod lanes;
 mod live;
 mod names;
+mod schedule;
 mod store;
+mod timers;
 
 use std::io::Write as _;
 
