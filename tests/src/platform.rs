@@ -256,6 +256,33 @@ impl Platform {
         self.ready_at(service, index, READY_WITHIN).await
     }
 
+    /// How many instances of a service there are.
+    #[must_use]
+    pub fn replicas(&self, service: Service) -> usize {
+        self.instances[&service].len()
+    }
+
+    /// Kills every instance of a service (SIGKILL) and waits until all are gone.
+    pub async fn kill_every(&mut self, service: Service) -> anyhow::Result<()> {
+        for instance in self.instances.get_mut(&service).into_iter().flatten() {
+            if let Some(process) = &mut instance.process {
+                process.sigkill()?;
+                process.exit(Duration::from_secs(10)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts every instance of a service, on the ports it had before, and waits until each is ready.
+    pub async fn start_every(&mut self, service: Service) -> anyhow::Result<()> {
+        let instances = 0..self.replicas(service);
+        instances.clone().try_for_each(|index| self.launch(service, index, &BTreeMap::new()))?;
+        for index in instances {
+            self.ready_at(service, index, READY_WITHIN).await?;
+        }
+        Ok(())
+    }
+
     /// Asks the instance that was added last to end, and forgets it.
     pub async fn remove_replica(&mut self, service: Service) -> anyhow::Result<()> {
         let replicas = self.instances.entry(service).or_default();

@@ -31,8 +31,10 @@ pub enum WrongClock {
         /// How long it is wrong.
         lasts: Duration,
     },
-    /// A second identity-linking takes part, whose clock is five seconds away from the first one's.
+    /// The clocks of two instances of a service are five seconds apart. Of identity-linking a second one takes part for it.
     Apart {
+        /// Of which.
+        whose: Service,
         /// How long it takes part.
         lasts: Duration,
     },
@@ -43,9 +45,9 @@ impl WrongClock {
     pub(super) fn draw(dice: &mut Dice) -> Self {
         let lasts = dice.duration(Duration::from_secs(2), Duration::from_secs(6));
         if dice.number(0, 4) == 0 {
-            return Self::Apart { lasts };
+            return Self::Apart { whose: *dice.one(&[Service::IdentityLinking, Service::Scheduler]), lasts };
         }
-        let whose = *dice.one(&[Some(Service::IdentityLinking), Some(Service::IdentityLinking), None]);
+        let whose = *dice.one(&[Some(Service::IdentityLinking), Some(Service::Scheduler), None]);
         let farthest = u32::try_from(FARTHEST.num_minutes()).unwrap_or(u32::MAX);
         let minutes = match dice.number(0, 2) {
             0 => dice.number(MINUTES.0, MINUTES.1),
@@ -61,16 +63,21 @@ impl WrongClock {
         match self {
             Self::Jump { whose, by, lasts } => {
                 for service in Service::ALL.into_iter().filter(|service| whose.is_none_or(|whose| whose == *service)) {
-                    clocks.put(service, 0, by);
+                    (0..platform.replicas(service)).for_each(|index| clocks.put(service, index, by));
                 }
                 tokio::time::sleep(lasts).await;
             }
-            Self::Apart { lasts } => {
-                clocks.put(Service::IdentityLinking, 0, APART);
-                clocks.put(Service::IdentityLinking, 1, -APART);
-                platform.add_replica(Service::IdentityLinking).await?;
+            Self::Apart { whose, lasts } => {
+                clocks.put(whose, 0, APART);
+                clocks.put(whose, 1, -APART);
+                let is_alone = platform.replicas(whose) == 1;
+                if is_alone {
+                    platform.add_replica(whose).await?;
+                }
                 tokio::time::sleep(lasts).await;
-                platform.remove_replica(Service::IdentityLinking).await?;
+                if is_alone {
+                    platform.remove_replica(whose).await?;
+                }
             }
         }
         platform.clocks().context("no clocks of its own")?.put_right();
@@ -82,10 +89,13 @@ impl fmt::Display for WrongClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Jump { whose, by, lasts } => {
-                let whose = whose.map_or("all clocks jump", |_| "identity-linking's clock jumps");
+                let whose =
+                    whose.map_or("all clocks jump".to_owned(), |whose| format!("{}'s clock jumps", whose.binary()));
                 write!(f, "{whose}, {} min, for {} ms", by.num_minutes(), lasts.as_millis())
             }
-            Self::Apart { lasts } => write!(f, "two identity-linking 5 s apart, for {} ms", lasts.as_millis()),
+            Self::Apart { whose, lasts } => {
+                write!(f, "two {} 5 s apart, for {} ms", whose.binary(), lasts.as_millis())
+            }
         }
     }
 }

@@ -17,6 +17,8 @@ use crate::service::Service;
 pub enum Fault {
     /// SIGKILL at whatever the service is doing just then.
     Kill(Service),
+    /// SIGKILL to every instance of the service at once.
+    KillEvery(Service),
     /// The service kills itself at a place in its code, at the nth pass.
     KillAt(Service, &'static str, u32),
     /// Postgres is killed (SIGKILL) and stays away for a while.
@@ -39,7 +41,7 @@ pub enum Fault {
 }
 
 /// Where the services can be killed from inside.
-pub const PLACES: [(Service, &str); 26] = [
+pub const PLACES: [(Service, &str); 30] = [
     (Service::WebhookIngest, "ingest.before_commit"),
     (Service::WebhookIngest, "ingest.after_commit"),
     (Service::WebhookIngest, "ingest.after_publish"),
@@ -66,6 +68,10 @@ pub const PLACES: [(Service, &str); 26] = [
     (Service::IdentityLinking, "identity.link.placed"),
     (Service::IdentityLinking, "identity.link.confirmed"),
     (Service::IdentityLinking, "identity.link.decided"),
+    (Service::Scheduler, "scheduler.after_take"),
+    (Service::Scheduler, "scheduler.before_commit"),
+    (Service::Scheduler, "scheduler.after_commit"),
+    (Service::Scheduler, "bus.relay.after_publish"),
 ];
 
 /// How long an armed service may take to its place, its start included.
@@ -107,17 +113,20 @@ impl Struck {
 }
 
 /// Services killed from outside.
-const KILLED: [Service; 3] = [Service::WebhookIngest, Service::MessagingOutbox, Service::IdentityLinking];
+const KILLED: [Service; 4] =
+    [Service::WebhookIngest, Service::MessagingOutbox, Service::IdentityLinking, Service::Scheduler];
 
 impl Fault {
     /// Draws a fault.
     pub fn draw(dice: &mut Dice) -> Self {
-        match dice.number(0, 16) {
+        match dice.number(0, 17) {
             0..=2 => Self::Kill(*dice.one(&KILLED)),
+            17 => Self::KillEvery(Service::Scheduler),
             3..=6 => {
                 let (service, place) = *dice.one(&PLACES);
-                // Of those who link, some do it before and some after.
-                let most = if place.starts_with("identity.link.") { 2 } else { 6 };
+                // Of those who link, some do it before and some after; of the timers, the other replicas take some.
+                let is_rare = place.starts_with("identity.link.") || service == Service::Scheduler;
+                let most = if is_rare { 2 } else { 6 };
                 Self::KillAt(service, place, dice.number(1, most))
             }
             7 if dice.number(0, 7) == 0 => Self::PostgresAway(LONG),
@@ -149,6 +158,12 @@ impl Fault {
             Self::Kill(service) => {
                 platform.kill(*service).await?;
                 start(platform, *service).await.map(Struck::ready)
+            }
+            Self::KillEvery(service) => {
+                platform.kill_every(*service).await?;
+                let begun = Instant::now();
+                platform.start_every(*service).await?;
+                Ok(Struck::ready(begun.elapsed()))
             }
             Self::KillAt(service, place, pass) => {
                 platform.kill(*service).await?;
@@ -184,10 +199,12 @@ impl Fault {
                 Ok(Struck::default())
             }
             Self::StreamsDeletedWhileDown(service) => {
-                platform.kill(*service).await?;
+                platform.kill_every(*service).await?;
                 tokio::time::sleep(dice.duration(Duration::from_millis(100), Duration::from_secs(1))).await;
                 platform.delete_streams().await?;
-                start(platform, *service).await.map(Struck::ready)
+                let begun = Instant::now();
+                platform.start_every(*service).await?;
+                Ok(Struck::ready(begun.elapsed()))
             }
             Self::Line(effect, times) => {
                 let mut fault = LineFault::times(effect.clone(), *times);
@@ -207,6 +224,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Kill(service) => write!(f, "SIGKILL {}", service.binary()),
+            Self::KillEvery(service) => write!(f, "SIGKILL every {}", service.binary()),
             Self::KillAt(service, place, pass) => write!(f, "SIGKILL {} at {place}, pass {pass}", service.binary()),
             Self::PostgresAway(away) => write!(f, "Postgres killed, away {} ms", away.as_millis()),
             Self::NatsAway(away) => write!(f, "NATS killed, away {} ms", away.as_millis()),
@@ -284,6 +302,13 @@ mod tests {
         };
         let jumps: BTreeSet<_> = drawn.iter().filter_map(jumps).collect();
         assert_eq!(jumps.len(), 6, "one clock and all, minutes, hours ahead, hours behind");
-        assert!(drawn.iter().any(|fault| matches!(fault, Fault::Clock(WrongClock::Apart { .. }))));
+        for service in [Service::IdentityLinking, Service::Scheduler] {
+            let apart =
+                |fault: &Fault| matches!(fault, Fault::Clock(WrongClock::Apart { whose, .. }) if *whose == service);
+            assert!(drawn.iter().any(apart), "{service:?}");
+            let jumps = |fault: &Fault| matches!(fault, Fault::Clock(WrongClock::Jump { whose, .. }) if *whose == Some(service));
+            assert!(drawn.iter().any(jumps), "{service:?}");
+        }
+        assert!(drawn.iter().any(|fault| matches!(fault, Fault::KillEvery(Service::Scheduler))));
     }
 }

@@ -1,4 +1,5 @@
-//! The traffic of a run: friends write, staff answer, people come and go, and some link, whatever happens meanwhile.
+//! The traffic of a run: friends write, staff answer, people come and go, some link, and a program keeps timers, whatever happens
+//! meanwhile.
 
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use super::handover::{self, Handover};
 use super::hurry;
 use super::linking::{self, Linker, Scene};
 use super::phase::Course;
+use super::timers::{self, Wanted};
+use crate::hearing::Hearing;
 use crate::platform::Platform;
 
 /// Friends who write.
@@ -32,6 +35,8 @@ const QUEUED_WITHIN: Duration = Duration::from_mins(2);
 pub(super) struct Load {
     pub(super) shop: Shop,
     friends: Vec<(Person, String)>,
+    /// Who hears of the timers, from the first run to the last.
+    _hearing: Hearing,
 }
 
 /// What was said, and where.
@@ -52,6 +57,12 @@ pub(super) struct Sent {
     pub(super) linkers: Vec<Linker>,
     /// A link that was taken over.
     pub(super) handover: Handover,
+    /// The run.
+    pub(super) seed: u64,
+    /// Timers of a program.
+    pub(super) timers: Vec<Wanted>,
+    /// Whether somebody's clock was wrong.
+    pub(super) turned: bool,
 }
 
 impl Load {
@@ -68,11 +79,11 @@ impl Load {
             let (conversation, _) = shop.sees(&stage, &hello).await?;
             friends.push((person, conversation.conversation_id));
         }
-        Ok(Self { shop, friends })
+        Ok(Self { shop, friends, _hearing: Hearing::start(platform).await? })
     }
 
-    /// A run's traffic: ends when everything is written, every answer is queued, and whoever links is through, some of them with
-    /// steps before the fault, in the middle of it and after it. `hurries` is the database where somebody hurries.
+    /// A run's traffic: ends when everything is written, every answer is queued, every timer is made, and whoever links is through,
+    /// some of them with steps before the fault, in the middle of it and after it. `hurries` is the database where somebody hurries.
     pub(super) async fn traffic(
         &self,
         stage: &Stage,
@@ -81,6 +92,7 @@ impl Load {
         hurries: Option<PgConnection>,
     ) -> anyhow::Result<Sent> {
         let browser = linking::browser()?;
+        let turned = hurries.is_some();
         let scene = Scene { stage, shop: &self.shop, course, browser: &browser, seed };
         let hurry = async {
             match hurries {
@@ -88,16 +100,17 @@ impl Load {
                 None => Ok(None),
             }
         };
-        let ((written, files), answered, came, mut linkers, handover, hurried) = tokio::try_join!(
+        let ((written, files), answered, came, mut linkers, handover, hurried, timers) = tokio::try_join!(
             self.write(stage, seed),
             self.answer(stage, seed),
             self.come_and_go(stage, seed),
             linking::link(scene),
             handover::hand_over(scene),
             hurry,
+            timers::keep(stage, &self.shop, seed, turned),
         )?;
         linkers.extend(hurried);
-        Ok(Sent { written, files, answered, came, linkers, handover })
+        Ok(Sent { written, files, answered, came, linkers, handover, seed, timers, turned })
     }
 
     async fn come_and_go(&self, stage: &Stage, seed: u64) -> anyhow::Result<Vec<(String, bool)>> {

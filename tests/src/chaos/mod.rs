@@ -16,6 +16,8 @@ mod phase;
 mod report;
 #[cfg(test)]
 mod spoiling;
+mod timer_verdict;
+mod timers;
 mod verdict;
 
 use std::time::{Duration, Instant};
@@ -25,12 +27,16 @@ use line_simulator::{AccountSettings, Trouble};
 use sqlx::{Connection as _, PgConnection};
 
 use crate::platform::{Options, Platform};
+use crate::service::Service;
 pub use clocks::WrongClock;
 use dice::Dice;
 pub use fault::{Fault, PLACES, SPILL_PLACES};
 use load::{Load, Sent};
 use phase::{Course, Phase};
 pub use report::{Report, Run};
+
+/// Instances of the scheduler.
+const SCHEDULERS: usize = 3;
 
 /// How much to do.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +79,12 @@ async fn platform() -> anyhow::Result<Platform> {
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
-    Platform::start(Options { private_servers: true, own_clocks: true, settings, ..Options::default() }).await
+    let options = Options { private_servers: true, own_clocks: true, settings, ..Options::default() };
+    let mut platform = Platform::start(options).await?;
+    while platform.replicas(Service::Scheduler) < SCHEDULERS {
+        platform.add_replica(Service::Scheduler).await?;
+    }
+    Ok(platform)
 }
 
 /// One run: traffic, a fault in the middle of it, and the books compared when it is over.

@@ -1,5 +1,5 @@
 //! Whether a run was sound: every message of a friend is there once, every answer reached its end and LINE's books hold it
-//! as often as that end says, whoever came or went is known to have, and whoever linked is linked.
+//! as often as that end says, whoever came or went is known to have, whoever linked is linked, and every timer was said once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use sqlx::{Connection as _, PgConnection};
 use tsunagi::stage::{Stage, until};
 
 use super::load::{Load, Sent};
-use super::{invariants, links};
+use super::{invariants, links, timer_verdict};
 use crate::platform::Platform;
 
 /// How long the platform may take to catch up after the fault is mended.
@@ -39,6 +39,8 @@ pub struct Counts {
     pub uncertain: usize,
     /// People linked to the record that is theirs.
     pub linked: usize,
+    /// Timers, each said once, or recorded, or cancelled.
+    pub timers: usize,
 }
 
 /// Waits until everything of the run is where it belongs; `linked_before` customers were linked when it began.
@@ -65,8 +67,11 @@ pub(super) async fn look(
     came_and_went(stage, load, sent).await?;
     no_dead_letters(stage, load).await?;
     let linked = links::settled(stage, &load.shop, &sent.linkers, &sent.handover, linked_before).await?;
-    invariants::hold(&mut PgConnection::connect(admin_url).await?).await?;
-    Ok(Counts { received, files, accepted, uncertain, linked })
+    let mut admin = PgConnection::connect(admin_url).await?;
+    let run = (sent.timers.as_slice(), sent.seed, sent.turned);
+    let timers = timer_verdict::settled(stage, &load.shop, &mut admin, run).await?;
+    invariants::hold(&mut admin).await?;
+    Ok(Counts { received, files, accepted, uncertain, linked, timers })
 }
 
 async fn received(stage: &Stage, load: &Load, sent: &Sent) -> anyhow::Result<(usize, usize)> {
@@ -151,7 +156,7 @@ async fn came_and_went(stage: &Stage, load: &Load, sent: &Sent) -> anyhow::Resul
 }
 
 async fn no_dead_letters(stage: &Stage, load: &Load) -> anyhow::Result<()> {
-    for service in [&stage.identity, &stage.messaging] {
+    for service in [&stage.identity, &stage.messaging, &stage.scheduler] {
         let mut letters = DeadLetterServiceClient::new(load.shop.staff.connect(service)?);
         let found = letters.list_dead_letters(ListDeadLettersRequest::default()).await?.into_inner().dead_letters;
         anyhow::ensure!(found.is_empty(), "{} dead letters, the first: {}", found.len(), found[0].reason);
