@@ -35,7 +35,7 @@ class Peers:
         return Webhook(self.room, secret, nats_url, processes)
 
     def queue(self, database_url: str, line_url: str, count: int, accounts: list[dict]) -> subprocess.Popen:
-        """Starts the outbox peer; it prints one JSON line and ends."""
+        """Starts the outbox peer. It prints three JSON lines: ready, queued, done; and waits for a line after each of the first two."""
         file = self.room / "accounts.json"
         file.write_text(json.dumps(accounts), encoding="utf-8")
         environment = {
@@ -52,7 +52,7 @@ class Peers:
 
     def timers(self, script: str, database_url: str, count: int, every_us: int, ahead: float) -> subprocess.Popen:
         """Starts a timer peer: `count` jobs, the first due in `ahead` seconds, each other one `every_us` microseconds later. It prints
-        a JSON line when they are kept, waits for a line, works, and prints another when all are done."""
+        three JSON lines: ready, kept, done; and waits for a line after each of the first two."""
         environment = {
             **os.environ,
             "NODE_ENV": "production",
@@ -64,6 +64,17 @@ class Peers:
         return subprocess.Popen(
             ["node", script], cwd=self.room, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
+
+
+def said(peer: subprocess.Popen) -> dict:
+    """What a peer says next."""
+    return json.loads(peer.stdout.readline())
+
+
+def go(peer: subprocess.Popen) -> None:
+    """Lets a peer go on that waits."""
+    peer.stdin.write("go\n")
+    peer.stdin.flush()
 
 
 class Webhook:

@@ -5,7 +5,7 @@ import re
 
 from harness import replay
 from harness.bench import Bench, Meter
-from harness.timers import QUIET, SCHEDULER, Unsound, heard_of, prepare, published, told_of
+from harness.timers import SCHEDULER, Unsound, heard_of, make, prepare, published, told_of
 
 # Timers of a run: enough that what the service does without any weighs little.
 EACH = 20_000
@@ -35,11 +35,7 @@ def _run(bench: Bench, others: int, rate: float, said: float) -> float:
     with bench.disk() as disk:
         roots = bench.roots(SCHEDULER)
         before = _read(bench)
-        making = Meter(bench, roots)
-        made = bench.stage.ask("timers", count=EACH, ahead_seconds=QUIET + 2 * EACH / rate)
-        filled = making.stop()
-        if made["left"] < 3.0:
-            raise Unsound(f"{EACH} timers took {made['seconds']:.0f} s to make: longer than until they were due")
+        made, filled, making = make(bench, EACH, rate)
         firing = Meter(bench, roots)
         heard = heard_of(bench, EACH)
         published(bench)

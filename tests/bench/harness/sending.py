@@ -4,6 +4,7 @@ import json
 import time
 
 from harness.bench import Bench, Meter, until
+from harness.peers import go, said
 from harness.webhooks import ALL
 
 MESSAGING = "messaging-outbox"
@@ -81,13 +82,14 @@ def peer(bench: Bench, lanes: dict) -> None:
             f"{url}/bench_peer", bench.stage.told["line_url"], lanes["conversations"], lanes["accounts"]
         )
         roots = {"node": process.pid, "postgres": bench.postmaster}
+        said(process)
         filling = Meter(bench, roots)
-        queued = json.loads(process.stdout.readline())
+        go(process)
+        queued = said(process)
         filled = filling.stop()
         working = Meter(bench, roots)
-        process.stdin.write("go\n")
-        process.stdin.flush()
-        worked_for = json.loads(process.stdout.readline())
+        go(process)
+        worked_for = said(process)
         worked = working.stop()
         process.wait(timeout=60)
     _sent(bench, queued["count"])

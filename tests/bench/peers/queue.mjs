@@ -1,6 +1,6 @@
 // The outbox peer: graphile-worker as its authors tune it (local queue, batched completion), each job one push through
-// LINE's own SDK with a retry key. Prints one JSON line when the jobs are queued, waits for a line on standard input, works,
-// and prints another when all are done.
+// LINE's own SDK with a retry key. Prints a JSON line when it is ready, waits for a line on standard
+// input, queues the jobs, prints another, waits for a line, works, and prints the last when all are done.
 //
 //   DATABASE_URL=…  LINE_URL=…  COUNT=10000  ACCOUNTS_FILE=accounts.json  node queue.mjs
 //
@@ -29,6 +29,8 @@ const jobs = Array.from({ length: count }, (_, n) => {
   const to = users[Math.floor(n / accounts.length) % users.length];
   return { identifier: 'push', payload: { account, to, key: randomUUID(), text: `ご予約の確認 ${n} ${'あ'.repeat(60)}` } };
 });
+console.log(JSON.stringify({ ready: true }));
+await once(process.stdin, 'data');
 const begun = performance.now();
 for (let from = 0; from < count; from += 1000) await utils.addJobs(jobs.slice(from, from + 1000));
 console.log(JSON.stringify({ count, seconds: (performance.now() - begun) / 1000 }));

@@ -3,22 +3,26 @@
 //
 //   DATABASE_URL=…  COUNT=200000  EVERY_US=0  AHEAD_SECONDS=30  node timers-graphile.mjs
 //
-// Prints one JSON line when the jobs are kept, waits for a line on standard input, works, and prints another when all are done.
-// COUNT jobs are due: the first AHEAD_SECONDS from the start, each other one EVERY_US microseconds behind the one before.
+// Prints a JSON line when it is ready, waits for a line on standard input, keeps COUNT jobs: the first is due AHEAD_SECONDS from then,
+// each other one EVERY_US microseconds behind the one before. Prints another when all are kept, waits for a line, works, and prints
+// the last when all are done.
 import { once } from 'node:events';
 
 const { COUNT, EVERY_US, AHEAD_SECONDS } = process.env;
 export const count = Number(COUNT);
-const first = Date.now() + Number(AHEAD_SECONDS) * 1000;
 const late = [];
+let first;
 let finished;
 const all = new Promise((resolve) => (finished = resolve));
 
 /** The moment of the n-th job. */
 const dueOf = (n) => new Date(first + Math.floor((n * Number(EVERY_US)) / 1000));
 
-/** Keeps all jobs, in thousands, and waits until the harness has them run. */
+/** Keeps all jobs, in thousands, once the harness has begun to count, and waits until it has them run. */
 export async function keep(insert) {
+  console.log(JSON.stringify({ ready: true }));
+  await once(process.stdin, 'data');
+  first = Date.now() + Number(AHEAD_SECONDS) * 1000;
   const begun = performance.now();
   for (let from = 0; from < count; from += 1000) {
     const pack = Array.from({ length: Math.min(1000, count - from) }, (_, n) => dueOf(from + n));

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use chrono::TimeDelta;
+use chrono::{SubsecRound as _, TimeDelta};
 use contracts::scheduler::v1::timer_service_client::TimerServiceClient;
 use contracts::scheduler::v1::{CreateTimersRequest, ListTimersRequest, NewTimer};
 use kernel::{Clock as _, SystemClock, TenantId, Timestamp};
@@ -65,7 +65,8 @@ impl Timers {
     /// are left until then.
     pub(crate) async fn make(&self, stage: &Stage, count: u64, ahead: TimeDelta) -> anyhow::Result<(Timestamp, Value)> {
         let way = Way::to(stage, self.tenants[0]).await?;
-        let due = SystemClock.now() + ahead;
+        // As exact as the table has it.
+        let due = (SystemClock.now() + ahead).trunc_subsecs(6);
         let each = count.div_ceil(self.tenants.len() as u64).max(1);
         let first = self.made.fetch_add(count, Ordering::Relaxed);
         let numbers: Vec<u64> = (first..first + count).collect();
@@ -119,7 +120,7 @@ impl Timers {
         let calls = CALLS_PER_SECOND * (WARM_UP + seconds);
         let first = self.made.fetch_add(u64::from(many * calls), Ordering::Relaxed);
         let apart = TimeDelta::microseconds(1_000_000 / i64::from(per_second));
-        let begun = SystemClock.now() + AHEAD;
+        let begun = (SystemClock.now() + AHEAD).trunc_subsecs(6);
         let mut ticks = tokio::time::interval(Duration::from_secs(1) / CALLS_PER_SECOND);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let mut making = JoinSet::new();
