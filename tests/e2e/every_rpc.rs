@@ -295,6 +295,7 @@ fn bodies(world: &World) -> Vec<(&'static str, Must, Value)> {
         ("/tsunagi.messaging.v1.MessageService/FetchContent", NotFind, json!({ "messageId": picture })),
         ("/tsunagi.messaging.v1.DigestService/ListDigests", NotFind, json!({ "staffId": staff })),
         ("/tsunagi.messaging.v1.DigestService/ListDigests", ShowNothing, json!({})),
+        ("/tsunagi.messaging.v1.ReminderService/ListReminders", ShowNothing, json!({ "activityId": activity })),
         ("/tsunagi.messaging.v1.QuotaService/GetQuota", NotFind, json!({ "accountId": account })),
         (
             "/tsunagi.messaging.v1.LineGatewayService/IssueLinkToken",

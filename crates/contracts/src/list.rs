@@ -81,6 +81,7 @@ lists! {
     messaging::v1::ListDigestsRequest,
     messaging::v1::ListMessagesRequest,
     messaging::v1::ListOutboundMessagesRequest,
+    messaging::v1::ListRemindersRequest,
     operations::v1::ListDeadLettersRequest,
     scheduler::v1::ListDigestSlotsRequest,
     scheduler::v1::ListMissedTimersRequest,

@@ -93,6 +93,8 @@ ids! {
     CustomerId,
     /// Something a customer did or will do.
     ActivityId,
+    /// A reminder of a reservation.
+    ReminderId,
     /// A link between a customer and a LINE user.
     LinkId,
     /// An attempt to link a LINE user to a customer.

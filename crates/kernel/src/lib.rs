@@ -12,6 +12,6 @@ pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use event_header::{EventHeader, TraceParent};
 pub use id::{
     AccountId, ActivityId, BodyId, ConversationId, CustomerId, DeadLetterId, DuplicateSuspicionId, EventId, FriendId,
-    IdError, InquiryId, LinkAttemptId, LinkId, MergeId, MessageId, OrganizationId, PrincipalId, ProviderId,
+    IdError, InquiryId, LinkAttemptId, LinkId, MergeId, MessageId, OrganizationId, PrincipalId, ProviderId, ReminderId,
     ReminderRuleId, RequestId, StaffId, StaffInvitationId, TakeoverRequestId, TenantId,
 };

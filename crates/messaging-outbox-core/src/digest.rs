@@ -61,7 +61,8 @@ impl Digest {
     /// What waits in `sight`, of what waits in each organization; none: what is nobody's (F-72).
     #[must_use]
     pub fn of(sight: &Sight, waiting: &BTreeMap<Option<OrganizationId>, Waiting>) -> Self {
-        let seen = waiting.iter().filter(|(organization, waiting)| sight.takes_in(**organization) && !waiting.is_nothing());
+        let seen =
+            waiting.iter().filter(|(organization, waiting)| sight.takes_in(**organization) && !waiting.is_nothing());
         let mut branches: Vec<_> = seen.map(|(organization, waiting)| (*organization, *waiting)).collect();
         branches.sort_by_key(|(organization, waiting)| (std::cmp::Reverse(waiting.conversations), *organization));
         let total = branches.iter().fold(Waiting::default(), |total, (_, waiting)| total + *waiting);
@@ -178,9 +179,8 @@ pub(crate) mod tests {
 
     fn sight() -> impl Strategy<Value = Sight> {
         let some = prop::collection::btree_set((0u128..5).prop_map(|number| Uuid::from_u128(number).into()), 0..4);
-        (any::<bool>(), some).prop_map(|(administrator, of): (_, BTreeSet<OrganizationId>)| {
-            Sight::of_staff(administrator, of)
-        })
+        (any::<bool>(), some)
+            .prop_map(|(administrator, of): (_, BTreeSet<OrganizationId>)| Sight::of_staff(administrator, of))
     }
 
     #[test]

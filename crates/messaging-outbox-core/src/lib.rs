@@ -16,6 +16,7 @@ pub mod notice;
 pub mod pack;
 pub mod queue_time;
 pub mod quota;
+pub mod reminder;
 pub mod reply_window;
 pub mod route;
 pub mod schedule;

@@ -10,6 +10,8 @@ use crate::reply_window;
 /// The class of what staff and services say in a conversation: it leaves before notices and campaigns, whose classes are higher, and
 /// it alone may go by reply (L-06).
 pub const CONVERSATION: i16 = 0;
+/// The class of reminders to customers (F-107): pushes that leave after every conversation.
+pub const REMINDER: i16 = 1;
 /// The class of notices to staff on the tenant's staff account: pushes, counted as such, that leave after every conversation.
 pub const STAFF_NOTICE: i16 = 2;
 

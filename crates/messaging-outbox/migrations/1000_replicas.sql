@@ -68,6 +68,7 @@ CREATE TABLE {schema}.customer_replica (
     family_name text NOT NULL,
     given_name text NOT NULL,
     organization_id uuid,
+    merged_into uuid, -- the customer that absorbed this one
     PRIMARY KEY (tenant_id, customer_id)
 );
 SELECT {schema}.isolate('{schema}.customer_replica');
@@ -80,6 +81,7 @@ CREATE TABLE {schema}.link_replica (
     customer_id uuid NOT NULL,
     provider_id uuid NOT NULL,
     line_user_id text NOT NULL,
+    assurance smallint NOT NULL DEFAULT 0,
     create_time timestamptz NOT NULL,
     end_time timestamptz,
     PRIMARY KEY (tenant_id, link_id)

@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::grpc::{self, Desk};
 use crate::inbound::{self, Reception};
 use crate::linking::{self, Linking};
+use crate::reminding::{self, Reminding};
 use crate::scheduled::{self, ScheduledSends};
 use crate::sender::{self, Tools};
 use crate::wake::Wakes;
@@ -50,6 +51,7 @@ impl App {
             line,
             envelope,
             clock: host.clock(),
+            turn: host.clock_turn(),
             wakes: wakes.clone(),
         });
         let identity = config
@@ -70,8 +72,10 @@ impl App {
         bus::consumer::spawn(host, &bus, &database, spec, reception);
         let linking = Linking { clock: host.clock(), wakes: wakes.clone() };
         bus::consumer::spawn(host, &bus, &database, linking::spec(), linking);
-        let scheduled = ScheduledSends { clock: host.clock(), wakes: wakes.clone() };
+        let scheduled = ScheduledSends { clock: host.clock(), turn: host.clock_turn(), wakes: wakes.clone() };
         bus::consumer::spawn(host, &bus, &database, scheduled::spec(), scheduled);
+        let reminding = Reminding { clock: host.clock(), turn: host.clock_turn(), wakes: wakes.clone() };
+        bus::consumer::spawn(host, &bus, &database, reminding::spec(), reminding);
         let requests = notice::Requests { wakes: wakes.clone() };
         bus::consumer::spawn(host, &bus, &database, notice::spec(), requests);
         bus::consumer::spawn(host, &bus, &database, digest::spec(), digest::Slots);

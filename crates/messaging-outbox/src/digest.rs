@@ -121,7 +121,8 @@ async fn tell(tools: &Tools, job: &Job) -> anyhow::Result<bool> {
     let told = compose(tools, &mut tx, &slot, &members).await?;
     let new = rows::insert(&mut tx, &told).await?;
     let told: Vec<Told> = told.into_iter().filter(|one| new.contains(&one.staff)).collect();
-    let notices: Vec<Notice> = told.iter().filter(|one| one.outcome == Outcome::Told).map(|one| notice(&slot, one)).collect();
+    let notices: Vec<Notice> =
+        told.iter().filter(|one| one.outcome == Outcome::Told).map(|one| notice(&slot, one)).collect();
     notice::raise(&mut tx, &tools.wakes, &notices).await?;
     let last = members.last().map(|(staff, _)| *staff);
     rows::go_on(&mut tx, slot.id, last, more.then_some(CREW.lease.as_secs_f64())).await?;

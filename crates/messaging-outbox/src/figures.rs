@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::Host;
 use chassis::postgres::Database;
+use chassis::{ClockTurn, Host};
 use chrono::TimeDelta;
 use kernel::{Clock, Timestamp};
 use line_client::FailureKind;
@@ -13,8 +13,7 @@ use messaging_outbox_core::quota::QuotaMonth;
 use messaging_outbox_core::state::MessageState;
 use sqlx::Row as _;
 use tokio::time::Instant;
-
-use crate::database_clock;
+use uuid::Uuid;
 
 /// How long counting rests at least.
 const EVERY: Duration = Duration::from_secs(15);
@@ -28,26 +27,26 @@ const OVERDUE_AFTER: f64 = 300.0;
 
 /// Starts the counting under `host`.
 pub(crate) fn spawn(host: &Host, database: &Database) {
-    let (database, clock, stopping) = (database.clone(), host.clock(), host.stopping());
+    let (database, clock, turn, stopping) = (database.clone(), host.clock(), host.clock_turn(), host.stopping());
     // Told as zero from the start: of a counter that appears with its first one, nobody sees that it rose.
     let uncertain = MessageState::Uncertain.name();
     metrics::counter!("tsunagi_messaging_settled_total", "state" => uncertain).increment(0);
     let unauthorized = FailureKind::Unauthorized.to_string();
     metrics::counter!("tsunagi_messaging_line_failures_total", "kind" => unauthorized).increment(0);
     host.spawn("messaging.figures", async move {
-        stopping.run_until_cancelled(keep_counting(&database, &clock)).await;
+        stopping.run_until_cancelled(keep_counting(&database, &clock, &turn)).await;
         Ok(())
     });
 }
 
-async fn keep_counting(database: &Database, clock: &Arc<dyn Clock>) {
+async fn keep_counting(database: &Database, clock: &Arc<dyn Clock>, turn: &ClockTurn) {
     loop {
         let began = Instant::now();
         let counted = async {
             count(database).await?;
             let now = clock.now();
             note_oldest_waiting(database, now).await?;
-            note_overdue(database, database_clock::turned(&**clock)).await?;
+            note_overdue(database, turn.ahead()).await?;
             note_staff(database).await?;
             note_quotas(database, QuotaMonth::of(now)).await
         };
@@ -99,8 +98,9 @@ async fn count(database: &Database) -> Result<(), sqlx::Error> {
 /// How long the oldest message waits that nothing but its lane holds back: neither the quota nor a pause, its own or that of one
 /// before it in the conversation. Its ID carries the time it was made at; of one that waited for its time before, its row does.
 async fn note_oldest_waiting(database: &Database, now: Timestamp) -> Result<(), sqlx::Error> {
-    let oldest: Option<Timestamp> = sqlx::query_scalar(
-        "SELECT min(coalesce(s.since, uuid_extract_timestamp(s.message_id))) FROM messaging.send s
+    let row = sqlx::query(
+        "SELECT min(s.message_id::text) FILTER (WHERE s.since IS NULL) AS oldest, min(s.since) AS since
+         FROM messaging.send s
          WHERE s.state = 0 AND NOT s.in_doubt AND NOT EXISTS (
              SELECT FROM messaging.send d
              WHERE (d.tenant_id, d.account_id, d.conversation_id) = (s.tenant_id, s.account_id, s.conversation_id)
@@ -108,7 +108,12 @@ async fn note_oldest_waiting(database: &Database, now: Timestamp) -> Result<(), 
     )
     .fetch_one(database.worker())
     .await?;
-    let waits = oldest.map_or(0.0, |oldest| now.signed_duration_since(oldest).as_seconds_f64().max(0.0));
+    let oldest: Option<String> = row.try_get("oldest")?;
+    let made = oldest.and_then(|id| Uuid::try_parse(&id).ok()?.get_timestamp());
+    let made = made.and_then(|made| Timestamp::from_timestamp(i64::try_from(made.to_unix().0).ok()?, 0));
+    let since: Option<Timestamp> = row.try_get("since")?;
+    let first = made.into_iter().chain(since).min();
+    let waits = first.map_or(0.0, |first| now.signed_duration_since(first).as_seconds_f64().max(0.0));
     metrics::gauge!("tsunagi_messaging_oldest_waiting_seconds").set(waits);
     Ok(())
 }

@@ -9,6 +9,7 @@ mod messages;
 mod outgoing;
 mod put_off;
 mod quota;
+mod reminders;
 mod scheduling;
 mod visibility;
 mod watch;
@@ -24,6 +25,7 @@ use contracts::messaging::v1::digest_service_server::DigestServiceServer;
 use contracts::messaging::v1::line_gateway_service_server::LineGatewayServiceServer;
 use contracts::messaging::v1::message_service_server::MessageServiceServer;
 use contracts::messaging::v1::quota_service_server::QuotaServiceServer;
+use contracts::messaging::v1::reminder_service_server::ReminderServiceServer;
 
 use crate::sender::Tools;
 use crate::watch::Hub;
@@ -54,6 +56,7 @@ pub(crate) fn spawn(
         .add(LineGatewayServiceServer::new(desk.clone()))
         .add(QuotaServiceServer::new(desk.clone()))
         .add(DigestServiceServer::new(desk.clone()))
+        .add(ReminderServiceServer::new(desk.clone()))
         .add(bus::dead_letter::service(&desk.tools.database))
         .spawn(host)
 }

@@ -16,6 +16,7 @@ mod migrations;
 mod notice;
 mod placing;
 mod postgres;
+mod reminding;
 mod replica;
 mod retention;
 mod scheduled;

@@ -14,6 +14,7 @@ pub const MIGRATIONS: &[MigrationText] = &[
     MigrationText { version: 1007, name: "token_renewals", sql: include_str!("../migrations/1007_token_renewals.sql") },
     MigrationText { version: 1008, name: "writer", sql: include_str!("../migrations/1008_writer.sql") },
     MigrationText { version: 1010, name: "scheduled_send", sql: include_str!("../migrations/1010_scheduled_send.sql") },
+    MigrationText { version: 1011, name: "reminder", sql: include_str!("../migrations/1011_reminder.sql") },
     MigrationText { version: 1012, name: "notices", sql: include_str!("../migrations/1012_notices.sql") },
     MigrationText { version: 1016, name: "placing", sql: include_str!("../migrations/1016_placing.sql") },
     MigrationText { version: 1017, name: "digest", sql: include_str!("../migrations/1017_digest.sql") },

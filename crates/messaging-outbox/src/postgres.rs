@@ -3,6 +3,7 @@
 
 pub(crate) mod access_token;
 pub(crate) mod account;
+pub(crate) mod activity;
 pub(crate) mod content;
 pub(crate) mod conversation;
 pub(crate) mod digest;
@@ -17,6 +18,7 @@ pub(crate) mod organization;
 pub(crate) mod placing;
 pub(crate) mod put_off;
 pub(crate) mod quota;
+pub(crate) mod reminder;
 pub(crate) mod replica;
 pub(crate) mod reply_token;
 pub(crate) mod schedule;

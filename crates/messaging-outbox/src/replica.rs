@@ -1,11 +1,11 @@
-//! The replica of what identity-linking owns: tenants, organizations, accounts, LINE users, friendships, customers, links, how staff can
-//! be reached.
+//! The replica of what identity-linking owns: tenants, organizations, accounts, LINE users, friendships, customers, reservations, links,
+//! how staff can be reached.
 
 use bus::Trouble;
 use bus::replica::Replica;
 use chassis::postgres::TenantTx;
 use contracts::events::v1::identity_event::Body;
-use contracts::events::v1::{AccountReplica, LinkReplica, StaffContactReplica};
+use contracts::events::v1::{AccountReplica, ActivityReplica, LinkReplica, StaffContactReplica};
 use contracts::identity::v1::ReplicaKind;
 use kernel::StaffId;
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::postgres::link::{self, LinkIds};
 use crate::postgres::placing::{self, Matter};
 use crate::postgres::replica::{self as rows, AccountIds};
-use crate::postgres::{account, conversation, organization, staff};
+use crate::postgres::{account, activity, conversation, organization, staff};
 use crate::wake::{Wake, Wakes};
 use crate::{change, notice};
 
@@ -25,6 +25,7 @@ pub(crate) const KINDS: &[ReplicaKind] = &[
     ReplicaKind::LineUser,
     ReplicaKind::Friendship,
     ReplicaKind::Customer,
+    ReplicaKind::Activity,
     ReplicaKind::Link,
     ReplicaKind::StaffContact,
 ];
@@ -63,11 +64,11 @@ impl Replica for Kept {
                     self.place(tx, Matter::Customer(id)).await?;
                 }
             }
+            Body::Activity(activity) => put_activity(tx, activity).await?,
             Body::Link(link) => self.put_link(tx, link).await?,
             Body::StaffContact(contact) => put_contact(tx, contact).await?,
             Body::Principal(_)
             | Body::Staff(_)
-            | Body::Activity(_)
             | Body::Inquiry(_)
             | Body::AnswerRequested(_)
             | Body::StaffNoticeRequested(_) => {}
@@ -95,6 +96,16 @@ async fn put_contact(tx: &mut TenantTx, replica: &StaffContactReplica) -> Result
         notice::withdraw(tx, staff).await?;
     }
     Ok(())
+}
+
+/// Keeps a reservation; of other activities nobody is reminded.
+async fn put_activity(tx: &mut TenantTx, replica: &ActivityReplica) -> Result<(), Trouble> {
+    if replica.kind != "RESERVATION" {
+        return Ok(());
+    }
+    let id = |text: &str, of| text.parse().map_err(|_| Trouble::failed(NoId(of)));
+    let (activity, customer) = (id(&replica.activity_id, "activity")?, id(&replica.customer_id, "customer")?);
+    Ok(activity::put(tx, activity, customer, replica).await?)
 }
 
 impl Kept {

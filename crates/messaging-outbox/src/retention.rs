@@ -1,4 +1,5 @@
-//! What is removed by and by: reply tokens that cannot be used, changes no cursor may ask for, digests of long ago.
+//! What is removed by and by: reply tokens that cannot be used, changes no cursor may ask for, digests and
+//! reminders of long ago.
 
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ const EVERY: Duration = Duration::from_mins(1);
 const DIGEST_DAYS: i32 = 90;
 /// Rows removed in one statement.
 const BATCH: i64 = 5_000;
+/// How long it is kept what became of a reminder, in days.
+const REMINDER_DAYS: i32 = 180;
 
 /// Starts the removing under `host`.
 pub(crate) fn spawn(host: &Host, database: &Database) {
@@ -27,7 +30,9 @@ async fn keep_removing(database: &Database) {
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        for outcome in [reply_tokens(database).await, changes(database).await, digests(database).await] {
+        for outcome in
+            [reply_tokens(database).await, changes(database).await, digests(database).await, reminders(database).await]
+        {
             if let Err(error) = outcome {
                 tracing::warn!(error = %error, "old rows stay for now");
             }
@@ -45,6 +50,26 @@ async fn reply_tokens(database: &Database) -> Result<(), sqlx::Error> {
              WHERE (t.tenant_id, t.reply_token_id) = (old.tenant_id, old.reply_token_id)",
         )
         .bind(BATCH)
+        .execute(database.worker())
+        .await?;
+        if removed.rows_affected() < BATCH.unsigned_abs() {
+            return Ok(());
+        }
+    }
+}
+
+/// Nobody asks any more why somebody was not reminded so long ago; what was said stays in the conversation.
+async fn reminders(database: &Database) -> Result<(), sqlx::Error> {
+    loop {
+        let removed = sqlx::query(
+            "DELETE FROM messaging.reminder r USING (
+                 SELECT tenant_id, reminder_id FROM messaging.reminder
+                 WHERE reminder_time < now() - make_interval(days => $2)
+                     AND start_time < now() - make_interval(days => $2) LIMIT $1) old
+             WHERE (r.tenant_id, r.reminder_id) = (old.tenant_id, old.reminder_id)",
+        )
+        .bind(BATCH)
+        .bind(REMINDER_DAYS)
         .execute(database.worker())
         .await?;
         if removed.rows_affected() < BATCH.unsigned_abs() {

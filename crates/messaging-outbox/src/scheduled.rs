@@ -9,6 +9,7 @@ use bus::consumer::key;
 use bus::stream::Stream;
 use bus::subject::{Family, Filter};
 use bus::{ConsumerSpec, Handled, Handler, Incoming, Trouble};
+use chassis::ClockTurn;
 use chassis::failpoint;
 use chassis::postgres::TenantTx;
 use contracts::events::v1::scheduler_event::Body;
@@ -33,6 +34,7 @@ use crate::{change, database_clock, trouble};
 /// Handles `scheduler.v1.{tenant}.messages_due`.
 pub(crate) struct ScheduledSends {
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) turn: ClockTurn,
     pub(crate) wakes: Wakes,
 }
 
@@ -83,7 +85,7 @@ impl ScheduledSends {
         let ids: Vec<Uuid> = said.keys().map(|message| message.uuid()).collect();
         conversation::lock_of(tx, &ids).await?;
         let waiting = schedule::lock(tx, &ids).await?;
-        let now = database_clock::now(tx, &*self.clock).await?;
+        let now = database_clock::now(tx, &self.turn).await?;
         let mut conversations: Vec<ConversationId> = waiting.iter().map(|one| one.conversation).collect();
         conversations.sort_unstable();
         conversations.dedup();

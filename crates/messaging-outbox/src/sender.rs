@@ -27,9 +27,9 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::Host;
 use chassis::envelope::Envelope;
 use chassis::postgres::Database;
+use chassis::{ClockTurn, Host};
 use kernel::Clock;
 use line_client::LineClient;
 use messaging_outbox_core::lane::LaneTimes;
@@ -62,6 +62,8 @@ pub(crate) struct Tools {
     pub(crate) tokens: AccessTokens,
     pub(crate) envelope: Arc<Envelope>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// How far the database's clock is turned with it, in development builds.
+    pub(crate) turn: ClockTurn,
     pub(crate) wakes: Wakes,
 }
 

@@ -50,7 +50,7 @@ impl MessageService for Desk {
             let id = Uuid::from_slice(&answer).map(MessageId::from).map_err(|error| refuse::internal(&error))?;
             return self.sent(&caller, id).await;
         }
-        let plan = scheduling::plan(&mut tx, &*self.tools.clock, &request).await?;
+        let plan = scheduling::plan(&mut tx, &self.tools.turn, &request).await?;
         let id = self.take_in(&mut tx, &caller, &request, plan).await?;
         // The answer that is kept names the message and holds none of its content.
         idempotency::finish(&mut tx, SEND, &request.request_id, id.uuid().as_bytes()).await?;

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use chassis::ClockTurn;
 use chassis::audit::{self, Actor};
 use chassis::auth::Caller;
 use chassis::grpc::refuse;
 use chassis::page::Page;
 use chassis::postgres::TenantTx;
 use contracts::messaging::v1 as wire;
-use kernel::{AccountId, Clock, ConversationId, MessageId, Timestamp};
+use kernel::{AccountId, ConversationId, MessageId, Timestamp};
 use messaging_outbox_core::schedule::{self as rule, Schedule};
 use messaging_outbox_core::state::MessageState;
 use tonic::{Response, Status};
@@ -27,7 +28,7 @@ use crate::{change, database_clock};
 /// When a message is to go that is sent; none: at once.
 pub(super) async fn plan(
     tx: &mut TenantTx,
-    clock: &dyn Clock,
+    turn: &ClockTurn,
     request: &wire::SendMessageRequest,
 ) -> Result<Option<Schedule>, Status> {
     let late_for = late_for(request.late_for.as_ref())?;
@@ -37,17 +38,17 @@ pub(super) async fn plan(
             Some(_) => Err(refuse::invalid("late_for", "needs a send_time")),
         };
     };
-    let send_time = send_time(tx, clock, asked).await?;
+    let send_time = send_time(tx, turn, asked).await?;
     Ok(Some(Schedule::new(send_time, late_for.unwrap_or(rule::LATE_FOR))))
 }
 
-async fn send_time(tx: &mut TenantTx, clock: &dyn Clock, asked: &prost_types::Timestamp) -> Result<Timestamp, Status> {
+async fn send_time(tx: &mut TenantTx, turn: &ClockTurn, asked: &prost_types::Timestamp) -> Result<Timestamp, Status> {
     let refused = |why: &str| refuse::invalid("send_time", why);
     // To the microsecond, as it is kept.
     let asked =
         contracts::to_timestamp(asked).and_then(|time| Timestamp::from_timestamp_micros(time.timestamp_micros()));
     let asked = asked.ok_or_else(|| refused("is not a moment"))?;
-    let now = database_clock::now(tx, clock).await.map_err(refuse::database)?;
+    let now = database_clock::now(tx, turn).await.map_err(refuse::database)?;
     rule::send_time(asked, now).map_err(|unfit| refused(unfit.0))
 }
 
@@ -96,7 +97,7 @@ impl Desk {
             return Err(refuse::aborted("ETAG_MISMATCH"));
         }
         let send_time = match &request.send_time {
-            Some(asked) => Some(send_time(tx, &*self.tools.clock, asked).await?),
+            Some(asked) => Some(send_time(tx, &self.tools.turn, asked).await?),
             None => None,
         };
         if request.content.is_some() {

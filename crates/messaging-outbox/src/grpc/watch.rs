@@ -52,7 +52,13 @@ pub(super) async fn open(
         }
     };
     let (answers, stream) = mpsc::channel(ANSWERS);
-    let watcher = Watcher { accounts, sight: sight(caller), sees_line_user_ids: sees_line_user_ids(caller), answers, _feed: feed };
+    let watcher = Watcher {
+        accounts,
+        sight: sight(caller),
+        sees_line_user_ids: sees_line_user_ids(caller),
+        answers,
+        _feed: feed,
+    };
     tokio::spawn(watcher.run(start, past, batches));
     Ok(Box::pin(ReceiverStream::new(stream)))
 }

@@ -26,11 +26,12 @@ pub(crate) async fn put_customer(
     .fetch_optional(&mut **tx)
     .await?;
     let put = sqlx::query(
-        "INSERT INTO messaging.customer_replica AS c (tenant_id, customer_id, version, family_name, given_name, organization_id)
-         VALUES ($1, $2, $3, $4, $5, $6)
+        "INSERT INTO messaging.customer_replica AS c (tenant_id, customer_id, version, family_name, given_name, organization_id,
+             merged_into)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (tenant_id, customer_id) DO UPDATE
          SET version = excluded.version, family_name = excluded.family_name, given_name = excluded.given_name,
-             organization_id = excluded.organization_id
+             organization_id = excluded.organization_id, merged_into = excluded.merged_into
          WHERE c.version < excluded.version",
     )
     .bind(tx.tenant().uuid())
@@ -39,6 +40,7 @@ pub(crate) async fn put_customer(
     .bind(text(&replica.family_name))
     .bind(text(&replica.given_name))
     .bind(organization)
+    .bind(Uuid::try_parse(&replica.merged_into).ok())
     .execute(&mut **tx)
     .await?;
     Ok(put.rows_affected() > 0 && before.is_some_and(|before| before != organization))
@@ -67,11 +69,12 @@ pub(crate) struct LinkIds {
 pub(crate) async fn put(tx: &mut TenantTx, ids: LinkIds, replica: &LinkReplica) -> Result<bool, sqlx::Error> {
     let kept = sqlx::query(
         "INSERT INTO messaging.link_replica AS l
-             (tenant_id, link_id, version, customer_id, provider_id, line_user_id, create_time, end_time)
-         VALUES ($1, $2, $3, $4, $5, $6, coalesce($7, '-infinity'), $8)
+             (tenant_id, link_id, version, customer_id, provider_id, line_user_id, create_time, end_time, assurance)
+         VALUES ($1, $2, $3, $4, $5, $6, coalesce($7, '-infinity'), $8, $9)
          ON CONFLICT (tenant_id, link_id) DO UPDATE
          SET version = excluded.version, customer_id = excluded.customer_id, provider_id = excluded.provider_id,
-             line_user_id = excluded.line_user_id, create_time = excluded.create_time, end_time = excluded.end_time
+             line_user_id = excluded.line_user_id, create_time = excluded.create_time, end_time = excluded.end_time,
+             assurance = excluded.assurance
          WHERE l.version < excluded.version",
     )
     .bind(tx.tenant().uuid())
@@ -82,6 +85,7 @@ pub(crate) async fn put(tx: &mut TenantTx, ids: LinkIds, replica: &LinkReplica) 
     .bind(text(&replica.line_user_id))
     .bind(replica.create_time.as_ref().and_then(contracts::to_timestamp))
     .bind(replica.end_time.as_ref().and_then(contracts::to_timestamp))
+    .bind(i16::try_from(replica.assurance).unwrap_or_default())
     .execute(&mut **tx)
     .await?;
     Ok(kept.rows_affected() > 0)

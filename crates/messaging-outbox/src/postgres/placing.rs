@@ -44,7 +44,8 @@ pub(super) use whose;
 
 /// The facts of a row with what `whose!` adds.
 pub(super) fn facts(row: &PgRow) -> Result<Facts, sqlx::Error> {
-    let organization = |name: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<Uuid>, _>(name)?.map(OrganizationId::from));
+    let organization =
+        |name: &str| Ok::<_, sqlx::Error>(row.try_get::<Option<Uuid>, _>(name)?.map(OrganizationId::from));
     let customer: Option<Uuid> = row.try_get("customer_id")?;
     let heard: Option<Uuid> = row.try_get("heard_customer_id")?;
     let linked = match (customer, heard) {
@@ -52,7 +53,11 @@ pub(super) fn facts(row: &PgRow) -> Result<Facts, sqlx::Error> {
         (Some(_), None) => Linked::ToUnheard,
         (Some(_), Some(_)) => Linked::To(organization("customer_organization_id")?),
     };
-    Ok(Facts { linked, owner: organization("owner_organization_id")?, default: organization("default_organization_id")? })
+    Ok(Facts {
+        linked,
+        owner: organization("owner_organization_id")?,
+        default: organization("default_organization_id")?,
+    })
 }
 
 /// How organizations stand in the tables.
@@ -173,7 +178,8 @@ pub(crate) async fn step(tx: &mut TenantTx) -> Result<(Vec<Changed>, bool), sqlx
     lock(tx, &concerned).await?;
     let found = find(tx, &concerned).await?;
     let changed = write(tx, &found, true).await?;
-    let unheard: Vec<Uuid> = found.iter().filter(|one| one.facts.linked == Linked::ToUnheard).map(|one| one.id).collect();
+    let unheard: Vec<Uuid> =
+        found.iter().filter(|one| one.facts.linked == Linked::ToUnheard).map(|one| one.id).collect();
     wait_for_customers(tx, &unheard, tries).await?;
     Ok((changed, true))
 }

@@ -71,7 +71,8 @@ pub(crate) async fn by_organization(
     .bind(tx.tenant().uuid())
     .fetch_all(&mut **tx)
     .await?;
-    let count = |row: &sqlx::postgres::PgRow, name: &str| Ok::<_, sqlx::Error>(row.try_get::<i64, _>(name)?.unsigned_abs());
+    let count =
+        |row: &sqlx::postgres::PgRow, name: &str| Ok::<_, sqlx::Error>(row.try_get::<i64, _>(name)?.unsigned_abs());
     rows.iter()
         .map(|row| {
             let waiting = Waiting {

@@ -20,7 +20,6 @@ use zeroize::Zeroizing;
 use super::request::{Part, Request, Token};
 use super::settlement::{Settlement, Unsent};
 use super::{Sender, Tools};
-use crate::database_clock;
 use crate::inbound;
 use crate::postgres::account::{self, Account, AccountKey};
 use crate::postgres::reply_token::{self, Held};
@@ -83,7 +82,7 @@ async fn try_plan(
     let bodies = send_queue::bodies(&mut tx, &ids).await?.into_iter().map(|body| (body.message, body)).collect();
     let mut plan = Plan {
         now: sender.tools.clock.now(),
-        turned: database_clock::turned(&*sender.tools.clock),
+        turned: sender.tools.turn.ahead(),
         epochs: wants.iter().map(|want| (want.key, want.epoch)).collect(),
         bodies,
         fresh: fresh_tokens(&mut tx, &sender.tools, &claimed).await?,
@@ -188,7 +187,7 @@ async fn open(tx: &mut TenantTx, tools: &Tools, held: Held) -> Option<Token> {
 
 struct Plan {
     now: Timestamp,
-    /// How far clocks are turned, in development builds.
+    /// How far the database's clock is turned, in development builds.
     turned: TimeDelta,
     epochs: HashMap<AccountKey, i64>,
     bodies: HashMap<MessageId, Body>,

@@ -8,6 +8,7 @@ use contracts::messaging::v1::digest_service_client::DigestServiceClient;
 use contracts::messaging::v1::line_gateway_service_client::LineGatewayServiceClient;
 use contracts::messaging::v1::message_service_client::MessageServiceClient;
 use contracts::messaging::v1::quota_service_client::QuotaServiceClient;
+use contracts::messaging::v1::reminder_service_client::ReminderServiceClient;
 use contracts::operations::v1::dead_letter_service_client::DeadLetterServiceClient;
 use line_simulator::PersonId;
 use messaging_outbox::App;
@@ -44,6 +45,10 @@ impl House {
 
     pub(crate) fn digests(&self, tenant: &Tenant) -> DigestServiceClient<Client> {
         DigestServiceClient::new(self.client(tenant))
+    }
+
+    pub(crate) fn reminders(&self, tenant: &Tenant) -> ReminderServiceClient<Client> {
+        ReminderServiceClient::new(self.client(tenant))
     }
 
     pub(crate) fn dead_letters(&self, tenant: &Tenant) -> DeadLetterServiceClient<Client> {

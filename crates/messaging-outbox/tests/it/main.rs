@@ -27,6 +27,7 @@ mod put_off;
 mod quota;
 mod receiver;
 mod records;
+mod reminders;
 mod restarts;
 mod scheduled;
 mod scheduler;

@@ -77,10 +77,12 @@ async fn staff_of_another_branch_find_nothing_by_any_method_and_hear_nothing() {
     not_found!(
         conversations.get_conversation(wire::GetConversationRequest { conversation_id: conversation_id.clone() })
     );
-    not_found!(conversations.list_messages(wire::ListMessagesRequest {
-        conversation_id: conversation_id.clone(),
-        ..Default::default()
-    }));
+    not_found!(
+        conversations.list_messages(wire::ListMessagesRequest {
+            conversation_id: conversation_id.clone(),
+            ..Default::default()
+        })
+    );
     not_found!(
         conversations
             .mark_read(wire::MarkReadRequest { conversation_id: conversation_id.clone(), ..Default::default() })
@@ -95,10 +97,10 @@ async fn staff_of_another_branch_find_nothing_by_any_method_and_hear_nothing() {
     for message_id in [conversation.last_message_id.clone(), sent] {
         not_found!(messages.get_message(wire::GetMessageRequest { message_id: message_id.clone() }));
         not_found!(messages.cancel_message(wire::CancelMessageRequest { message_id: message_id.clone() }));
-        not_found!(messages.settle_message(wire::SettleMessageRequest {
-            message_id: message_id.clone(),
-            ..Default::default()
-        }));
+        not_found!(
+            messages
+                .settle_message(wire::SettleMessageRequest { message_id: message_id.clone(), ..Default::default() })
+        );
         not_found!(messages.fetch_content(wire::FetchContentRequest { message_id }));
     }
     // Nor does the answer that is kept for a repeated call show anything.
@@ -122,10 +124,7 @@ async fn whose_a_conversation_is_follows_the_customer_then_the_account_and_nobod
     let house = world.open().await;
     let tenant = world.tenant(&house).await;
     let (shibuya, ueno) = (world.branch(&tenant, "渋谷店").await, world.branch(&tenant, "上野店").await);
-    let (a, b) = (
-        world.member(&house, &tenant, &[shibuya]).await,
-        world.member(&house, &tenant, &[ueno]).await,
-    );
+    let (a, b) = (world.member(&house, &tenant, &[shibuya]).await, world.member(&house, &tenant, &[ueno]).await);
     let of_both = world.member(&house, &tenant, &[shibuya, ueno]).await;
     let (user, event) = written_by(1);
     tenant.receiver.publish(&event, false, false).await;
@@ -189,7 +188,8 @@ async fn a_branchs_pages_hold_each_of_its_conversations_once_in_the_order_of_all
         for (member, of) in members.into_iter().zip([&branches[..1], &branches[1..], &branches]) {
             let small = wire::ListConversationsRequest { page_size: 3, unread_only, ..Default::default() };
             let seen = house.seen_by(&tenant, member, &small).await;
-            let is_theirs = |one: &&wire::Conversation| of.iter().any(|branch| branch.to_string() == one.organization_id);
+            let is_theirs =
+                |one: &&wire::Conversation| of.iter().any(|branch| branch.to_string() == one.organization_id);
             let theirs: Vec<wire::Conversation> = all.iter().filter(is_theirs).cloned().collect();
             assert_eq!(ids(&seen), ids(&theirs));
         }

@@ -217,6 +217,7 @@ impl World {
             version,
             provider_id: tenant.provider.to_string(),
             channel_id: tenant.card.channel_id.as_str().to_owned(),
+            display_name: "さくら美容室".to_owned(),
             state: state.into(),
             credential: Some(events::ChannelCredential {
                 kind: kind.into(),

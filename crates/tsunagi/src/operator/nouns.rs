@@ -204,10 +204,11 @@ pub(super) const NOUNS: &[Noun] = &[
             verb("content", "messaging.v1.MessageService/FetchContent"),
         ],
     ),
+    ("staff-digest", "What staff were told of what waits", &[verb("list", "messaging.v1.DigestService/ListDigests")]),
     (
-        "staff-digest",
-        "What staff were told of what waits",
-        &[verb("list", "messaging.v1.DigestService/ListDigests")],
+        "reminder",
+        "Reminders of reservations, and what became of them",
+        &[verb("list", "messaging.v1.ReminderService/ListReminders")],
     ),
     ("quota", "The month's messages of an official account", &[verb("get", "messaging.v1.QuotaService/GetQuota")]),
     (

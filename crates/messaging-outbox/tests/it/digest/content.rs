@@ -70,12 +70,15 @@ async fn each_member_is_told_what_waits_for_him_unlinked_senders_and_what_was_pu
 
     let text = pushed(&world, &office, &of_shibuya, 1).await.remove(0);
     assert!(text.starts_with("未読のお知らせ（8:00）/ Unread at 8:00\n"), "{text}");
-    for line in ["お待ちのトーク: 3件", "　顧客と未連携の方: 3件", "　後で通知: 1件", "Chats waiting: 3", "  put off: 1"] {
+    for line in
+        ["お待ちのトーク: 3件", "　顧客と未連携の方: 3件", "　後で通知: 1件", "Chats waiting: 3", "  put off: 1"]
+    {
         assert!(text.lines().any(|of| of == line), "{line}: {text}");
     }
     assert!(!text.contains("店舗別") && !text.contains("山田"), "{text}");
     let text = pushed(&world, &office, &administrator, 1).await.remove(0);
-    for line in ["店舗別:", "・渋谷店: 3件（後で通知 1件）", "・上野店: 1件", "- 渋谷店: 3 (put off: 1)", "- 上野店: 1"] {
+    for line in ["店舗別:", "・渋谷店: 3件（後で通知 1件）", "・上野店: 1件", "- 渋谷店: 3 (put off: 1)", "- 上野店: 1"]
+    {
         assert!(text.lines().any(|of| of == line), "{line}: {text}");
     }
     assert_eq!(world.number("SELECT count(*) FROM messaging.notice WHERE kind = 1").await, 2);

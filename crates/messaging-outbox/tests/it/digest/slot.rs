@@ -37,7 +37,12 @@ pub(crate) async fn say(world: &World, tenant: &Tenant, due: &DigestDue) {
 }
 
 /// Everybody's digest of a slot, once all of it is made.
-pub(crate) async fn told(house: &House, tenant: &Tenant, due: &DigestDue, count: usize) -> BTreeMap<StaffId, wire::Digest> {
+pub(crate) async fn told(
+    house: &House,
+    tenant: &Tenant,
+    due: &DigestDue,
+    count: usize,
+) -> BTreeMap<StaffId, wire::Digest> {
     eventually(SOON, || async {
         let request = wire::ListDigestsRequest { page_size: 200, ..Default::default() };
         let digests = house.digests(tenant).list_digests(request).await.unwrap().into_inner().digests;
@@ -71,7 +76,8 @@ pub(crate) async fn on_line(
         active: true,
     };
     world.say(tenant, Identity::Staff(staff)).await;
-    let known = format!("SELECT count(*) FROM messaging.staff_replica WHERE version = 2 AND staff_id = '{}'", member.id);
+    let known =
+        format!("SELECT count(*) FROM messaging.staff_replica WHERE version = 2 AND staff_id = '{}'", member.id);
     eventually(SOON, || async {
         let known = world.count(&known).await;
         if known == 1 { Ok(()) } else { Err(known) }
@@ -85,7 +91,8 @@ pub(crate) async fn on_line(
 pub(crate) async fn pushed(world: &World, office: &Office, member: &Member, count: usize) -> Vec<String> {
     eventually(SOON, || async {
         let pushed = office.pushed(world).await;
-        let texts: Vec<String> = pushed.into_iter().filter(|(to, _)| *to == member.line_user).map(|(_, text)| text).collect();
+        let texts: Vec<String> =
+            pushed.into_iter().filter(|(to, _)| *to == member.line_user).map(|(_, text)| text).collect();
         if texts.len() == count { Ok(texts) } else { Err(texts) }
     })
     .await
