@@ -10,5 +10,6 @@ mod leaving;
 mod linking;
 mod nats_permissions;
 mod runbook;
+mod staffing;
 mod story;
 mod trace;

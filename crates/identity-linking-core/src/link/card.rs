@@ -61,7 +61,7 @@ impl Answer {
             Self::Card(Card::Staff, address) => buttons(
                 "スタッフ登録 / Staff registration",
                 "スタッフ登録",
-                "このアカウントはスタッフ専用です。招待コードをお持ちの方は登録してください。\nFor staff with an invitation code.",
+                "招待コードをお持ちのスタッフの方はこちら。\nFor staff with an invitation code.",
                 &[open("招待コードを入力する", address)],
             ),
             Self::Received => json!({

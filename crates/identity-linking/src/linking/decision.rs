@@ -125,7 +125,8 @@ async fn by_case(
     let is_held = |attempt: &StoredAttempt| attempt.decided.is_some_and(|decided| decided.outcome == Outcome::Held);
     let tells = !matter.effects_off && !is_held(&matter.attempt);
     let decided = carry_out(tx, actor, now, matter, case, &decision).await?;
-    if tells && is_held(&decided) {
+    // Where a take-over is asked for, that is told.
+    if tells && is_held(&decided) && decided.takeover.is_none() {
         let matter = staff_notice::Matter {
             kind: NoticeKind::LinkHeld,
             subject: decided.id.uuid(),

@@ -109,15 +109,12 @@ async fn who_may_not_change_a_member_neither_invites_nor_unbinds_the_member() {
         let request = CreateStaffMemberRequest { staff_member: Some(staff_member), request_id: String::new() };
         stage.at().staff().create_staff_member(request).await.unwrap().into_inner().staff_member.unwrap().staff_id
     };
-    let of_master = stage
-        .at()
-        .staff()
-        .create_staff_invitation(CreateStaffInvitationRequest { staff_id: master.clone(), request_id: String::new() });
-    let of_master = of_master.await.unwrap().into_inner().staff_invitation.unwrap();
-    let manager = stage.house.program(stage.tenant, &[Right::StaffManage, Right::StaffRead]).await;
-    let refused = (Code::PermissionDenied, "RIGHT_NEEDS_MASTER".to_owned());
     let ask =
         |staff_id: &str| CreateStaffInvitationRequest { staff_id: staff_id.to_owned(), request_id: String::new() };
+    let of_master = stage.at().staff().create_staff_invitation(ask(&master)).await.unwrap().into_inner();
+    let of_master = of_master.staff_invitation.unwrap();
+    let manager = stage.house.program(stage.tenant, &[Right::StaffManage, Right::StaffRead]).await;
+    let refused = (Code::PermissionDenied, "RIGHT_NEEDS_MASTER".to_owned());
     assert!(manager.staff().create_staff_invitation(ask(&staff)).await.is_ok());
     assert_eq!(reason(manager.staff().create_staff_invitation(ask(&master)).await), refused);
     let unbind = UnbindStaffLineRequest { staff_id: master.clone() };

@@ -90,10 +90,11 @@ async fn a_held_attempt_and_a_take_over_are_told_to_whose_customer_it_is() {
     stage.at().customers().update_customer(request).await.unwrap();
     stage.link(&person(2), HANAKO, "080-8765-4321").await;
     let asked = stage.link(&person(3), HANAKO, "080-8765-4321").await;
-    assert_eq!(asked.outcome(), LinkOutcome::TakeoverRequested);
+    assert_eq!(asked.reason(), LinkReason::CustomerHasOtherLineUser);
     let told = notices(&stage).await;
     let takeovers: Vec<_> = told.iter().filter(|one| one.kind() == StaffNoticeKind::TakeoverRequested).collect();
     assert_eq!(takeovers.len(), 1);
     assert_eq!((&takeovers[0].organization_id, &takeovers[0].line_user_id), (&ginza, &person(3)));
-    assert_eq!(told.iter().filter(|one| one.kind() == StaffNoticeKind::LinkHeld).count(), 1);
+    let held = told.iter().filter(|one| one.kind() == StaffNoticeKind::LinkHeld).count();
+    assert_eq!(held, 1, "what a request stands for is not told twice");
 }
