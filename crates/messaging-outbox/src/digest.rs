@@ -148,7 +148,7 @@ async fn compose(
     let names = organization::names(tx, &of).await?;
     let staff: Vec<StaffId> = members.iter().map(|(staff, _)| *staff).collect();
     let reached = notice::reached(tx, NoticeKind::Digest, &staff).await?;
-    let now = database_clock::now(tx, &*tools.clock).await?;
+    let now = database_clock::now(tx, &tools.turn).await?;
     let local = text::local_time(&slot.local_time).unwrap_or_default();
     let told = members.iter().map(|(staff, sight)| {
         let digest = Digest::of(sight, &waiting);

@@ -25,7 +25,7 @@ use super::wire::{self as to_wire, sees_line_user_ids};
 use super::{Desk, field, outgoing, scheduling};
 use crate::change;
 use crate::postgres::account::AccountKey;
-use crate::postgres::message::{Message, Outbound};
+use crate::postgres::message::Outbound;
 use crate::postgres::send_queue::Entry;
 use crate::postgres::settle::{Settled, TakenBack};
 use crate::postgres::{conversation, message, put_off, send_queue, settle};
