@@ -1,13 +1,15 @@
 //! The main job played from end to end, on a running platform: every step says what was expected and what was seen.
 
 mod linking;
+mod moment;
 mod repair;
 mod steps;
 mod teller;
 
 use std::time::Duration;
 
-use crate::stage::{Shop, Stage};
+use crate::stage::{Person, Shop, Stage};
+use moment::Evening;
 use teller::Teller;
 
 /// Plays the story.
@@ -58,14 +60,15 @@ pub async fn play(stage: &Stage) -> anyhow::Result<()> {
             "ブロック (a block): noticed; staff are told why they cannot write",
             steps::block_is_noticed(stage, &sakura, &hanako).await,
         );
-    linking(stage, &sakura, &mut teller).await?;
+    let ken = linking(stage, &sakura, &mut teller).await?;
+    evening(stage, &sakura, &ken, &mut teller).await?;
     teller
         .step("帳簿 (LINE's books): no message was shown to anybody twice (L-05)", steps::books_are_clean(stage).await);
     teller.end()
 }
 
-/// LINE users and customers find each other, or are kept apart.
-async fn linking(stage: &Stage, shop: &Shop, teller: &mut Teller) -> anyhow::Result<()> {
+/// LINE users and customers find each other, or are kept apart. Returns one of them who gave name and mobile number.
+async fn linking(stage: &Stage, shop: &Shop, teller: &mut Teller) -> anyhow::Result<Person> {
     let yumi = shop.person(stage, "ゆみ").await?;
     let yumis_other = shop.person(stage, "ゆみ(新しいスマホ)").await?;
     let (taro, ken, mari, aoi) = (
@@ -107,6 +110,58 @@ async fn linking(stage: &Stage, shop: &Shop, teller: &mut Teller) -> anyhow::Res
         .step(
             "連携解除 (unlinking): the LINE user ends the link by a button; the history stays (L-02)",
             repair::unlinked_by_the_line_user(stage, shop, &yumis_other, &yamada).await,
+        );
+    Ok(ken)
+}
+
+/// Staff hear of what waits and answer at the right moment: an evening and the morning behind it, the clock turned from one to the next.
+async fn evening(stage: &Stage, shop: &Shop, reserves: &Person, teller: &mut Teller) -> anyhow::Result<()> {
+    shop.open_branch(stage, "渋谷店").await?;
+    let account = shop.open_staff_account(stage, "さくら美容室 スタッフ").await?;
+    let member = shop.person(stage, "みさき").await?;
+    let (newcomer, asks) = (shop.person(stage, "あたらしいひと").await?, shop.person(stage, "ももこ").await?);
+    let evening = Evening { shop, account: &account, member: &member };
+    teller
+        .scene("Evening and morning at さくら美容室: staff on LINE, unread messages, and the right moment")
+        .step(
+            "スタッフのLINE (staff on LINE): invited, bound by LINE's own dialog",
+            evening.staff_bind_on_line(stage).await,
+        )
+        .step(
+            "友だち追加のお知らせ (a new friend): the responsible branch hears of it (F-69, F-70)",
+            evening.friend_add_is_told(stage, &newcomer).await,
+        )
+        .step(
+            "イエローバー (the yellow bar): 19:50, somebody nobody is linked to writes (F-28)",
+            evening.bar_turns_yellow(stage, &asks).await,
+        )
+        .step(
+            "夜8時の通知 (the digest at 20:00): once, unlinked senders included (F-27, L-12)",
+            evening.digest_comes(stage, 20).await,
+        )
+        .step("後で通知 (put off): read, but not done with (F-29)", evening.put_off_stays(stage).await);
+    let (reply, told) = match evening.reply_waits_for_the_morning(stage).await {
+        Ok((reply, told)) => (reply, Ok(told)),
+        Err(problem) => (String::new(), Err(problem)),
+    };
+    let record = shop.customer_of(stage, reserves).await?;
+    teller
+        .step("送信予約 (a reply for the morning): written at 23:40 (F-31)", told)
+        .step(
+            "予約 (a reservation): its reminder is planned (F-107)",
+            evening.reservation_is_booked(stage, &record).await,
+        )
+        .step(
+            "朝8時の通知 (the digest at 8:00): what was put off is in it (F-29)",
+            evening.digest_comes(stage, 8).await,
+        )
+        .step(
+            "予約リマインド (the reminder): 8:30 of the day (F-107)",
+            evening.customer_is_reminded(stage, reserves).await,
+        )
+        .step(
+            "朝の送信 (the reply goes): 9:00, under its writer's name; the bar is gone (F-31, F-33)",
+            evening.reply_goes_in_the_morning(stage, &asks, &reply).await,
         );
     Ok(())
 }

@@ -5,10 +5,11 @@ use contracts::identity::v1::customer_service_client::CustomerServiceClient;
 use contracts::identity::v1::friend_service_client::FriendServiceClient;
 use contracts::identity::v1::link_attempt_service_client::LinkAttemptServiceClient;
 use contracts::identity::v1::link_policy_service_client::LinkPolicyServiceClient;
+use contracts::identity::v1::link_service_client::LinkServiceClient;
 use contracts::identity::v1::{
     CreateCustomerRequest, Customer, GetCustomerRequest, GetFriendRequest, GetLinkAttemptRequest, LinkAttempt,
-    LinkAttemptState, LinkPolicy, LinkReason, ListLinkAttemptsRequest, OnFirstMessage, PersonName, Phone, PhoneKind,
-    UpdateLinkPolicyRequest,
+    LinkAttemptState, LinkPolicy, LinkReason, ListLinkAttemptsRequest, ListLinksRequest, OnFirstMessage, PersonName,
+    Phone, PhoneKind, UpdateLinkPolicyRequest,
 };
 use line_simulator::{Act, BooksQuery, ChatId, Sent};
 use serde_json::Value;
@@ -53,6 +54,15 @@ impl Shop {
         };
         let found = until(SHOWN_WITHIN, async || friends.get_friend(request.clone()).await).await?;
         Ok(found.into_inner().friend.unwrap_or_default().friend_id)
+    }
+
+    /// The customer a person is linked to.
+    pub async fn customer_of(&self, stage: &Stage, person: &Person) -> anyhow::Result<String> {
+        let request = ListLinksRequest { friend_id: self.friend_id(stage, person).await?, ..Default::default() };
+        let links =
+            LinkServiceClient::new(self.staff.connect(&stage.identity)?).list_links(request).await?.into_inner();
+        let active = links.links.into_iter().find(|link| link.end_time.is_none());
+        Ok(active.context("the person is linked to nobody")?.customer_id)
     }
 
     /// Sets what a first message of somebody who is linked to nobody does (D-2).

@@ -6,6 +6,7 @@ mod caller;
 mod form;
 mod linking;
 mod shop;
+mod staffing;
 
 use std::fmt::Display;
 use std::time::{Duration, Instant};
