@@ -41,7 +41,9 @@ impl Evening<'_> {
     pub(super) async fn turn(&self, stage: &Stage, hour: u32, minute: u32) -> anyhow::Result<Timestamp> {
         let now = stage.line.clock().await?.now;
         let next = next(now, hour, minute)?;
-        Ok(stage.line.advance(next - now).await?)
+        let now = stage.turn(next - now).await?;
+        self.shop.keeps_pace(stage).await?;
+        Ok(now)
     }
 
     pub(super) async fn staff_bind_on_line(&self, stage: &Stage) -> anyhow::Result<String> {

@@ -68,7 +68,7 @@ pub(super) async fn late_answer_goes_by_push(
 ) -> anyhow::Result<String> {
     stage.line.write_text(&shop.card.channel_id, &person.id, "駐車場はありますか").await?;
     let (conversation, _) = shop.sees(stage, "駐車場はありますか").await?;
-    stage.line.advance(chrono::TimeDelta::from_std(wait)?).await?;
+    stage.turn(chrono::TimeDelta::from_std(wait)?).await?;
     // The services read LINE's turned clock; once theirs has passed the token's time, no reply is likely any more.
     let mut conversations = shop.conversations(stage)?;
     let request = GetConversationRequest { conversation_id: conversation.conversation_id.clone() };

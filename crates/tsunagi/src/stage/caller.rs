@@ -1,10 +1,12 @@
 //! Who calls a service: a principal's token, the tenant, and, when one acts, the staff member.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use kernel::{Clock as _, PrincipalId, StaffId, SystemClock, TenantId};
+use chrono::TimeDelta;
+use kernel::{Clock as _, PrincipalId, StaffId, SystemClock, TenantId, Timestamp};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
@@ -44,10 +46,10 @@ impl StaffKey {
         self.pair.public_key().as_ref().to_vec()
     }
 
-    /// An assertion that `staff` acts through `principal`, valid for five minutes, the longest a service takes.
+    /// An assertion made at `now` that `staff` acts through `principal`, valid for five minutes, the longest a service takes.
     #[must_use]
-    pub fn assertion(&self, principal: PrincipalId, tenant: TenantId, staff: StaffId) -> String {
-        let now = SystemClock.now().timestamp();
+    pub fn assertion(&self, principal: PrincipalId, tenant: TenantId, staff: StaffId, now: Timestamp) -> String {
+        let now = now.timestamp();
         let header = serde_json::json!({ "alg": "EdDSA", "typ": "JWT", "kid": self.id });
         let claims = serde_json::json!({
             "iss": principal, "sub": staff, "tenant": tenant, "iat": now, "exp": now + 300,
@@ -65,6 +67,8 @@ pub struct Caller {
     token: String,
     tenant: Option<TenantId>,
     staff: Option<(StaffKey, StaffId)>,
+    /// How far ahead of the machine's clock the platform lives, in milliseconds; all callers that came of one another share it.
+    ahead: Arc<AtomicI64>,
 }
 
 /// A connection on which every call carries its caller.
@@ -74,7 +78,22 @@ impl Caller {
     /// The holder of `token`.
     #[must_use]
     pub fn new(token: impl Into<String>) -> Self {
-        Self { token: token.into(), tenant: None, staff: None }
+        Self { token: token.into(), tenant: None, staff: None, ahead: Arc::default() }
+    }
+
+    /// The holder of another token, who lives by the same clock.
+    #[must_use]
+    pub fn with_token(&self, token: impl Into<String>) -> Self {
+        Self { token: token.into(), tenant: None, staff: None, ..self.clone() }
+    }
+
+    /// Turns the clock this caller and all that share it live by; the services' own is turned by whoever turns LINE's.
+    pub(super) fn turn(&self, by: TimeDelta) {
+        self.ahead.fetch_add(by.num_milliseconds(), Ordering::Relaxed);
+    }
+
+    fn now(&self) -> Timestamp {
+        SystemClock.now() + TimeDelta::milliseconds(self.ahead.load(Ordering::Relaxed))
     }
 
     /// The same caller, working for `tenant`.
@@ -116,7 +135,7 @@ impl Interceptor for Caller {
             metadata.insert("tsunagi-tenant", ascii(tenant.to_string())?);
         }
         if let (Some((key, staff)), Some(tenant), Some(principal)) = (&self.staff, self.tenant, self.principal()) {
-            metadata.insert("tsunagi-staff-assertion", ascii(key.assertion(principal, tenant, *staff))?);
+            metadata.insert("tsunagi-staff-assertion", ascii(key.assertion(principal, tenant, *staff, self.now()))?);
         }
         Ok(request)
     }

@@ -11,6 +11,8 @@ mod staffing;
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
+use chrono::TimeDelta;
+use kernel::Timestamp;
 use line_simulator::Control;
 
 pub use caller::{Caller, Connection, StaffKey};
@@ -44,6 +46,13 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// Turns the clock that LINE, the services and their callers live by forwards, and tells what it shows.
+    pub async fn turn(&self, by: TimeDelta) -> anyhow::Result<Timestamp> {
+        let now = self.line.advance(by).await?;
+        self.operator.turn(by);
+        Ok(now)
+    }
+
     /// The webhook address of the holder of `webhook_key`.
     #[must_use]
     pub fn webhook_url(&self, webhook_key: &str) -> String {

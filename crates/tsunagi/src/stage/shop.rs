@@ -114,7 +114,7 @@ impl Shop {
             .unwrap_or_default()
             .staff_id
             .parse()?;
-        let program = Caller::new(made.token).for_tenant(tenant);
+        let program = operator.with_token(made.token).for_tenant(tenant);
         let staff = program.as_staff(&staff_key, staff_id);
         let provider = account::create_provider(stage, &operator, name).await?;
         let (account, webhook_key) = account::connect(stage, &operator, &provider, &card).await?;

@@ -5,9 +5,12 @@ use contracts::events::v1::AccountPurpose;
 use contracts::identity::v1::account_service_client::AccountServiceClient;
 use contracts::identity::v1::staff_service_client::StaffServiceClient;
 use contracts::identity::v1::{
-    CreateOrganizationRequest, CreateStaffInvitationRequest, GetStaffMemberRequest, OfficialAccount, Organization,
-    StaffLineState, StaffMember, UpdateOfficialAccountRequest, UpdateStaffMemberRequest,
+    CreateOrganizationRequest, CreateStaffInvitationRequest, GetStaffMemberRequest, ListOrganizationsRequest,
+    OfficialAccount, Organization, StaffLineState, StaffMember, UpdateOfficialAccountRequest, UpdateStaffMemberRequest,
 };
+use contracts::messaging::v1::ListConversationsRequest;
+use contracts::scheduler::v1::GetDigestSettingsRequest;
+use contracts::scheduler::v1::digest_service_client::DigestServiceClient;
 use line_simulator::{AccountCard, AccountSpec, BooksQuery, ChatId, Sent};
 
 use super::{OpenForm, Person, SHOWN_WITHIN, Shop, Stage, account, until};
@@ -57,7 +60,7 @@ impl Shop {
     pub async fn binds_staff(&self, stage: &Stage, account: &AccountCard, person: &Person) -> anyhow::Result<Sent> {
         stage.line.add_friend(&account.channel_id, &person.id).await?;
         let card = Self::hears(stage, account, person, 0).await?;
-        let address = self.opens_card(&card)?;
+        let address = Self::opens_card(&card)?;
         let mut staff = StaffServiceClient::new(self.program.connect(&stage.identity)?);
         let staff_id = self.staff_id.to_string();
         let invitation = CreateStaffInvitationRequest { staff_id: staff_id.clone(), ..Default::default() };
@@ -72,7 +75,19 @@ impl Shop {
         Ok(said)
     }
 
-    fn opens_card(&self, card: &Sent) -> anyhow::Result<String> {
+    /// Waits until every service has noticed that the clock was turned: until then it takes nobody's word for who acts.
+    pub async fn keeps_pace(&self, stage: &Stage) -> anyhow::Result<()> {
+        let mut staff = StaffServiceClient::new(self.staff.connect(&stage.identity)?);
+        until(SHOWN_WITHIN, async || staff.list_organizations(ListOrganizationsRequest::default()).await).await?;
+        let mut conversations = self.conversations(stage)?;
+        until(SHOWN_WITHIN, async || conversations.list_conversations(ListConversationsRequest::default()).await)
+            .await?;
+        let mut digests = DigestServiceClient::new(self.staff.connect(&stage.scheduler)?);
+        until(SHOWN_WITHIN, async || digests.get_digest_settings(GetDigestSettingsRequest::default()).await).await?;
+        Ok(())
+    }
+
+    fn opens_card(card: &Sent) -> anyhow::Result<String> {
         let action = &card.messages.first().context("no card was sent")?["template"]["actions"][0];
         Ok(action["uri"].as_str().context("the card opens nothing")?.to_owned())
     }
