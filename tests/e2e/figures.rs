@@ -57,6 +57,11 @@ async fn what_alerts_stand_on_is_told_from_the_start() -> anyhow::Result<()> {
         (Service::MessagingOutbox, "tsunagi_messaging_scheduled_overdue"),
         (Service::MessagingOutbox, "tsunagi_messaging_quota_accounts{state=\"used_up\"}"),
         (Service::MessagingOutbox, "tsunagi_messaging_quota_accounts{state=\"nearly\"}"),
+        (Service::Scheduler, "tsunagi_scheduler_timers{state=\"near\"}"),
+        (Service::Scheduler, "tsunagi_scheduler_timers{state=\"overdue\"}"),
+        (Service::Scheduler, "tsunagi_scheduler_oldest_timer_seconds"),
+        (Service::Scheduler, "tsunagi_scheduler_timers_fired_total{owner=\"message\"}"),
+        (Service::Scheduler, "tsunagi_scheduler_timers_missed_total{reason=\"too_late\"}"),
     ];
     for (service, name) in zeros {
         told(&platform, service, name, |value| value.abs() < 0.1).await?;

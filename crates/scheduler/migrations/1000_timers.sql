@@ -116,7 +116,8 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION {schema}.timer_look(smallint[], uuid[], interval, int, text[]) TO {schema}_worker;
 
--- Takes due timers of tenants, as many of each, the longest due first. What somebody is moving or cancelling at this moment stays.
+-- Takes due timers of tenants, as many of each, the longest due first. What somebody is moving or cancelling at this moment stays. Each
+-- tenant's end with a row without a timer: the next moment that is left; null: none.
 CREATE FUNCTION {schema}.timer_take(
     parts smallint[], tenants uuid[], share int, ahead interval, unspoken text[]
 ) RETURNS TABLE (
@@ -136,6 +137,11 @@ BEGIN
                     AND t.owner <> ALL (unspoken)
                 ORDER BY t.due LIMIT share FOR UPDATE SKIP LOCKED))
             RETURNING d.tenant_id, d.owner, d.key, d.generation, d.due, d.policy, d.late_seconds, d.merge_key;
+        tenant := tenants[i];
+        SELECT t.due INTO moment FROM {schema}.timer t
+            WHERE t.near AND t.part = parts[i] AND t.tenant_id = tenants[i] AND t.owner <> ALL (unspoken)
+            ORDER BY t.due LIMIT 1;
+        RETURN NEXT;
     END LOOP;
 END
 $$;

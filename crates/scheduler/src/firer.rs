@@ -4,8 +4,8 @@
 mod agenda;
 mod bodies;
 mod entering;
+mod left;
 
-use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,19 +18,19 @@ use contracts::events::v1::SchedulerEvent;
 use futures::StreamExt as _;
 use kernel::{EventId, TenantId, Timestamp};
 use scheduler_core::Owner;
-use scheduler_core::fire::{self, Fired, MOST_OF_AN_EVENT, Miss, Taken};
+use scheduler_core::fire::{self, Fired, MOST_OF_AN_EVENT, Miss};
 use scheduler_core::turn;
 use sqlx::PgConnection;
 use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
-use crate::postgres::calendar::{self, Head, Look, Place, Seen};
+use crate::postgres::calendar::{self, Look, Place};
 use crate::postgres::missed_timer;
 use crate::reminder::{Due, Spoken};
 use crate::wake::{self, Wake};
 use agenda::{Agenda, Left};
+use left::{left, served};
 
 /// Timers that one transaction takes, about.
 const BATCH: usize = 4_000;
@@ -135,14 +135,14 @@ impl Firer {
         self.give_back(held, &look);
         let Some(moment) = look.moment.filter(|_| !look.heads.is_empty()) else {
             tx.rollback().await?;
-            self.settle(left(held, &look, &HashMap::new(), 1));
+            self.settle(left(held, &look, &[]));
             return Ok(());
         };
         let share = turn::share(BATCH, look.heads.len());
-        let taken = calendar::take(&mut tx, &look.heads, share, ahead).await?;
+        let take = calendar::take(&mut tx, &look.heads, share, ahead).await?;
         failpoint::reached("scheduler.after_take");
-        let counts = counts(&taken);
-        let fired = fire::merge(taken, moment);
+        let served = served(&take, share, moment);
+        let fired = fire::merge(take.timers, moment);
         self.say(&mut tx, &fired, moment).await?;
         missed_timer::record(&mut tx, &fired.missed).await?;
         failpoint::reached("scheduler.before_commit");
@@ -150,7 +150,7 @@ impl Firer {
         failpoint::reached("scheduler.after_commit");
         outbox::wake_relay(self.database.schema());
         note(&fired, moment, begun.elapsed());
-        self.settle(left(held, &look, &counts, share));
+        self.settle(left(held, &look, &served));
         Ok(())
     }
 
@@ -234,33 +234,6 @@ impl Firer {
     fn agenda(&self) -> MutexGuard<'_, Agenda> {
         self.agenda.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn counts(taken: &[Taken]) -> HashMap<TenantId, i32> {
-    let mut counts = HashMap::new();
-    for one in taken {
-        *counts.entry(one.tenant).or_default() += 1;
-    }
-    counts
-}
-
-/// How each part is left after a look, where so many of each tenant's timers were taken, and at most `share` of any.
-fn left(held: &[Place], look: &Look, taken: &HashMap<TenantId, i32>, share: i32) -> Vec<(i16, Left)> {
-    let taken = |head: &Head| taken.get(&head.tenant).copied().unwrap_or_default();
-    let of = |(part, seen): &(i16, Seen)| {
-        let begun_behind = held.iter().any(|(held, begin)| held == part && !begin.is_nil());
-        let heads = || look.heads.iter().filter(|head| head.part == *part);
-        let left = match seen {
-            Seen::Busy => Left::ToOthers,
-            Seen::UpTo(tenant) => Left::More(*tenant),
-            Seen::All(_) if begun_behind || heads().any(|head| taken(head) >= share) => Left::More(Uuid::nil()),
-            // Somebody is moving or cancelling what is due in it.
-            Seen::All(_) if heads().any(|head| taken(head) == 0) => Left::ToOthers,
-            Seen::All(next) => Left::Until(*next),
-        };
-        (*part, left)
-    };
-    look.parts.iter().map(of).collect()
 }
 
 fn note(fired: &Fired, moment: Timestamp, took: Duration) {

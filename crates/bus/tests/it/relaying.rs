@@ -2,9 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use crate::child::Child;
-use crate::world::{Recorder, SOON, World, append, lying_in, spec, tenant};
+use bus::outbox::{self, OutboxError, Outgoing};
+use kernel::{EventId, Timestamp};
 use testkit::eventually;
+use uuid::Uuid;
+
+use crate::child::Child;
+use crate::world::{Recorder, SOON, World, append, event, lying_in, spec, tenant};
 
 const PENDING: &str = "SELECT count(*) FROM identity.outbox_pending";
 
@@ -196,5 +200,39 @@ async fn the_outbox_of_a_service_takes_its_own_events_of_a_bounded_size_only() {
         bus::outbox::Outgoing { id, aggregate: "a", time: kernel::Timestamp::UNIX_EPOCH, body: &body, trace: None };
     let refused = bus::outbox::append(&mut tx, outgoing).await.unwrap_err();
     assert!(matches!(refused, bus::outbox::OutboxError::TooLarge(_)), "{refused}");
+    side.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_says_something_to_several_tenants_in_one_transaction() {
+    let world = World::new("tenants").await;
+    let side = world.side().await;
+    side.relay();
+    side.consume(spec(), Recorder::default());
+    let bodies = [1, 2, 3].map(|number| (tenant(number), event("timers", &format!("to {number}"))));
+    let outgoing = || {
+        bodies.iter().map(|(tenant, body)| {
+            let (id, time) = (EventId::from(Uuid::new_v4()), Timestamp::UNIX_EPOCH);
+            (*tenant, Outgoing { id, aggregate: "timers", time, body, trace: None })
+        })
+    };
+    for commits in [false, true] {
+        let mut tx = side.identity.worker().begin().await.unwrap();
+        outbox::append_over_tenants(&mut tx, "identity", outgoing()).await.unwrap();
+        if commits {
+            tx.commit().await.unwrap()
+        } else {
+            tx.rollback().await.unwrap()
+        }
+        outbox::wake_relay("identity");
+    }
+    world.until_effects(3).await;
+    world.until(PENDING, 0).await;
+    let mut words: Vec<String> = world.effects().await.into_iter().map(|(_, word)| word).collect();
+    words.sort();
+    assert_eq!(words, ["to 1", "to 2", "to 3"]);
+    let mut tx = side.identity.worker().begin().await.unwrap();
+    let refused = outbox::append_over_tenants(&mut tx, "messaging", outgoing()).await;
+    assert!(matches!(refused, Err(OutboxError::NotOurs { .. })));
     side.stop().await;
 }

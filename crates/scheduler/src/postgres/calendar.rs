@@ -88,14 +88,23 @@ pub(crate) async fn look(
     Ok(look)
 }
 
+/// What was taken.
+#[derive(Debug, Default)]
+pub(crate) struct Take {
+    /// The timers, by tenant, moment and key.
+    pub(crate) timers: Vec<Taken>,
+    /// The next moment each tenant has left in the calendar; none where it has nothing there any more.
+    pub(crate) next: Vec<(Head, Option<Timestamp>)>,
+}
+
 /// Takes `share` due timers of each of these tenants at most, in one of whose parts the transaction looked: they are gone with its
-/// commit. By tenant, moment and key.
+/// commit.
 pub(crate) async fn take(
     tx: &mut PgConnection,
     heads: &[Head],
     share: i32,
     ahead: TimeDelta,
-) -> Result<Vec<Taken>, sqlx::Error> {
+) -> Result<Take, sqlx::Error> {
     let (parts, tenants): (Vec<i16>, Vec<Uuid>) = heads.iter().map(|head| (head.part, head.tenant.uuid())).unzip();
     let rows = sqlx::query(
         "SELECT tenant, of_owner, named, version, moment, late_policy, late, merges_into
@@ -108,25 +117,33 @@ pub(crate) async fn take(
     .bind(unspoken())
     .fetch_all(tx)
     .await?;
-    let mut taken = rows.iter().map(taken).collect::<Result<Vec<_>, _>>()?;
-    taken.sort_by(|one, other| {
+    let mut take = Take::default();
+    let mut each = heads.iter();
+    for row in &rows {
+        if row.try_get::<Option<&str>, _>("of_owner")?.is_some() {
+            take.timers.push(taken(row)?);
+        } else if let Some(head) = each.next() {
+            take.next.push((*head, row.try_get("moment")?));
+        }
+    }
+    take.timers.sort_by(|one, other| {
         let place = |taken: &Taken| (taken.tenant, taken.timer.due);
         place(one).cmp(&place(other)).then_with(|| one.timer.key.cmp(&other.timer.key))
     });
-    Ok(taken)
+    Ok(take)
 }
 
 fn taken(row: &PgRow) -> Result<Taken, sqlx::Error> {
     let columns: Columns = (
-        row.try_get(1)?,
-        row.try_get(2)?,
-        row.try_get(3)?,
-        row.try_get(4)?,
-        row.try_get(5)?,
-        row.try_get(6)?,
-        row.try_get(7)?,
+        row.try_get("of_owner")?,
+        row.try_get("named")?,
+        row.try_get("version")?,
+        row.try_get("moment")?,
+        row.try_get("late_policy")?,
+        row.try_get("late")?,
+        row.try_get("merges_into")?,
     );
-    Ok(Taken { tenant: row.try_get::<Uuid, _>(0)?.into(), timer: row::timer(columns)? })
+    Ok(Taken { tenant: row.try_get::<Uuid, _>("tenant")?.into(), timer: row::timer(columns)? })
 }
 
 /// Timers that were entered into the calendar: of which parts, with the first moment in each, and how many.

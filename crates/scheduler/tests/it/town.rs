@@ -75,14 +75,8 @@ impl Town {
 
     /// The service's own program at a port, which kills itself at `place` the second time it comes there.
     pub(crate) async fn program(&self, place: &str, port: u16) -> Process {
-        Process::of(env!("CARGO_BIN_EXE_scheduler"))
-            .env("TSUNAGI_DATABASE_URL", self.database_url().as_str())
-            .env("TSUNAGI_NATS_URL", &self.nats)
-            .env("TSUNAGI_NATS_PREFIX", &self.prefix)
-            .env("TSUNAGI_SCHEDULER_GRPC_ADDR", format!("127.0.0.1:{port}"))
-            .env("TSUNAGI_SCHEDULER_ADMIN_ADDR", "127.0.0.1:0")
-            .env("TSUNAGI_IDENTITY_URL", "http://127.0.0.1:9")
-            .env("TSUNAGI_SCHEDULER_TOKEN", "nobody")
+        self.world
+            .program(port)
             .env("TSUNAGI_CLOCK_URL", self.clock_url().await)
             .env("TSUNAGI_FAILPOINTS", format!("{place}=kill@2"))
             .start()

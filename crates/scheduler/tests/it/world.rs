@@ -20,6 +20,7 @@ use prost::Message as _;
 use scheduler::{App, Config, PROGRAM};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use testkit::eventually;
+use testkit::process::{Launch, Process};
 use url::Url;
 use uuid::Uuid;
 
@@ -87,6 +88,18 @@ impl World {
         .await
         .unwrap();
         House { host, app }
+    }
+
+    /// The service's own program at a port, ready to be started.
+    pub(crate) fn program(&self, port: u16) -> Launch {
+        Process::of(env!("CARGO_BIN_EXE_scheduler"))
+            .env("TSUNAGI_DATABASE_URL", self.database_url().as_str())
+            .env("TSUNAGI_NATS_URL", &self.nats)
+            .env("TSUNAGI_NATS_PREFIX", &self.prefix)
+            .env("TSUNAGI_SCHEDULER_GRPC_ADDR", format!("127.0.0.1:{port}"))
+            .env("TSUNAGI_SCHEDULER_ADMIN_ADDR", "127.0.0.1:0")
+            .env("TSUNAGI_IDENTITY_URL", "http://127.0.0.1:9")
+            .env("TSUNAGI_SCHEDULER_TOKEN", "nobody")
     }
 
     /// The database, without a user.
