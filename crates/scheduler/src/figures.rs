@@ -1,4 +1,5 @@
-//! Figures of what waits, so that nothing waits for ever unseen: timers of about the next hour, and those whose moment has passed.
+//! Figures of what waits, so that nothing waits for ever unseen: timers of about the next hour, and those whose moment has passed;
+//! digests that are due, and reservations to be planned anew.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use chassis::postgres::Database;
 use chassis::{ClockTurn, Host};
 use tokio::time::Instant;
 
-use crate::postgres::calendar;
+use crate::postgres::{calendar, digest, replanning};
 
 /// How long counting rests at least.
 const EVERY: Duration = Duration::from_secs(15);
@@ -32,6 +33,14 @@ async fn keep_counting(database: &Database, turn: &ClockTurn) {
                 metrics::gauge!("tsunagi_scheduler_oldest_timer_seconds").set(figures.oldest);
             }
             Err(error) => tracing::warn!(error = %error, "the calendar cannot be counted now"),
+        }
+        match digest::overdue(database, turn).await {
+            Ok(seconds) => metrics::gauge!("tsunagi_scheduler_digest_overdue_seconds").set(seconds),
+            Err(error) => tracing::warn!(error = %error, "due digests cannot be counted now"),
+        }
+        match replanning::overdue(database).await {
+            Ok(seconds) => metrics::gauge!("tsunagi_scheduler_replanning_overdue_seconds").set(seconds),
+            Err(error) => tracing::warn!(error = %error, "plans that wait cannot be counted now"),
         }
         tokio::time::sleep(EVERY.max(begun.elapsed().saturating_mul(REST))).await;
     }

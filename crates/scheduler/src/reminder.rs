@@ -60,14 +60,14 @@ pub(crate) struct Due {
     /// When that begins, as the reminder was planned.
     pub(crate) start: Timestamp,
     /// The moment it was for.
-    pub(crate) due: Timestamp,
+    pub(crate) moment: Timestamp,
 }
 
 impl Due {
     /// The reminder of a timer; none of any other timer.
     pub(crate) fn of(tenant: TenantId, timer: &Timer) -> Option<Self> {
         let (activity, rule, start) = timer.key.reminder().filter(|_| timer.owner == Owner::Reminder)?;
-        Some(Self { tenant, rule, activity, start, due: timer.due })
+        Some(Self { tenant, rule, activity, start, moment: timer.due })
     }
 }
 
@@ -116,8 +116,8 @@ fn told(due: &Due) -> DueReminder {
     DueReminder {
         activity_id: due.activity.to_string(),
         start_time: Some(timestamp(due.start)),
-        due_time: Some(timestamp(due.due)),
-        expire_time: Some(timestamp(expiry(due.due, due.start))),
+        due_time: Some(timestamp(due.moment)),
+        expire_time: Some(timestamp(expiry(due.moment, due.start))),
     }
 }
 
@@ -132,7 +132,7 @@ mod tests {
 
     fn due(tenant: u128, rule: u128, activity: u128) -> Due {
         let [tenant, rule, activity] = [tenant, rule, activity].map(Uuid::from_u128);
-        Due { tenant: tenant.into(), rule: rule.into(), activity: activity.into(), start: at(3_600), due: at(0) }
+        Due { tenant: tenant.into(), rule: rule.into(), activity: activity.into(), start: at(3_600), moment: at(0) }
     }
 
     fn known(due: &Due) -> Known {

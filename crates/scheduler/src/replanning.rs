@@ -25,6 +25,8 @@ const BEGINNING: (Timestamp, Uuid) = (Timestamp::UNIX_EPOCH, Uuid::nil());
 
 /// Plans under `host` until it stops.
 pub(crate) fn spawn(host: &Host, desk: Desk) {
+    // As for digests, told as zero from the start.
+    metrics::counter!("tsunagi_scheduler_replanning_failures_total").increment(0);
     let stopping = host.stopping();
     host.spawn("scheduler.replanning", async move {
         let run = async {

@@ -64,7 +64,7 @@ impl Kept {
         }
         let now = self.0.now(tx).await?;
         match former {
-            None => digest::begin(tx, zone, now).await?,
+            None => digest::begin(tx, &present, now).await?,
             Some(former) if former.zone != zone || former.suspended != present.suspended => {
                 digest::retime(tx, &former, &present, now).await?;
                 if former.zone != zone {

@@ -43,13 +43,11 @@ impl Fields {
     }
 
     /// An ID that may be left out: the inner value is none then.
-    #[expect(clippy::option_option, reason = "wrong, left out and given are three things")]
     pub fn optional_id<I: FromStr>(&mut self, field: &str, text: &str) -> Option<Option<I>> {
         if text.is_empty() { Some(None) } else { self.id(field, text).map(Some) }
     }
 
     /// A moment that may be left out.
-    #[expect(clippy::option_option, reason = "wrong, left out and given are three things")]
     pub fn optional_time(&mut self, field: &str, wire: Option<&prost_types::Timestamp>) -> Option<Option<Timestamp>> {
         let Some(wire) = wire else { return Some(None) };
         // Beyond these years no calendar of the database or of a caller agrees.
@@ -60,7 +58,6 @@ impl Fields {
     }
 
     /// A duration that may be left out.
-    #[expect(clippy::option_option, reason = "wrong, left out and given are three things")]
     pub fn optional_duration(
         &mut self,
         field: &str,

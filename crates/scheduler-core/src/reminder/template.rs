@@ -76,10 +76,7 @@ mod tests {
             "{date}{date}",
             "{shop}",
         ] {
-            assert_eq!(
-                Template::parse(text).map(|template| template.as_str().to_owned()).as_deref(),
-                Ok(text.as_ref())
-            );
+            assert_eq!(Template::parse(text).map(|template| template.as_str().to_owned()).as_deref(), Ok(text));
         }
         assert_eq!(format!("{:?}", Template::parse("secret").unwrap()), "Template(..)");
     }

@@ -55,9 +55,9 @@ pub(crate) fn named(recipients: &Recipients) -> BTreeSet<StaffId> {
     }
 }
 
-/// Makes the schedule of the transaction's tenant, unless it has one.
-pub(crate) async fn insert(tx: &mut TenantTx, schedule: &Schedule) -> Result<(), sqlx::Error> {
-    sqlx::query(
+/// Makes the schedule of the transaction's tenant, unless it has one; whether it had none.
+pub(crate) async fn insert(tx: &mut TenantTx, schedule: &Schedule) -> Result<bool, sqlx::Error> {
+    let inserted = sqlx::query(
         "INSERT INTO scheduler.digest_schedule (tenant_id, version, times, quiet_weekdays, quiet_dates, recipients,
              late_seconds, send_empty, last_slot, next_slot)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
@@ -74,7 +74,7 @@ pub(crate) async fn insert(tx: &mut TenantTx, schedule: &Schedule) -> Result<(),
     .bind(schedule.next)
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    Ok(inserted.rows_affected() > 0)
 }
 
 fn times(settings: &DigestSettings) -> Vec<i16> {
@@ -158,4 +158,11 @@ pub(crate) async fn due(
     .fetch_all(database.worker())
     .await?;
     Ok(rows.into_iter().map(|(slot, tenant)| (slot, tenant.into())).collect())
+}
+
+/// For how many seconds the oldest schedule has been due, over all tenants; 0 where none is.
+pub(crate) async fn overdue(database: &Database, turn: &ClockTurn) -> Result<f64, sqlx::Error> {
+    let text = "SELECT greatest(0, coalesce(extract(epoch FROM now() + $1 - (
+        SELECT min(next_slot) FROM scheduler.digest_schedule WHERE next_slot IS NOT NULL)), 0))::float8";
+    sqlx::query_scalar(text).bind(turn.ahead()).fetch_one(database.worker()).await
 }

@@ -77,3 +77,10 @@ pub(crate) async fn put_off(tx: &mut TenantTx, wait: Duration) -> Result<(), sql
         .await?;
     Ok(())
 }
+
+/// For how many seconds the oldest job has been due, over all tenants; 0 where none is.
+pub(crate) async fn overdue(database: &Database) -> Result<f64, sqlx::Error> {
+    let text = "SELECT greatest(0, coalesce(extract(epoch FROM now() - (
+        SELECT min(due) FROM scheduler.replanning)), 0))::float8";
+    sqlx::query_scalar(text).fetch_one(database.worker()).await
+}

@@ -78,3 +78,30 @@ async fn a_process_killed_while_it_plans_anew_leaves_a_job_that_another_ends() {
         house.close().await;
     }
 }
+
+#[tokio::test]
+async fn a_postgres_that_is_killed_as_digests_are_due_loses_none_and_repeats_none() {
+    let mut server = testkit::postgres::Private::start().await.unwrap();
+    let town = Town::on(&server.cluster().unwrap(), "restart", "2026-03-01T00:00:00Z").await;
+    let houses = [town.open().await, town.open().await, town.open().await];
+    let mut tenants = Vec::new();
+    for _ in 0..12 {
+        tenants.push(town.tenant(&houses[0], "Asia/Tokyo").await);
+    }
+    for (round, slot) in ["2026-03-01T11:00:01Z", "2026-03-01T23:00:01Z", "2026-03-02T11:00:01Z"].iter().enumerate() {
+        town.clock.set(at(slot));
+        // Some may be said by now and some not.
+        town.digests_once(&tenants[0], round + 1).await;
+        server.kill9().await.unwrap();
+        server.start_again().await.unwrap();
+        for tenant in &tenants {
+            assert_eq!(town.digests_once(tenant, round + 1).await.len(), round + 1);
+        }
+    }
+    for tenant in &tenants {
+        assert_eq!(town.digests_once(tenant, 3).await, ["2026-03-01T20:00", "2026-03-02T08:00", "2026-03-02T20:00"]);
+    }
+    for house in houses {
+        house.close().await;
+    }
+}

@@ -68,6 +68,12 @@ impl Town {
         Self { world: World::new(hint).await, clock: ManualClock::at(at(now)) }
     }
 
+    /// The same on another Postgres than the one all tests share.
+    pub(crate) async fn on(cluster: &testkit::postgres::Cluster, hint: &str, now: &str) -> Self {
+        let world = World::on(cluster, testkit::nats::url(), hint).await;
+        Self { world, clock: ManualClock::at(at(now)) }
+    }
+
     /// Starts the service, or one more replica of it.
     pub(crate) async fn open(&self) -> House {
         self.world.open_with(HostConfig::loopback().with_clock(Arc::new(self.clock.clone())), 2).await
