@@ -44,6 +44,7 @@ mod tests {
     use super::*;
     use crate::Line;
     use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     proptest! {
         #[test]
@@ -52,8 +53,8 @@ mod tests {
         ) {
             let member = StaffMember {
                 display_name: Line::parse("佐藤").unwrap(),
-                organizations: Default::default(),
-                rights: Default::default(),
+                organizations: BTreeSet::new(),
+                rights: BTreeSet::new(),
                 administrator: false,
                 active,
                 external_reference: None,

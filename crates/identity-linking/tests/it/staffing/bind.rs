@@ -27,7 +27,7 @@ async fn a_member_is_bound_by_code_and_lines_word_and_not_before() {
     assert!(contacts(&stage, &staff).await.is_empty());
 
     let word = stage.confirmed(&who, stage.moment(), &nonce);
-    stage.send(&[word.clone()]).await;
+    stage.send(std::slice::from_ref(&word)).await;
     assert_eq!(read(&stage, &staff).await.line_state(), StaffLineState::Bound);
     assert_eq!(reached(&stage, &staff).await, (stage.account.to_string(), who.clone()));
     assert!(said(&stage, &who).await.starts_with("スタッフとして登録されました"));
