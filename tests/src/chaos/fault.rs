@@ -41,7 +41,7 @@ pub enum Fault {
 }
 
 /// Where the services can be killed from inside.
-pub const PLACES: [(Service, &str); 30] = [
+pub const PLACES: [(Service, &str); 31] = [
     (Service::WebhookIngest, "ingest.before_commit"),
     (Service::WebhookIngest, "ingest.after_commit"),
     (Service::WebhookIngest, "ingest.after_publish"),
@@ -56,6 +56,7 @@ pub const PLACES: [(Service, &str); 30] = [
     (Service::MessagingOutbox, "messaging.before_settle"),
     (Service::MessagingOutbox, "messaging.after_settle"),
     (Service::MessagingOutbox, "messaging.before_content"),
+    (Service::MessagingOutbox, "messaging.after_due"),
     (Service::MessagingOutbox, "bus.relay.after_publish"),
     (Service::MessagingOutbox, "bus.consumer.after_commit"),
     (Service::IdentityLinking, "bus.consumer.before_commit"),

@@ -1,5 +1,5 @@
-//! The traffic of a run: friends write, staff answer, people come and go, some link, and a program keeps timers, whatever happens
-//! meanwhile.
+//! The traffic of a run: friends write, staff answer, now or at a time, people come and go, some link, and a program keeps timers,
+//! whatever happens meanwhile.
 
 use std::time::Duration;
 
@@ -9,10 +9,12 @@ use line_simulator::{Act, Media, Writing};
 use sqlx::PgConnection;
 use tsunagi::stage::{Person, Shop, Stage, until};
 
+use super::digests::Slots;
 use super::handover::{self, Handover};
 use super::hurry;
 use super::linking::{self, Linker, Scene};
 use super::phase::Course;
+use super::scheduled::{self, Kept};
 use super::timers::{self, Wanted};
 use crate::hearing::Hearing;
 use crate::platform::Platform;
@@ -35,6 +37,8 @@ const QUEUED_WITHIN: Duration = Duration::from_mins(2);
 pub(super) struct Load {
     pub(super) shop: Shop,
     friends: Vec<(Person, String)>,
+    /// The digests' slots of all runs.
+    pub(super) slots: Slots,
     /// Who hears of the timers, from the first run to the last.
     _hearing: Hearing,
 }
@@ -59,6 +63,8 @@ pub(super) struct Sent {
     pub(super) handover: Handover,
     /// The run.
     pub(super) seed: u64,
+    /// Replies that were written for a time.
+    pub(super) kept: Vec<Kept>,
     /// Timers of a program.
     pub(super) timers: Vec<Wanted>,
     /// Whether somebody's clock was wrong.
@@ -79,7 +85,7 @@ impl Load {
             let (conversation, _) = shop.sees(&stage, &hello).await?;
             friends.push((person, conversation.conversation_id));
         }
-        Ok(Self { shop, friends, _hearing: Hearing::start(platform).await? })
+        Ok(Self { shop, friends, slots: Slots::default(), _hearing: Hearing::start(platform).await? })
     }
 
     /// A run's traffic: ends when everything is written, every answer is queued, every timer is made, and whoever links is through,
@@ -100,7 +106,7 @@ impl Load {
                 None => Ok(None),
             }
         };
-        let ((written, files), answered, came, mut linkers, handover, hurried, timers) = tokio::try_join!(
+        let ((written, files), answered, came, mut linkers, handover, hurried, timers, kept, ()) = tokio::try_join!(
             self.write(stage, seed),
             self.answer(stage, seed),
             self.come_and_go(stage, seed),
@@ -108,9 +114,16 @@ impl Load {
             handover::hand_over(scene),
             hurry,
             timers::keep(stage, &self.shop, seed, turned),
+            self.keep(stage, seed),
+            self.slots.settle_on_next(stage, &self.shop, turned),
         )?;
         linkers.extend(hurried);
-        Ok(Sent { written, files, answered, came, linkers, handover, seed, timers, turned })
+        Ok(Sent { written, files, answered, came, linkers, handover, seed, kept, timers, turned })
+    }
+
+    async fn keep(&self, stage: &Stage, seed: u64) -> anyhow::Result<Vec<Kept>> {
+        let conversations: Vec<&str> = self.friends.iter().map(|(_, conversation)| conversation.as_str()).collect();
+        scheduled::keep(stage, &self.shop, seed, &conversations).await
     }
 
     async fn come_and_go(&self, stage: &Stage, seed: u64) -> anyhow::Result<Vec<(String, bool)>> {

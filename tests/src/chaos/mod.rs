@@ -5,6 +5,7 @@
 
 mod clocks;
 mod dice;
+mod digests;
 mod fault;
 mod handover;
 mod hurry;
@@ -14,6 +15,7 @@ mod links;
 mod load;
 mod phase;
 mod report;
+mod scheduled;
 #[cfg(test)]
 mod spoiling;
 mod timer_verdict;

@@ -1,5 +1,6 @@
 //! Whether a run was sound: every message of a friend is there once, every answer reached its end and LINE's books hold it
-//! as often as that end says, whoever came or went is known to have, whoever linked is linked, and every timer was said once.
+//! as often as that end says, whoever came or went is known to have, whoever linked is linked,
+//! and every timer, every slot and every reply that waited for its time came once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use sqlx::{Connection as _, PgConnection};
 use tsunagi::stage::{Stage, until};
 
 use super::load::{Load, Sent};
-use super::{invariants, links, timer_verdict};
+use super::{invariants, links, scheduled, timer_verdict};
 use crate::platform::Platform;
 
 /// How long the platform may take to catch up after the fault is mended.
@@ -39,6 +40,10 @@ pub struct Counts {
     pub uncertain: usize,
     /// People linked to the record that is theirs.
     pub linked: usize,
+    /// Replies that were written for a time and that LINE accepted, each in its books once.
+    pub kept: usize,
+    /// Slots of digests of all runs so far, each said once, or recorded.
+    pub slots: usize,
     /// Timers, each said once, or recorded, or cancelled.
     pub timers: usize,
 }
@@ -63,15 +68,19 @@ pub(super) async fn look(
     linked_before: i64,
 ) -> anyhow::Result<Counts> {
     let (received, files) = received(stage, load, sent).await?;
-    let (accepted, uncertain) = answered(stage, load, sent).await?;
+    let query = BooksQuery { account: Some(load.shop.card.channel_id.clone()), ..Default::default() };
+    let books = stage.line.sent(&query).await?;
+    let (accepted, uncertain) = answered(stage, load, sent, &books).await?;
+    let kept = scheduled::settled(stage, &load.shop, (&sent.kept, sent.turned), &books).await?;
     came_and_went(stage, load, sent).await?;
     no_dead_letters(stage, load).await?;
     let linked = links::settled(stage, &load.shop, &sent.linkers, &sent.handover, linked_before).await?;
     let mut admin = PgConnection::connect(admin_url).await?;
     let run = (sent.timers.as_slice(), sent.seed, sent.turned);
     let timers = timer_verdict::settled(stage, &load.shop, &mut admin, run).await?;
+    let slots = load.slots.settled(stage, &load.shop, &mut admin).await?;
     invariants::hold(&mut admin).await?;
-    Ok(Counts { received, files, accepted, uncertain, linked, timers })
+    Ok(Counts { received, files, accepted, uncertain, linked, kept, slots, timers })
 }
 
 async fn received(stage: &Stage, load: &Load, sent: &Sent) -> anyhow::Result<(usize, usize)> {
@@ -117,10 +126,14 @@ async fn deliveries(stage: &Stage, load: &Load, text: &str) -> anyhow::Result<Ve
     Ok(of.flat_map(|webhook| webhook.attempts).map(|attempt| (attempt.status, attempt.reason)).collect())
 }
 
-async fn answered(stage: &Stage, load: &Load, sent: &Sent) -> anyhow::Result<(usize, usize)> {
-    let query = BooksQuery { account: Some(load.shop.card.channel_id.clone()), ..Default::default() };
+async fn answered(
+    stage: &Stage,
+    load: &Load,
+    sent: &Sent,
+    books: &[line_simulator::Sent],
+) -> anyhow::Result<(usize, usize)> {
     let mut delivered: BTreeMap<String, usize> = BTreeMap::new();
-    for entry in stage.line.sent(&query).await? {
+    for entry in books {
         for text in entry.messages.iter().filter_map(|message| message["text"].as_str()) {
             *delivered.entry(text.to_owned()).or_default() += 1;
         }
