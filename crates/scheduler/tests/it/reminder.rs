@@ -6,12 +6,13 @@ use contracts::scheduler::v1 as wire;
 use contracts::timestamp;
 use futures::future::join_all;
 use kernel::Clock as _;
+use sqlx::Connection as _;
 use uuid::Uuid;
 
 use crate::house::House;
 use crate::reminder_rules::{before, days_before, rule};
 use crate::town::{Reservation, Town, at};
-use crate::world::Tenant;
+use crate::world::{SOON, Tenant};
 
 /// Makes a rule; its ID.
 pub(crate) async fn make(house: &House, tenant: &Tenant, rule: wire::ReminderRule) -> String {
@@ -219,6 +220,49 @@ async fn whatever_comes_at_once_each_reservation_ends_with_the_timers_it_wants()
     for house in houses {
         house.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_rule_that_changes_while_a_reservation_is_being_planned_finds_it() {
+    const WAITING: &str = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND usename = 'scheduler' AND wait_event_type = 'Lock'";
+    let town = Town::new("planning", "2026-03-01T00:00:00Z").await;
+    let house = town.open().await;
+    let tenant = town.tenant(&house, "Asia/Tokyo").await;
+    let id = make(&house, &tenant, rule(before(3_600))).await;
+    town.planned().await;
+    // Whoever plans the reservation has read the rule, and cannot make the timer yet.
+    let told = Reservation::at("2026-03-10T00:00:00Z");
+    let mut admin = town.admin().await;
+    let mut held = admin.begin().await.unwrap();
+    sqlx::query(
+        "INSERT INTO scheduler.timer (tenant_id, owner, key, generation, due, policy, late_seconds, part, near)
+         VALUES ($1, 'reminder', $2, 1, now(), 1, 0, 0, false)",
+    )
+    .bind(tenant.id.uuid())
+    .bind(format!("{}/{id}/{}", told.activity, told.start.timestamp_micros()))
+    .execute(&mut *held)
+    .await
+    .unwrap();
+    town.say_reservation(&tenant, &told).await;
+    town.until(WAITING, 1).await;
+    let changed = wire::ReminderRule { rule_id: id, when: before(7_200), active: true, ..Default::default() };
+    let letting_go = async {
+        // The change waits for the plan; if it did not, it and its job would be through.
+        testkit::eventually(SOON, || async {
+            let changed =
+                town.number("SELECT count(*) FROM scheduler.audit WHERE action = 'reminder_rule.update'").await;
+            let (waiting, left) =
+                (town.number(WAITING).await, town.number("SELECT count(*) FROM scheduler.replanning").await);
+            if waiting == 2 || changed == 1 && left == 0 { Ok(()) } else { Err((changed, waiting, left)) }
+        })
+        .await
+        .unwrap();
+        held.rollback().await.unwrap();
+    };
+    tokio::join!(change(&house, &tenant, changed), letting_go);
+    town.timers_once(&tenant, &[at("2026-03-09T22:00:00Z")]).await;
+    house.close().await;
 }
 
 /// So many reservations of a tenant, an hour after the other.

@@ -1,5 +1,6 @@
 //! Rules for reminders: what can be set, what is refused, and who sees it (F-107).
 
+use chrono::TimeDelta;
 use contracts::scheduler::v1 as wire;
 use futures::future::join_all;
 use prost_types::{Duration, FieldMask};
@@ -71,6 +72,8 @@ async fn rules_are_made_read_changed_and_deleted() {
         (evening.template.as_str(), evening.when.clone(), evening.active),
         (TEXT, days_before(1, "18:00"), true)
     );
+    // The list is in the order of their making.
+    town.clock.turn(TimeDelta::seconds(1));
     let request = wire::CreateReminderRuleRequest {
         reminder_rule: Some(rule(before(10_800))),
         request_id: Uuid::new_v4().to_string(),
