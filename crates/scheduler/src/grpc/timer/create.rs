@@ -36,7 +36,9 @@ pub(super) async fn create(
         return Ok(again(timers, &answer)?);
     }
     let made_at = generation::next(None, postgres::now(&mut tx).await?);
-    timers.iter_mut().for_each(|timer| timer.generation = made_at);
+    for timer in &mut timers {
+        timer.generation = made_at;
+    }
     let made = if request.replace {
         timer::put_all(&mut tx, &timers).await?
     } else {
