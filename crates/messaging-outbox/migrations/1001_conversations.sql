@@ -32,6 +32,9 @@ CREATE INDEX conversation_organization
 CREATE INDEX conversation_waiting
     ON {schema}.conversation (tenant_id, organization_id, activity_time DESC, conversation_id DESC)
     WHERE kind <> 4 AND (unread_count > 0 OR put_off_time IS NOT NULL);
+CREATE INDEX conversation_put_off
+    ON {schema}.conversation (tenant_id, organization_id, activity_time DESC, conversation_id DESC)
+    WHERE kind <> 4 AND put_off_time IS NOT NULL;
 SELECT {schema}.isolate('{schema}.conversation');
 
 -- One row for each message object, both ways. `object` is LINE's own message object, as it came or as it goes; it is null

@@ -25,14 +25,15 @@ pub(crate) async fn put_customer(
     .bind(id)
     .fetch_optional(&mut **tx)
     .await?;
-    let put = sqlx::query(
+    let made: Option<bool> = sqlx::query_scalar(
         "INSERT INTO messaging.customer_replica AS c (tenant_id, customer_id, version, family_name, given_name, organization_id,
              merged_into)
          VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (tenant_id, customer_id) DO UPDATE
          SET version = excluded.version, family_name = excluded.family_name, given_name = excluded.given_name,
              organization_id = excluded.organization_id, merged_into = excluded.merged_into
-         WHERE c.version < excluded.version",
+         WHERE c.version < excluded.version
+         RETURNING xmax = 0",
     )
     .bind(tx.tenant().uuid())
     .bind(id)
@@ -41,9 +42,10 @@ pub(crate) async fn put_customer(
     .bind(text(&replica.given_name))
     .bind(organization)
     .bind(Uuid::try_parse(&replica.merged_into).ok())
-    .execute(&mut **tx)
+    .fetch_optional(&mut **tx)
     .await?;
-    Ok(put.rows_affected() > 0 && before.is_some_and(|before| before != organization))
+    // One that was not there a moment ago, and is now, was heard of by somebody else in between.
+    Ok(made.is_some_and(|made| !made && before != Some(organization)))
 }
 
 /// Whether the transaction's tenant has this customer.
