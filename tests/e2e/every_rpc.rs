@@ -296,6 +296,20 @@ fn bodies(world: &World) -> Vec<(&'static str, Must, Value)> {
         ("/tsunagi.messaging.v1.DigestService/ListDigests", NotFind, json!({ "staffId": staff })),
         ("/tsunagi.messaging.v1.DigestService/ListDigests", ShowNothing, json!({})),
         ("/tsunagi.messaging.v1.ReminderService/ListReminders", ShowNothing, json!({ "activityId": activity })),
+        ("/tsunagi.messaging.v1.NoticeService/GetNoticeSettings", ShowNothing, json!({})),
+        (
+            "/tsunagi.messaging.v1.NoticeService/UpdateNoticeSettings",
+            ShowNothing,
+            json!({ "rules": [{ "kind": "NOTICE_KIND_DIGEST", "line": true, "email": "EMAIL_USE_ALWAYS" }] }),
+        ),
+        (
+            "/tsunagi.messaging.v1.NoticeService/SetNoticeWebhook",
+            ShowNothing,
+            json!({ "url": "https://hooks.example.com/" }),
+        ),
+        ("/tsunagi.messaging.v1.NoticeService/RotateNoticeWebhookSecret", ShowNothing, json!({})),
+        ("/tsunagi.messaging.v1.NoticeService/DeleteNoticeWebhook", ShowNothing, json!({})),
+        ("/tsunagi.messaging.v1.NoticeService/ListNotices", NotFind, json!({ "staffId": staff })),
         ("/tsunagi.messaging.v1.QuotaService/GetQuota", NotFind, json!({ "accountId": account })),
         (
             "/tsunagi.messaging.v1.LineGatewayService/IssueLinkToken",

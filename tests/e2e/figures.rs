@@ -55,6 +55,7 @@ async fn what_alerts_stand_on_is_told_from_the_start() -> anyhow::Result<()> {
         (Service::MessagingOutbox, "tsunagi_messaging_queue{state=\"stuck\"}"),
         (Service::MessagingOutbox, "tsunagi_messaging_oldest_waiting_seconds"),
         (Service::MessagingOutbox, "tsunagi_messaging_scheduled_overdue"),
+        (Service::MessagingOutbox, "tsunagi_messaging_oldest_notice_seconds"),
         (Service::MessagingOutbox, "tsunagi_messaging_quota_accounts{state=\"used_up\"}"),
         (Service::MessagingOutbox, "tsunagi_messaging_quota_accounts{state=\"nearly\"}"),
         (Service::Scheduler, "tsunagi_scheduler_timers{state=\"near\"}"),

@@ -5,12 +5,14 @@
 //! - [`postgres`]: pools, tenant transactions, migrations; [`PLUMBING`]: the tables this crate needs in every schema;
 //!   [`work_queue`]: jobs that wait in a table, tenants in turn;
 //! - [`grpc`], [`http`], [`auth`], [`request`], [`page`]: serving and calling; [`idempotency`], [`audit`]: rows beside each change;
+//! - [`egress`]: calling addresses that somebody entered;
 //! - [`seal`], [`envelope`]: secrets on their way and at rest; [`trace`], [`failpoint`].
 
 pub mod audit;
 pub mod auth;
 mod clock;
 pub mod config;
+pub mod egress;
 pub mod envelope;
 pub mod failpoint;
 pub mod grpc;

@@ -80,6 +80,7 @@ lists! {
     messaging::v1::ListConversationsRequest,
     messaging::v1::ListDigestsRequest,
     messaging::v1::ListMessagesRequest,
+    messaging::v1::ListNoticesRequest,
     messaging::v1::ListOutboundMessagesRequest,
     messaging::v1::ListRemindersRequest,
     operations::v1::ListDeadLettersRequest,

@@ -8,6 +8,7 @@ CREATE TABLE {schema}.staff_contact (
     line_user_id text NOT NULL,
     PRIMARY KEY (tenant_id, staff_id)
 );
+CREATE INDEX staff_contact_line ON {schema}.staff_contact (tenant_id, account_id, line_user_id) WHERE line_user_id <> '';
 SELECT {schema}.isolate('{schema}.staff_contact');
 
 -- What staff are told: one row for each matter and member. Kept 30 days.

@@ -8,6 +8,7 @@ use bus::stream::Stream;
 use bus::{Bus, ConsumerSpec};
 use chassis::Host;
 use chassis::auth::Directory;
+use chassis::egress::Egress;
 use chassis::envelope::Envelope;
 use chassis::grpc::Client;
 use chassis::postgres::Database;
@@ -85,9 +86,12 @@ impl App {
         group_name::spawn(host, Arc::clone(&tools));
         digest::spawn(host, Arc::clone(&tools));
         placing::spawn(host, &database, &wakes);
+        let egress = Egress::new(&config.egress).context("the client for addresses that tenants entered")?;
+        let mailer = config.mail.as_ref().map(notice::Mailer::new).transpose().context("the mail server")?;
+        notice::spawn(host, &tools, mailer, egress.clone());
         retention::spawn(host, &database);
         figures::spawn(host, &database);
-        let desk = Desk { tools, hub: Hub::new(host, database.clone(), wakes) };
+        let desk = Desk { tools, egress, hub: Hub::new(host, database.clone(), wakes) };
         let directory = Directory::follow(host, &database);
         let grpc_addr = grpc::spawn(host, config.grpc, directory, &desk)?;
         Ok(Self { grpc_addr })

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bus::BusConfig;
 use chassis::config::Settings;
+use chassis::egress::EgressConfig;
 use chassis::envelope::MasterKeys;
 use chassis::grpc::{ClientConfig, GrpcConfig};
 use chassis::postgres::PostgresConfig;
@@ -14,6 +15,7 @@ use messaging_outbox_core::quota::QuotaWaits;
 use url::Url;
 
 use crate::content::ContentConfig;
+use crate::notice::MailConfig;
 use crate::sender::SenderConfig;
 
 const CONTENTS_AT_ONCE: NonZeroUsize = NonZeroUsize::new(4).unwrap();
@@ -47,6 +49,10 @@ pub struct Config {
     pub content: ContentConfig,
     /// Transactions at once for LINE's events.
     pub inbound_transactions: NonZeroUsize,
+    /// The mail server that notices go through; none: no e-mail is sent.
+    pub mail: Option<MailConfig>,
+    /// How addresses that tenants entered are called.
+    pub egress: EgressConfig,
 }
 
 impl Config {
@@ -82,6 +88,8 @@ impl Config {
                 INBOUND_TRANSACTIONS,
                 "Database transactions at once for LINE's events.",
             ),
+            mail: MailConfig::read(settings),
+            egress: EgressConfig::read(settings),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! Figures of what waits, so that nothing waits for ever unseen: the queue's oldest message, what is in hand for too long, what is
-//! in doubt, messages whose time passed unsaid, contents that do not come, accounts whose quota runs out.
+//! in doubt, messages whose time passed unsaid, contents that do not come, accounts whose quota runs out, notices that do not arrive.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +9,14 @@ use chassis::{ClockTurn, Host};
 use chrono::TimeDelta;
 use kernel::{Clock, Timestamp};
 use line_client::FailureKind;
+use messaging_outbox_core::notice::channel::{DeliveryState, NoticeChannel};
 use messaging_outbox_core::quota::QuotaMonth;
 use messaging_outbox_core::state::MessageState;
 use sqlx::Row as _;
 use tokio::time::Instant;
 use uuid::Uuid;
+
+use crate::notice;
 
 /// How long counting rests at least.
 const EVERY: Duration = Duration::from_secs(15);
@@ -33,6 +36,9 @@ pub(crate) fn spawn(host: &Host, database: &Database) {
     metrics::counter!("tsunagi_messaging_settled_total", "state" => uncertain).increment(0);
     let unauthorized = FailureKind::Unauthorized.to_string();
     metrics::counter!("tsunagi_messaging_line_failures_total", "kind" => unauthorized).increment(0);
+    for channel in NoticeChannel::ALL {
+        notice::count_settled(channel, DeliveryState::Failed, 0);
+    }
     host.spawn("messaging.figures", async move {
         stopping.run_until_cancelled(keep_counting(&database, &clock, &turn)).await;
         Ok(())
@@ -48,7 +54,8 @@ async fn keep_counting(database: &Database, clock: &Arc<dyn Clock>, turn: &Clock
             note_oldest_waiting(database, now).await?;
             note_overdue(database, turn.ahead()).await?;
             note_staff(database).await?;
-            note_quotas(database, QuotaMonth::of(now)).await
+            note_quotas(database, QuotaMonth::of(now)).await?;
+            note_notices(database).await
         };
         if let Err(error) = counted.await {
             tracing::warn!(error = %error, "the queue cannot be counted now");
@@ -159,6 +166,24 @@ async fn note_quotas(database: &Database, month: QuotaMonth) -> Result<(), sqlx:
     for name in ["used_up", "nearly"] {
         metrics::gauge!("tsunagi_messaging_quota_accounts", "state" => name).set(row.try_get::<f64, _>(name)?);
     }
+    Ok(())
+}
+
+/// How many notices are on their way, channel by channel, and for how long the oldest has been.
+async fn note_notices(database: &Database) -> Result<(), sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT count(*) FILTER (WHERE channel = 1)::float8 AS line, count(*) FILTER (WHERE channel = 2)::float8 AS email,
+             count(*) FILTER (WHERE channel = 3)::float8 AS webhook,
+             coalesce(extract(epoch FROM now() - min(create_time)), 0)::float8 AS oldest
+         FROM messaging.notice_delivery WHERE state = 1",
+    )
+    .fetch_one(database.worker())
+    .await?;
+    for (channel, column) in NoticeChannel::ALL.into_iter().zip(["line", "email", "webhook"]) {
+        metrics::gauge!("tsunagi_messaging_notices_pending", "channel" => channel.name())
+            .set(row.try_get::<f64, _>(column)?);
+    }
+    metrics::gauge!("tsunagi_messaging_oldest_notice_seconds").set(row.try_get::<f64, _>("oldest")?);
     Ok(())
 }
 

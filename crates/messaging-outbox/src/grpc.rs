@@ -6,6 +6,7 @@ mod digest;
 mod field;
 mod line_gateway;
 mod messages;
+mod notices;
 mod outgoing;
 mod put_off;
 mod quota;
@@ -18,12 +19,14 @@ mod wire;
 use std::sync::Arc;
 
 use chassis::auth::Directory;
+use chassis::egress::Egress;
 use chassis::grpc::{GrpcConfig, Server, ServerError};
 use chassis::{Host, postgres::Database};
 use contracts::messaging::v1::conversation_service_server::ConversationServiceServer;
 use contracts::messaging::v1::digest_service_server::DigestServiceServer;
 use contracts::messaging::v1::line_gateway_service_server::LineGatewayServiceServer;
 use contracts::messaging::v1::message_service_server::MessageServiceServer;
+use contracts::messaging::v1::notice_service_server::NoticeServiceServer;
 use contracts::messaging::v1::quota_service_server::QuotaServiceServer;
 use contracts::messaging::v1::reminder_service_server::ReminderServiceServer;
 
@@ -34,6 +37,7 @@ use crate::watch::Hub;
 #[derive(Clone)]
 pub(crate) struct Desk {
     pub(crate) tools: Arc<Tools>,
+    pub(crate) egress: Egress,
     pub(crate) hub: Hub,
 }
 
@@ -57,6 +61,7 @@ pub(crate) fn spawn(
         .add(QuotaServiceServer::new(desk.clone()))
         .add(DigestServiceServer::new(desk.clone()))
         .add(ReminderServiceServer::new(desk.clone()))
+        .add(NoticeServiceServer::new(desk.clone()))
         .add(bus::dead_letter::service(&desk.tools.database))
         .spawn(host)
 }

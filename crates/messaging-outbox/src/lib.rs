@@ -29,6 +29,7 @@ pub use app::App;
 pub use config::Config;
 pub use content::ContentConfig;
 pub use migrations::MIGRATIONS;
+pub use notice::{MailConfig, MailError, MailTls};
 pub use sender::SenderConfig;
 
 /// What the program is called and what it owns.

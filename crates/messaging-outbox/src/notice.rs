@@ -1,11 +1,20 @@
 //! Notices to staff: raised in the transaction that has something to tell, once each, and delivered by the channels the tenant chose
 //! (F-70): as a message in the send queue on the staff account (`line`), by e-mail (`email`), by the tenant's webhook (`webhook`).
 
+mod email;
 mod line;
+mod mail;
+mod overdue;
 mod request;
+pub(crate) mod signature;
+mod telling;
+mod webhook;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
+use chassis::Host;
+use chassis::egress::Egress;
 use chassis::postgres::TenantTx;
 use kernel::{StaffId, Timestamp};
 use messaging_outbox_core::answer::is_over;
@@ -15,12 +24,23 @@ use messaging_outbox_core::notice::text::Words;
 use uuid::Uuid;
 
 use crate::postgres::notice::delivery::{self, Begun};
-use crate::postgres::notice::{self as rows, rule, webhook};
+use crate::postgres::notice::{self as rows, job, rule, webhook as endpoint};
 use crate::postgres::staff::{self, Contact};
+use crate::sender::Tools;
 use crate::wake::{Wake, Wakes};
 
 pub(crate) use line::{follow, withdraw};
+pub(crate) use mail::Mailer;
+pub use mail::{MailConfig, MailError, MailTls};
 pub(crate) use request::{Requests, spec};
+
+/// Starts telling notices under `host`: by e-mail where there is a mail server, by webhook through `egress`; and ending those whose
+/// time is over. By LINE they go with everything else.
+pub(crate) fn spawn(host: &Host, tools: &Arc<Tools>, mailer: Option<Mailer>, egress: Egress) {
+    email::spawn(host, Arc::clone(tools), mailer);
+    webhook::spawn(host, Arc::clone(tools), egress);
+    overdue::spawn(host, &tools.database);
+}
 
 /// Something a staff member is to be told.
 #[derive(Clone)]
@@ -69,7 +89,7 @@ pub(crate) async fn raise(tx: &mut TenantTx, wakes: &Wakes, notices: &[Notice]) 
     for channel in [NoticeChannel::Email, NoticeChannel::Webhook] {
         let jobs: Vec<Uuid> = pending(&begun, channel).map(|one| one.notice).collect();
         if !jobs.is_empty() {
-            rows::expect(tx, channel, &jobs).await?;
+            job::expect(tx, channel, &jobs).await?;
             wakes.after(tx, Wake::Notice);
         }
     }
@@ -108,7 +128,7 @@ impl Told {
         Ok(Self {
             now: rows::now(tx).await?,
             rules: rule::read(tx).await?,
-            webhook: webhook::is_open(tx).await?,
+            webhook: endpoint::is_open(tx).await?,
             contacts: contacts.into_iter().map(|contact| (contact.staff, contact)).collect(),
         })
     }

@@ -1,11 +1,12 @@
-//! What is removed by and by: reply tokens that cannot be used, changes no cursor may ask for, digests and
-//! reminders of long ago.
+//! What is removed by and by: reply tokens that cannot be used, changes no cursor may ask for; digests, reminders and notices of
+//! long ago.
 
 use std::time::Duration;
 
 use chassis::Host;
 use chassis::postgres::Database;
 
+use crate::postgres::notice;
 use crate::watch::KEPT_HOURS;
 
 const EVERY: Duration = Duration::from_mins(1);
@@ -30,9 +31,14 @@ async fn keep_removing(database: &Database) {
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        for outcome in
-            [reply_tokens(database).await, changes(database).await, digests(database).await, reminders(database).await]
-        {
+        let old = [
+            reply_tokens(database).await,
+            changes(database).await,
+            digests(database).await,
+            reminders(database).await,
+            notice::remove_old(database.worker()).await,
+        ];
+        for outcome in old {
             if let Err(error) = outcome {
                 tracing::warn!(error = %error, "old rows stay for now");
             }

@@ -123,7 +123,7 @@ pub(crate) async fn follow(tx: &mut TenantTx, settled: &[(Settled, bool)]) -> Re
     Ok(())
 }
 
-async fn end(
+pub(super) async fn end(
     tx: &mut TenantTx,
     messages: &[Uuid],
     state: DeliveryState,

@@ -352,7 +352,8 @@ pub(crate) async fn lock_of(tx: &mut TenantTx, messages: &[Uuid]) -> Result<(), 
     Ok(())
 }
 
-/// Counts a change of each conversation whose messages changed their state; one [`Changed`] for each message.
+/// Counts a change of each conversation whose messages changed their state; one [`Changed`] for each message. Those with
+/// staff change nothing that is shown.
 pub(crate) async fn bump(tx: &mut TenantTx, settled: &[Settled]) -> Result<Vec<Changed>, sqlx::Error> {
     if settled.is_empty() {
         return Ok(Vec::new());
@@ -362,7 +363,7 @@ pub(crate) async fn bump(tx: &mut TenantTx, settled: &[Settled]) -> Result<Vec<C
     ids.dedup();
     let rows = sqlx::query(
         "UPDATE messaging.conversation SET version = version + 1
-         WHERE tenant_id = $1 AND conversation_id = ANY ($2)
+         WHERE tenant_id = $1 AND conversation_id = ANY ($2) AND kind <> 4
          RETURNING conversation_id, account_id, version, unread_count",
     )
     .bind(tx.tenant().uuid())

@@ -1,12 +1,16 @@
-//! Notices and where they stand.
+//! Notices and what is to be done about them.
 
 pub(crate) mod delivery;
+pub(crate) mod job;
+pub(crate) mod list;
 pub(crate) mod rule;
 pub(crate) mod webhook;
 
 use chassis::postgres::TenantTx;
 use kernel::Timestamp;
-use messaging_outbox_core::notice::channel::NoticeChannel;
+use messaging_outbox_core::notice::NoticeKind;
+use sqlx::postgres::PgRow;
+use sqlx::{PgPool, Row as _};
 use uuid::Uuid;
 
 use crate::notice::Notice;
@@ -38,19 +42,55 @@ pub(crate) async fn insert(tx: &mut TenantTx, notices: &[Notice]) -> Result<Vec<
     .await
 }
 
-/// Has notices sent by e-mail or webhook.
-pub(crate) async fn expect(tx: &mut TenantTx, channel: NoticeChannel, notices: &[Uuid]) -> Result<(), sqlx::Error> {
-    let query = match channel {
-        NoticeChannel::Line => return Ok(()),
-        NoticeChannel::Email => {
-            "INSERT INTO messaging.notice_email_job (tenant_id, notice_id) SELECT $1, * FROM unnest($2::uuid[])
-             ON CONFLICT DO NOTHING"
+/// How long notices are kept, in days.
+const KEPT_DAYS: i32 = 30;
+/// Rows removed in one statement.
+const REMOVED_AT_ONCE: i64 = 2_000;
+
+/// Removes notices that are no longer kept, with where they stood.
+pub(crate) async fn remove_old(worker: &PgPool) -> Result<(), sqlx::Error> {
+    loop {
+        let removed: i64 = sqlx::query_scalar(
+            "WITH old AS (
+                 SELECT tenant_id, notice_id FROM messaging.notice
+                 WHERE create_time < now() - make_interval(days => $1) LIMIT $2),
+             deliveries AS (
+                 DELETE FROM messaging.notice_delivery d USING old
+                 WHERE (d.tenant_id, d.notice_id) = (old.tenant_id, old.notice_id)),
+             notices AS (
+                 DELETE FROM messaging.notice n USING old
+                 WHERE (n.tenant_id, n.notice_id) = (old.tenant_id, old.notice_id))
+             SELECT count(*) FROM old",
+        )
+        .bind(KEPT_DAYS)
+        .bind(REMOVED_AT_ONCE)
+        .fetch_one(worker)
+        .await?;
+        if removed < REMOVED_AT_ONCE {
+            return Ok(());
         }
-        NoticeChannel::Webhook => {
-            "INSERT INTO messaging.notice_webhook_job (tenant_id, notice_id) SELECT $1, * FROM unnest($2::uuid[])
-             ON CONFLICT DO NOTHING"
-        }
-    };
-    sqlx::query(query).bind(tx.tenant().uuid()).bind(notices).execute(&mut **tx).await?;
-    Ok(())
+    }
+}
+
+/// A notice as it was raised, and when.
+#[derive(Clone, Debug)]
+pub(crate) struct Raised {
+    pub(crate) notice: Notice,
+    pub(crate) create_time: Timestamp,
+}
+
+/// Reads one of a statement that selects whole notices.
+fn raised(row: &PgRow) -> Result<Raised, sqlx::Error> {
+    let kind: i16 = row.try_get("kind")?;
+    Ok(Raised {
+        notice: Notice {
+            id: row.try_get("notice_id")?,
+            staff: row.try_get::<Uuid, _>("staff_id")?.into(),
+            kind: NoticeKind::from_code(kind).ok_or_else(|| sqlx::Error::Decode("no kind of notice".into()))?,
+            title: row.try_get("title")?,
+            body: row.try_get("body")?,
+            expire: row.try_get("expire_time")?,
+        },
+        create_time: row.try_get("create_time")?,
+    })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chassis::postgres::TenantTx;
 use chassis::trace;
 use kernel::{AccountId, ConversationId, MessageId, Timestamp, TraceParent};
-use messaging_outbox_core::route::{SendMethod, SendPolicy};
+use messaging_outbox_core::route::{STAFF_NOTICE, SendMethod, SendPolicy};
 use messaging_outbox_core::state::MessageState;
 use serde_json::Value;
 use sqlx::{PgPool, Row as _};
@@ -237,17 +237,20 @@ pub(crate) struct Body {
     pub(crate) kind: i16,
     pub(crate) chat_key: String,
     pub(crate) standby: bool,
-    /// The LINE user blocked the account.
+    /// The LINE user blocked the account; or, of a notice, is no longer the staff member whom it is for.
     pub(crate) friend_blocked: bool,
 }
 
 /// Reads what messages say and to whom.
 pub(crate) async fn bodies(tx: &mut TenantTx, messages: &[Uuid]) -> Result<Vec<Body>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT k.message_id, m.object, c.kind, c.chat_key, c.standby, f.state AS friendship
+        "SELECT k.message_id, m.object, c.kind, c.chat_key, c.standby, f.state AS friendship,
+             CASE WHEN m.class = $3 THEN NOT EXISTS (
+                 SELECT FROM messaging.staff_contact
+                 WHERE tenant_id = $1 AND account_id = c.account_id AND line_user_id = c.chat_key) ELSE false END AS unbound
          FROM unnest($2::uuid[]) AS k (message_id)
          CROSS JOIN LATERAL (
-             SELECT conversation_id, object FROM messaging.message
+             SELECT conversation_id, object, class FROM messaging.message
              WHERE tenant_id = $1 AND message_id = k.message_id LIMIT 1) m
          CROSS JOIN LATERAL (
              SELECT account_id, kind, chat_key, standby FROM messaging.conversation
@@ -258,6 +261,7 @@ pub(crate) async fn bodies(tx: &mut TenantTx, messages: &[Uuid]) -> Result<Vec<B
     )
     .bind(tx.tenant().uuid())
     .bind(messages)
+    .bind(STAFF_NOTICE)
     .fetch_all(&mut **tx)
     .await?;
     rows.into_iter()
@@ -268,7 +272,7 @@ pub(crate) async fn bodies(tx: &mut TenantTx, messages: &[Uuid]) -> Result<Vec<B
                 kind: row.try_get("kind")?,
                 chat_key: row.try_get("chat_key")?,
                 standby: row.try_get("standby")?,
-                friend_blocked: replica::is_blocked(row.try_get("friendship")?),
+                friend_blocked: replica::is_blocked(row.try_get("friendship")?) || row.try_get("unbound")?,
             })
         })
         .collect()

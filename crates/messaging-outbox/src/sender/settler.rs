@@ -9,7 +9,7 @@ use std::time::Duration;
 use chassis::failpoint;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use kernel::{AccountId, MessageId, TenantId};
+use kernel::{AccountId, ConversationId, MessageId, TenantId};
 use messaging_outbox_core::attempt::FailureKind;
 use messaging_outbox_core::quota::QuotaMonth;
 use messaging_outbox_core::route::{self, SendMethod};
@@ -222,8 +222,10 @@ async fn write(tools: &Tools, tenant: TenantId, all: &Settlement) -> anyhow::Res
     let sums: Vec<Sent> =
         sums.into_iter().map(|(account, (pushes, replies))| Sent { account, pushes, replies }).collect();
     quota::count(&mut tx, QuotaMonth::of(now), &sums).await?;
-    let urgent: Vec<Settled> = settled.iter().copied().filter(|one| one.class == route::CONVERSATION).collect();
+    let mut urgent: Vec<Settled> = settled.iter().copied().filter(|one| one.class == route::CONVERSATION).collect();
     let changed = conversation::bump(&mut tx, &urgent).await?;
+    let shown: BTreeSet<ConversationId> = changed.iter().map(|changed| changed.conversation).collect();
+    urgent.retain(|one| shown.contains(&one.conversation));
     change::note(&mut tx, &tools.wakes, &changed).await?;
     change::announce_states(&mut tx, &urgent, now).await?;
     tx.commit().await?;

@@ -7,6 +7,7 @@ use contracts::messaging::v1::conversation_service_client::ConversationServiceCl
 use contracts::messaging::v1::digest_service_client::DigestServiceClient;
 use contracts::messaging::v1::line_gateway_service_client::LineGatewayServiceClient;
 use contracts::messaging::v1::message_service_client::MessageServiceClient;
+use contracts::messaging::v1::notice_service_client::NoticeServiceClient;
 use contracts::messaging::v1::quota_service_client::QuotaServiceClient;
 use contracts::messaging::v1::reminder_service_client::ReminderServiceClient;
 use contracts::operations::v1::dead_letter_service_client::DeadLetterServiceClient;
@@ -49,6 +50,10 @@ impl House {
 
     pub(crate) fn reminders(&self, tenant: &Tenant) -> ReminderServiceClient<Client> {
         ReminderServiceClient::new(self.client(tenant))
+    }
+
+    pub(crate) fn notices(&self, tenant: &Tenant) -> NoticeServiceClient<Client> {
+        NoticeServiceClient::new(self.client(tenant))
     }
 
     pub(crate) fn dead_letters(&self, tenant: &Tenant) -> DeadLetterServiceClient<Client> {

@@ -7,7 +7,7 @@ use contracts::messaging::v1 as wire;
 use contracts::messaging::v1::message_service_client::MessageServiceClient;
 use messaging_outbox_core::state::MessageState;
 use testkit::eventually;
-use testkit::process::Process;
+use testkit::process::{Launch, Process};
 use url::Url;
 
 use crate::world::{MASTER, SOON, Tenant, World, send_request, text};
@@ -83,6 +83,11 @@ async fn a_process_killed_at_any_point_of_sending_loses_nothing_and_repeats_noth
 }
 
 pub(crate) fn program(world: &World, port: u16, place: &str) -> Process {
+    launch(world, port, place).start().unwrap()
+}
+
+/// The program that kills itself when it comes to `place` for the second time, before it is started.
+pub(crate) fn launch(world: &World, port: u16, place: &str) -> Launch {
     let mut database: Url = world.database.admin_url().parse().unwrap();
     database.set_username("").unwrap();
     Process::of(env!("CARGO_BIN_EXE_messaging-outbox"))
@@ -101,8 +106,6 @@ pub(crate) fn program(world: &World, port: u16, place: &str) -> Process {
         .env("TSUNAGI_MESSAGING_LEASE_MILLISECONDS", "3000")
         .env("TSUNAGI_MESSAGING_RENEW_MILLISECONDS", "500")
         .env("TSUNAGI_FAILPOINTS", format!("{place}=kill@2"))
-        .start()
-        .unwrap()
 }
 
 fn client(tenant: &Tenant, port: u16) -> MessageServiceClient<Client> {

@@ -1,4 +1,10 @@
 //! Notices to staff: told once, by the channels that reach them, to whom they concern and nobody else.
 
+mod email;
+mod endpoint;
 mod line;
+mod mail_server;
 pub(crate) mod place;
+mod settings;
+mod staff_account;
+mod webhook;

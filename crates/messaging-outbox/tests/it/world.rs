@@ -10,6 +10,7 @@ use bus::publish::{Outbound, Publisher};
 use bus::subject::{Family, Subject};
 use bus::{Bus, BusConfig};
 use chassis::auth::Token;
+use chassis::egress::EgressConfig;
 use chassis::envelope::MasterKeys;
 use chassis::grpc::GrpcConfig;
 use chassis::postgres::PostgresConfig;
@@ -116,6 +117,8 @@ impl World {
             },
             content: ContentConfig { at_once: NonZeroUsize::new(2).unwrap(), most_bytes: 1024 * 1024 },
             inbound_transactions: NonZeroUsize::new(4).unwrap(),
+            mail: None,
+            egress: EgressConfig::default(),
         };
         change(&mut config);
         let app = App::build(config, &host).await.unwrap();
@@ -267,6 +270,12 @@ impl World {
     pub(crate) async fn count(&self, sql: &str) -> i64 {
         let mut admin = PgConnection::connect(&self.database.admin_url()).await.unwrap();
         sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&mut admin).await.unwrap()
+    }
+
+    /// An ID out of the database, likewise.
+    pub(crate) async fn id(&self, sql: &'static str) -> Uuid {
+        let mut admin = PgConnection::connect(&self.database.admin_url()).await.unwrap();
+        sqlx::query_scalar(sql).fetch_one(&mut admin).await.unwrap()
     }
 
     /// Waits until so many transactions of the service wait for a lock.

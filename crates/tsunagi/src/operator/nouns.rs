@@ -210,6 +210,18 @@ pub(super) const NOUNS: &[Noun] = &[
         "Reminders of reservations, and what became of them",
         &[verb("list", "messaging.v1.ReminderService/ListReminders")],
     ),
+    ("notice", "Notices to staff, and what became of them", &[verb("list", "messaging.v1.NoticeService/ListNotices")]),
+    (
+        "notice-settings",
+        "How staff are told of what happens",
+        &[
+            verb("get", "messaging.v1.NoticeService/GetNoticeSettings"),
+            verb("update", "messaging.v1.NoticeService/UpdateNoticeSettings"),
+            verb("set-webhook", "messaging.v1.NoticeService/SetNoticeWebhook"),
+            verb("delete-webhook", "messaging.v1.NoticeService/DeleteNoticeWebhook"),
+            verb("rotate-webhook-secret", "messaging.v1.NoticeService/RotateNoticeWebhookSecret"),
+        ],
+    ),
     ("quota", "The month's messages of an official account", &[verb("get", "messaging.v1.QuotaService/GetQuota")]),
     (
         "timer",

@@ -1,10 +1,10 @@
 //! Where notices stand on their channels.
 
 use chassis::postgres::TenantTx;
-use kernel::{AccountId, MessageId, StaffId, Timestamp};
+use kernel::{AccountId, MessageId, StaffId, TenantId, Timestamp};
 use messaging_outbox_core::notice::attempt::Reason;
 use messaging_outbox_core::notice::channel::{DeliveryState, NoticeChannel};
-use sqlx::Row as _;
+use sqlx::{PgPool, Row as _};
 use uuid::Uuid;
 
 /// A notice on a channel, when it begins.
@@ -86,4 +86,80 @@ pub(crate) async fn on_line(tx: &mut TenantTx, staff: StaffId) -> Result<Vec<(Ac
             Ok((account.into(), message.into()))
         })
         .collect()
+}
+
+/// A delivery whose time is over though nobody ended it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Overdue {
+    pub(crate) notice: Uuid,
+    pub(crate) channel: NoticeChannel,
+    /// On LINE, the message that carries it, and its account.
+    pub(crate) message: Option<(AccountId, MessageId)>,
+}
+
+/// Tenants with deliveries that are pending though their time has been over for `slack` seconds, seen by the worker.
+pub(crate) async fn tenants_overdue(worker: &PgPool, slack: f64, limit: i64) -> Result<Vec<TenantId>, sqlx::Error> {
+    let tenants: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT DISTINCT tenant_id FROM messaging.notice_delivery
+         WHERE state = 1 AND expire_time < now() - make_interval(secs => $1) LIMIT $2",
+    )
+    .bind(slack)
+    .bind(limit)
+    .fetch_all(worker)
+    .await?;
+    Ok(tenants.into_iter().map(TenantId::from).collect())
+}
+
+/// Those of the transaction's tenant, the longest over first; not what is in the hands of a lane, which ends it itself.
+pub(crate) async fn overdue(tx: &mut TenantTx, slack: f64, limit: i64) -> Result<Vec<Overdue>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT d.notice_id, d.channel, d.message_id, m.account_id
+         FROM messaging.notice_delivery d
+         LEFT JOIN LATERAL (
+             SELECT account_id, class FROM messaging.message
+             WHERE tenant_id = $1 AND message_id = d.message_id LIMIT 1) m ON true
+         WHERE d.tenant_id = $1 AND d.state = 1 AND d.expire_time < now() - make_interval(secs => $2) AND NOT EXISTS (
+             SELECT FROM messaging.send s
+             WHERE s.tenant_id = $1 AND s.account_id = m.account_id AND s.class = m.class AND s.message_id = d.message_id
+                 AND (s.state = 1 OR s.in_doubt))
+         ORDER BY d.expire_time LIMIT $3",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(slack)
+    .bind(limit)
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut overdue = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let channel: i16 = row.try_get("channel")?;
+        let (account, message): (Option<Uuid>, Option<Uuid>) = (row.try_get("account_id")?, row.try_get("message_id")?);
+        let message = account.zip(message).map(|(account, message)| (account.into(), message.into()));
+        let Some(channel) = NoticeChannel::from_code(channel) else { continue };
+        overdue.push(Overdue { notice: row.try_get("notice_id")?, channel, message });
+    }
+    Ok(overdue)
+}
+
+/// Ends a pending delivery whose time is over, and its job; tells whether it was pending.
+pub(crate) async fn expire(
+    tx: &mut TenantTx,
+    notice: Uuid,
+    channel: NoticeChannel,
+    reason: Reason,
+) -> Result<bool, sqlx::Error> {
+    let expired = sqlx::query(
+        "WITH email AS (DELETE FROM messaging.notice_email_job WHERE tenant_id = $1 AND notice_id = $2 AND $3 = 2),
+              webhook AS (DELETE FROM messaging.notice_webhook_job WHERE tenant_id = $1 AND notice_id = $2 AND $3 = 3)
+         UPDATE messaging.notice_delivery SET state = $4, reason = $5, settle_time = now()
+         WHERE tenant_id = $1 AND notice_id = $2 AND channel = $3 AND state = $6",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(notice)
+    .bind(channel.code())
+    .bind(DeliveryState::Expired.code())
+    .bind(reason.code())
+    .bind(DeliveryState::Pending.code())
+    .execute(&mut **tx)
+    .await?;
+    Ok(expired.rows_affected() == 1)
 }

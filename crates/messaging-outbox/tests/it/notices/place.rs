@@ -2,6 +2,7 @@
 
 use contracts::events::v1::identity_event::Body;
 use contracts::events::v1::{self as events, AccountPurpose, AccountState, StaffNoticeKind};
+use contracts::messaging::v1 as wire;
 use contracts::timestamp;
 use kernel::{AccountId, Clock as _, StaffId, SystemClock};
 use line_simulator::{AccountCard, AccountSpec, Act, BooksQuery, PersonSpec};
@@ -175,4 +176,30 @@ pub(crate) async fn until_heard(world: &World, house: &House, tenant: &Tenant) {
     })
     .await
     .unwrap();
+}
+
+/// Where the tenant's notices stand on a channel, once each of `count` stands somewhere for good.
+pub(super) async fn settled(
+    house: &House,
+    tenant: &Tenant,
+    channel: wire::NoticeChannel,
+    count: usize,
+) -> Vec<(wire::NoticeState, wire::NoticeFailure, i32)> {
+    eventually(SOON, || async {
+        let notices = house.notices(tenant).list_notices(wire::ListNoticesRequest::default()).await;
+        let notices = notices.map_err(|status| status.to_string())?.into_inner().notices;
+        let on_channel = notices.iter().flat_map(|notice| &notice.deliveries).filter(|one| one.channel() == channel);
+        let over = |one: &&wire::NoticeDelivery| one.state() != wire::NoticeState::Pending;
+        let standing: Vec<_> = on_channel.filter(over).map(|one| (one.state(), one.failure(), one.attempts)).collect();
+        if standing.len() == count { Ok(standing) } else { Err(format!("{standing:?}")) }
+    })
+    .await
+    .unwrap()
+}
+
+/// The branch of the office hears of so many new friends.
+pub(super) async fn friends_come(world: &World, tenant: &Tenant, office: &Office, count: usize) {
+    for _ in 0..count {
+        world.say(tenant, matter(Uuid::new_v4(), StaffNoticeKind::FriendAdded, Some(office.branch), tenant)).await;
+    }
 }
