@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod attempt;
 pub mod backoff;
+pub mod bar;
 pub mod chat;
 pub mod customer;
 pub mod digest;

@@ -24,7 +24,7 @@ use crate::scheduled::{self, ScheduledSends};
 use crate::sender::{self, Tools};
 use crate::wake::Wakes;
 use crate::watch::Hub;
-use crate::{content, digest, figures, group_name, notice, placing, replica, retention};
+use crate::{bar, content, digest, figures, group_name, notice, placing, replica, retention};
 
 /// The running service.
 #[derive(Debug)]
@@ -84,6 +84,7 @@ impl App {
         sender::spawn(host, Arc::clone(&tools), config.sender);
         content::spawn(host, Arc::clone(&tools), config.content);
         group_name::spawn(host, Arc::clone(&tools));
+        bar::spawn(host, Arc::clone(&tools), config.staff_page.as_ref());
         digest::spawn(host, Arc::clone(&tools));
         placing::spawn(host, &database, &wakes);
         let egress = Egress::new(&config.egress).context("the client for addresses that tenants entered")?;

@@ -47,6 +47,8 @@ pub struct Config {
     pub sender: SenderConfig,
     /// How contents are fetched.
     pub content: ContentConfig,
+    /// The staff's web page, which their rich menu opens; none: a tap on it writes a text.
+    pub staff_page: Option<Url>,
     /// Transactions at once for LINE's events.
     pub inbound_transactions: NonZeroUsize,
     /// The mail server that notices go through; none: no e-mail is sent.
@@ -83,6 +85,7 @@ impl Config {
                     "The largest content of a media message that is kept.",
                 ),
             },
+            staff_page: staff_page(settings),
             inbound_transactions: settings.or(
                 "TSUNAGI_MESSAGING_INBOUND_TRANSACTIONS",
                 INBOUND_TRANSACTIONS,
@@ -92,6 +95,18 @@ impl Config {
             egress: EgressConfig::read(settings),
         }
     }
+}
+
+/// An address that LINE takes in a rich menu.
+fn staff_page(settings: &mut Settings) -> Option<Url> {
+    const NAME: &str = "TSUNAGI_STAFF_URL";
+    let page: Option<Url> =
+        settings.optional(NAME, "The staff's web page, which the rich menu of the staff account opens.");
+    let fits = |page: &&Url| matches!(page.scheme(), "http" | "https") && page.as_str().len() <= 1_000;
+    if page.as_ref().is_some_and(|page| !fits(&page)) {
+        settings.mistake(NAME, "is not an http or https address of at most 1,000 characters");
+    }
+    page
 }
 
 fn line(url: &str) -> Url {

@@ -28,6 +28,9 @@ const STUCK_AFTER: f64 = 120.0;
 /// A message that waits for its time for longer than this beyond it was forgotten: scheduler says it within a second.
 const OVERDUE_AFTER: f64 = 300.0;
 
+/// A staff account whose bars could not be switched so often in a row is behind for minutes.
+const BARS_BEHIND_AFTER: i16 = 10;
+
 /// Starts the counting under `host`.
 pub(crate) fn spawn(host: &Host, database: &Database) {
     let (database, clock, turn, stopping) = (database.clone(), host.clock(), host.clock_turn(), host.stopping());
@@ -91,6 +94,14 @@ async fn count(database: &Database) -> Result<(), sqlx::Error> {
     if stuck > 0.0 {
         tracing::error!(stuck, "messages are in hand for too long");
     }
+    let behind: f64 = sqlx::query_scalar(
+        "SELECT count(*)::float8 FROM messaging.staff_bar_job
+         WHERE attempts >= $1 OR due < now() - interval '5 minutes'",
+    )
+    .bind(BARS_BEHIND_AFTER)
+    .fetch_one(database.worker())
+    .await?;
+    metrics::gauge!("tsunagi_messaging_bars_behind").set(behind);
     let row = sqlx::query(
         "SELECT count(*)::float8 AS jobs, coalesce(extract(epoch FROM now() - min(create_time)), 0)::float8 AS oldest
          FROM messaging.content_job",

@@ -2,6 +2,7 @@
 
 mod access_token;
 mod app;
+mod bar;
 mod change;
 mod config;
 mod content;

@@ -18,6 +18,7 @@ pub const MIGRATIONS: &[MigrationText] = &[
     MigrationText { version: 1012, name: "notices", sql: include_str!("../migrations/1012_notices.sql") },
     MigrationText { version: 1016, name: "placing", sql: include_str!("../migrations/1016_placing.sql") },
     MigrationText { version: 1017, name: "digest", sql: include_str!("../migrations/1017_digest.sql") },
+    MigrationText { version: 1018, name: "staff_bar", sql: include_str!("../migrations/1018_staff_bar.sql") },
 ];
 
 #[cfg(test)]

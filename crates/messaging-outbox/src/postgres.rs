@@ -25,4 +25,5 @@ pub(crate) mod schedule;
 pub(crate) mod send_queue;
 pub(crate) mod settle;
 pub(crate) mod staff;
+pub(crate) mod staff_bar;
 pub(crate) mod waiting;

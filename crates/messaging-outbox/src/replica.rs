@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::postgres::link::{self, LinkIds};
 use crate::postgres::placing::{self, Matter};
 use crate::postgres::replica::{self as rows, AccountIds};
-use crate::postgres::{account, activity, conversation, organization, staff};
+use crate::postgres::{account, activity, conversation, organization, staff, staff_bar};
 use crate::wake::{Wake, Wakes};
 use crate::{change, notice};
 
@@ -43,7 +43,10 @@ struct NoId(&'static str);
 impl Replica for Kept {
     async fn put(&self, tx: &mut TenantTx, aggregate: &Body) -> Result<(), Trouble> {
         match aggregate {
-            Body::Tenant(tenant) => rows::put_tenant(tx, tenant).await?,
+            Body::Tenant(tenant) => {
+                rows::put_tenant(tx, tenant).await?;
+                staff_bar::job::mark_all(tx).await?;
+            }
             Body::Organization(organization) => {
                 let id = organization.organization_id.parse().map_err(|_| Trouble::failed(NoId("organization")))?;
                 organization::put(tx, id, organization).await?;
@@ -92,8 +95,13 @@ async fn put_contact(tx: &mut TenantTx, replica: &StaffContactReplica) -> Result
     let staff: StaffId = replica.staff_id.parse().map_err(|_| Trouble::failed(NoId("staff")))?;
     let account = optional(&replica.account_id, "account")?;
     let before = staff::line_of(tx, staff).await?;
-    if staff::put_contact(tx, staff, account, replica).await? && staff::line_of(tx, staff).await? != before {
-        notice::withdraw(tx, staff).await?;
+    // On the account where the member was, and where the member is.
+    staff_bar::job::mark_of(tx, staff).await?;
+    if staff::put_contact(tx, staff, account, replica).await? {
+        staff_bar::job::mark_of(tx, staff).await?;
+        if staff::line_of(tx, staff).await? != before {
+            notice::withdraw(tx, staff).await?;
+        }
     }
     Ok(())
 }
@@ -128,8 +136,12 @@ impl Kept {
         if rows::put_account(tx, ids, replica).await? {
             self.place(tx, Matter::Account(id.into())).await?;
         }
-        if account::for_staff(tx, &[id]).await? != before {
+        let after = account::for_staff(tx, &[id]).await?;
+        if after != before {
             conversation::follow_purpose(tx, id.into()).await?;
+        }
+        for account in after {
+            staff_bar::job::mark(tx, account).await?;
         }
         Ok(())
     }

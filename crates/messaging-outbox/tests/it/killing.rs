@@ -82,12 +82,18 @@ async fn a_process_killed_at_any_point_of_sending_loses_nothing_and_repeats_noth
     assert_eq!(world.number("SELECT count(*) FROM messaging.send").await, 0);
 }
 
+/// The program, killed when it comes to `place` for the second time.
 pub(crate) fn program(world: &World, port: u16, place: &str) -> Process {
-    launch(world, port, place).start().unwrap()
+    launch(world, port, &format!("{place}=kill@2")).start().unwrap()
 }
 
-/// The program that kills itself when it comes to `place` for the second time, before it is started.
-pub(crate) fn launch(world: &World, port: u16, place: &str) -> Launch {
+/// The program, killed as `failpoints` says.
+pub(crate) fn program_killed(world: &World, port: u16, failpoints: &str) -> Process {
+    launch(world, port, failpoints).start().unwrap()
+}
+
+/// The program that kills itself as `failpoints` says, before it is started.
+pub(crate) fn launch(world: &World, port: u16, failpoints: &str) -> Launch {
     let mut database: Url = world.database.admin_url().parse().unwrap();
     database.set_username("").unwrap();
     Process::of(env!("CARGO_BIN_EXE_messaging-outbox"))
@@ -105,7 +111,7 @@ pub(crate) fn launch(world: &World, port: u16, place: &str) -> Launch {
         .env("TSUNAGI_MESSAGING_CALL_MILLISECONDS", "1500")
         .env("TSUNAGI_MESSAGING_LEASE_MILLISECONDS", "3000")
         .env("TSUNAGI_MESSAGING_RENEW_MILLISECONDS", "500")
-        .env("TSUNAGI_FAILPOINTS", format!("{place}=kill@2"))
+        .env("TSUNAGI_FAILPOINTS", failpoints)
 }
 
 fn client(tenant: &Tenant, port: u16) -> MessageServiceClient<Client> {

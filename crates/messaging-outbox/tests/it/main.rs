@@ -4,6 +4,7 @@
 
 mod answers;
 mod backlog;
+mod bar;
 mod branches;
 mod consent;
 mod contents;

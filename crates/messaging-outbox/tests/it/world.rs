@@ -116,6 +116,7 @@ impl World {
                 quota_waits: QuotaWaits::default(),
             },
             content: ContentConfig { at_once: NonZeroUsize::new(2).unwrap(), most_bytes: 1024 * 1024 },
+            staff_page: None,
             inbound_transactions: NonZeroUsize::new(4).unwrap(),
             mail: None,
             egress: EgressConfig::default(),

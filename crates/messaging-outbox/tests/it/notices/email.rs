@@ -88,7 +88,7 @@ async fn a_process_killed_around_a_letter_repeats_it_once_at_most() {
         let tenant = world.tenant(&house).await;
         let (office, _) = staffed(&world, &tenant).await;
         house.close().await;
-        let killed = launch(&world, testkit::port::free(), place)
+        let killed = launch(&world, testkit::port::free(), &format!("{place}=kill@2"))
             .env("TSUNAGI_SMTP_URL", server.url())
             .env("TSUNAGI_SMTP_FROM", "notices@shop.example");
         let mut killed = killed.start().unwrap();

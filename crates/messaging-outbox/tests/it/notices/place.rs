@@ -1,11 +1,12 @@
 //! A tenant with a staff account and staff who can be reached.
 
+use contracts::access_proto::v1::Right;
 use contracts::events::v1::identity_event::Body;
 use contracts::events::v1::{self as events, AccountPurpose, AccountState, StaffNoticeKind};
 use contracts::messaging::v1 as wire;
 use contracts::timestamp;
 use kernel::{AccountId, Clock as _, StaffId, SystemClock};
-use line_simulator::{AccountCard, AccountSpec, Act, BooksQuery, PersonSpec};
+use line_simulator::{AccountCard, AccountSpec, Act, BooksQuery, PersonId, PersonSpec};
 use serde_json::Value;
 use testkit::eventually;
 use uuid::Uuid;
@@ -25,6 +26,7 @@ pub(crate) struct Office {
 #[derive(Clone)]
 pub(crate) struct Member {
     pub(crate) id: StaffId,
+    pub(crate) person: PersonId,
     /// LINE's ID on the staff account; empty: not on LINE.
     pub(crate) line_user: String,
 }
@@ -80,7 +82,7 @@ impl Office {
         let person = world.control.add_person(&PersonSpec::default()).await.unwrap();
         world.control.act(&self.card.channel_id, &person, Act::AddFriend { quiet: true }).await.unwrap();
         let line_user = world.control.user_id(&self.card.channel_id, &person).await.unwrap().as_str().to_owned();
-        let member = Member { id: StaffId::from(Uuid::new_v4()), line_user };
+        let member = Member { id: StaffId::from(Uuid::new_v4()), person, line_user };
         member.say(world, tenant, branch, active).await;
         member.contact(world, tenant, 1, self.account, &member.line_user, "").await;
         member
@@ -102,17 +104,23 @@ impl Office {
 impl Member {
     /// Says who the member is.
     pub(crate) async fn say(&self, world: &World, tenant: &Tenant, branch: Uuid, active: bool) {
+        self.say_version(world, tenant, branch, active, 1).await;
+    }
+
+    /// The same as a later or an earlier version.
+    pub(crate) async fn say_version(&self, world: &World, tenant: &Tenant, branch: Uuid, active: bool, version: i64) {
         let staff = events::StaffReplica {
             staff_id: self.id.to_string(),
-            version: 1,
+            version,
             display_name: "Sato".to_owned(),
             organization_ids: vec![branch.to_string()],
-            rights: Vec::new(),
+            rights: vec![Right::ConversationsRead.into()],
             administrator: false,
             active,
         };
         world.say(tenant, Body::Staff(staff)).await;
-        until(world, "SELECT count(*) FROM messaging.staff_replica WHERE staff_id = ", self.id.uuid()).await;
+        let known = format!("SELECT count(*) FROM messaging.staff_replica WHERE version >= {version} AND staff_id = ");
+        until(world, &known, self.id.uuid()).await;
     }
 
     /// Says how the member can be reached.

@@ -137,7 +137,7 @@ async fn a_process_killed_behind_a_call_repeats_it_under_the_same_key_and_no_oth
     set(&house, &tenant, endpoint.url()).await;
     house.close().await;
 
-    let killed = launch(&world, testkit::port::free(), "messaging.after_notice_webhook")
+    let killed = launch(&world, testkit::port::free(), "messaging.after_notice_webhook=kill@2")
         .env("TSUNAGI_EGRESS_ALLOW", "127.0.0.1")
         .env("TSUNAGI_EGRESS_AUTHORITY", &endpoint.authority);
     let mut killed = killed.start().unwrap();
