@@ -7,7 +7,7 @@ use contracts::identity::v1::customer_service_client::CustomerServiceClient;
 use contracts::identity::v1::{Activity, ActivityKind, ActivityState, RecordActivityRequest};
 use contracts::messaging::v1::message_content::Kind as Content;
 use contracts::messaging::v1::{
-    ClearPutOffRequest, MarkReadRequest, MessageContent, MessageState, PutOffConversationRequest,
+    ListConversationsRequest, MarkReadRequest, MessageContent, MessageState, PutOffConversationRequest,
     RescheduleMessageRequest, SendMessageRequest, SendMethod, TextContent,
 };
 use contracts::scheduler::v1::reminder_rule::When;
@@ -71,7 +71,11 @@ impl Evening<'_> {
             let shown = stage.line.rich_menu(&self.account.channel_id, &self.member.id).await;
             let menu = shown.map_err(|problem| problem.to_string())?.and_then(|shown| shown.menu);
             let name = menu.map(|menu| menu.name).unwrap_or_default();
-            if name.contains("unread") == yellow { Ok(name) } else { Err(format!("the menu is {name:?}")) }
+            if !name.is_empty() && name.contains("unread") == yellow {
+                Ok(name)
+            } else {
+                Err(format!("the menu is {name:?}"))
+            }
         })
         .await
     }
@@ -168,12 +172,15 @@ impl Evening<'_> {
         ensure!(sent.send_method() == SendMethod::Push, "it went by {:?}", sent.send_method());
         let said = self.shop.answers_person(stage, person, before).await?;
         ensure!(texts(&said) == [FOR_THE_MORNING], "it says {:?}", texts(&said));
-        let (conversation, _) = self.shop.sees(stage, ASKED).await?;
-        let cleared = ClearPutOffRequest { conversation_id: conversation.conversation_id };
-        self.shop.conversations(stage)?.clear_put_off(cleared).await?;
+        let mut conversations = self.shop.conversations(stage)?;
+        let unread = ListConversationsRequest { unread_only: true, ..Default::default() };
+        for waiting in conversations.list_conversations(unread).await?.into_inner().conversations {
+            let read = MarkReadRequest { conversation_id: waiting.conversation_id, ..Default::default() };
+            conversations.mark_read(read).await?;
+        }
         self.bar(stage, false).await?;
         let by = sent.sender.unwrap_or_default().staff_display_name;
-        Ok(format!("「{FOR_THE_MORNING}」 by {by} at 9:00; nothing is put off any more, the bar is gone"))
+        Ok(format!("「{FOR_THE_MORNING}」 by {by} at 9:00; the rest is read, and the bar is gone"))
     }
 }
 
