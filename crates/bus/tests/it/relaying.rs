@@ -219,11 +219,8 @@ async fn a_worker_says_something_to_several_tenants_in_one_transaction() {
     for commits in [false, true] {
         let mut tx = side.identity.worker().begin().await.unwrap();
         outbox::append_over_tenants(&mut tx, "identity", outgoing()).await.unwrap();
-        if commits {
-            tx.commit().await.unwrap()
-        } else {
-            tx.rollback().await.unwrap()
-        }
+        let ended = if commits { tx.commit().await } else { tx.rollback().await };
+        ended.unwrap();
         outbox::wake_relay("identity");
     }
     world.until_effects(3).await;

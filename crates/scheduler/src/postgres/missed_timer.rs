@@ -28,7 +28,7 @@ pub(crate) struct Missed {
     /// Why.
     pub(crate) reason: Miss,
     /// When that was found.
-    pub(crate) missed_at: Timestamp,
+    pub(crate) found_at: Timestamp,
 }
 
 /// Records what was missed, over all tenants, as the worker role.
@@ -69,17 +69,16 @@ pub(crate) async fn list(
     .bind(size)
     .fetch_all(&mut **tx)
     .await?;
-    let missed =
-        |(sequence, key, generation, due, reason, missed_at): (i64, String, i64, Timestamp, i16, Timestamp)| {
-            Ok(Missed {
-                sequence,
-                key: row::key(&key)?,
-                generation,
-                due,
-                reason: Miss::from_code(reason).ok_or_else(|| row::damaged("reason"))?,
-                missed_at,
-            })
-        };
+    let missed = |(sequence, key, generation, due, reason, found_at): (i64, String, i64, Timestamp, i16, Timestamp)| {
+        Ok(Missed {
+            sequence,
+            key: row::key(&key)?,
+            generation,
+            due,
+            reason: Miss::from_code(reason).ok_or_else(|| row::damaged("reason"))?,
+            found_at,
+        })
+    };
     rows.into_iter().map(missed).collect()
 }
 

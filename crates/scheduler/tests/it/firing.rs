@@ -28,8 +28,8 @@ async fn a_timer_is_said_once_at_its_moment_and_not_before() {
     for (created, payload) in said {
         let body = SchedulerEvent::decode(payload.as_slice()).unwrap().body;
         let Some(Said::TimersDue(due)) = body else { panic!("something else was said") };
-        let early = due.timers.iter().filter_map(|timer| contracts::to_timestamp(timer.due_time.as_ref()?));
-        assert!(early.into_iter().all(|due| due <= created), "said before its moment");
+        let mut moments = due.timers.iter().filter_map(|timer| contracts::to_timestamp(timer.due_time.as_ref()?));
+        assert!(moments.all(|due| due <= created), "said before its moment");
     }
     world.until("SELECT count(*) FROM scheduler.outbox_pending", 0).await;
     house.close().await;

@@ -47,11 +47,8 @@ async fn postgres_stopped_or_killed_while_timers_are_due_loses_nothing_and_repea
         let key = |number: i64| format!("{kill}-{number:03}");
         let timers = (0..120).map(|number| timer(&key(number), in_millis(number * 10))).collect();
         house.create(&tenant, timers).await.unwrap();
-        if kill {
-            postgres.kill9().await.unwrap()
-        } else {
-            postgres.stop().await.unwrap()
-        }
+        let away = if kill { postgres.kill9().await } else { postgres.stop().await };
+        away.unwrap();
         postgres.start_again().await.unwrap();
         let keys = eventually(SOON, || async {
             let due: Vec<String> = world.due(&tenant).await.into_iter().map(|(due, _)| due).collect();

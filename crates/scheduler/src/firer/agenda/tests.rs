@@ -45,7 +45,7 @@ fn a_tenant_is_served_as_its_timer_is_due() {
 fn what_becomes_due_within_the_pace_is_taken_together() {
     let now = Instant::now();
     let mut agenda = agenda(now);
-    for number in 0..64 {
+    for number in 0..64i64 {
         agenda.wake(tenant(number.unsigned_abs().into()), at(100 + number), now);
     }
     assert_eq!(agenda.begin(now + millis(100), 64).len(), 1);

@@ -65,7 +65,7 @@ fn read(request: &CreateTimersRequest) -> Result<Vec<Timer>, Status> {
     let owner = fields::owner(&mut fields, &request.owner);
     let count = match request.timers.len() {
         0 => Err("is required"),
-        ..=MOST => Ok(()),
+        1..=MOST => Ok(()),
         _ => Err("are more than 1,000"),
     };
     let timers = fields.take("timers", count).and_then(|()| {

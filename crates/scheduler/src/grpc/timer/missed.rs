@@ -39,7 +39,7 @@ fn tell(missed: &Missed) -> WireMissed {
         key: missed.key.as_str().to_owned(),
         generation: missed.generation,
         due_time: Some(timestamp(missed.due)),
-        miss_time: Some(timestamp(missed.missed_at)),
+        miss_time: Some(timestamp(missed.found_at)),
         reason: reason.into(),
     }
 }
