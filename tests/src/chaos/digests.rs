@@ -40,22 +40,25 @@ impl Slots {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has a digest come at the next full minute. Not while clocks are wrong: a minute of theirs is not ours.
+    /// Has a digest come at the next full minute, unless one is to come already. Not while clocks are wrong: a minute of theirs is not
+    /// ours.
     pub(super) async fn settle_on_next(&self, stage: &Stage, shop: &Shop, turned: bool) -> anyhow::Result<()> {
+        let now = SystemClock.now();
         if turned {
-            self.lock()
-                .iter_mut()
-                .for_each(|slot| slot.turned |= slot.moment > SystemClock.now() - TimeDelta::minutes(1));
+            self.lock().iter_mut().for_each(|slot| slot.turned |= slot.moment > now - TimeDelta::minutes(1));
+            return Ok(());
+        }
+        if self.lock().iter().any(|slot| slot.moment > now) {
             return Ok(());
         }
         let mut client = DigestServiceClient::new(shop.staff.connect(&stage.scheduler)?);
         let minute = TimeDelta::minutes(1);
-        let moment = (SystemClock.now() + AHEAD).duration_trunc(minute)? + minute;
+        let moment = (now + AHEAD).duration_trunc(minute)? + minute;
         let settings =
             DigestSettings { times: vec![(moment + ZONE).format("%H:%M").to_string()], ..DigestSettings::default() };
         let request = UpdateDigestSettingsRequest { digest_settings: Some(settings), ..Default::default() };
         until(DONE_WITHIN, async || client.update_digest_settings(request.clone()).await).await?;
-        if SystemClock.now() < moment && self.lock().iter().all(|slot| slot.moment != moment) {
+        if SystemClock.now() < moment {
             self.lock().push(Slot { moment, turned });
         }
         Ok(())
