@@ -6,7 +6,7 @@ use contracts::events::v1::AccountPurpose;
 use contracts::identity::v1::account_service_client::AccountServiceClient;
 use contracts::identity::v1::staff_service_client::StaffServiceClient;
 use contracts::identity::v1::{
-    AccountFindingKind, CreateOrganizationRequest, CreateStaffInvitationRequest, GetStaffMemberRequest,
+    AccountFinding, AccountFindingKind, CreateOrganizationRequest, CreateStaffInvitationRequest, GetStaffMemberRequest,
     ListOfficialAccountsRequest, OfficialAccount, Organization, StaffLineState, StaffMember,
     UpdateOfficialAccountRequest, UpdateStaffMemberRequest,
 };
@@ -125,7 +125,7 @@ async fn a_staff_member_is_bound_on_line_and_hears_of_friends_and_of_lines_own_c
     sent(&stage, &card, &misaki, 3).await?;
     let found = accounts(&stage, &shop).await?;
     let customers = found.iter().find(|one| one.account_id == shop.account.to_string());
-    let findings: Vec<_> = customers.iter().flat_map(|one| &one.findings).map(|one| one.kind()).collect();
+    let findings: Vec<_> = customers.iter().flat_map(|one| &one.findings).map(AccountFinding::kind).collect();
     assert_eq!(findings, [AccountFindingKind::ChatModeOn]);
 
     let conversations = shop.conversations(&stage)?.list_conversations(ListConversationsRequest::default()).await?;

@@ -113,9 +113,8 @@ pub fn plan<U: Ord + Clone>(
             (Some(Bar::Unread), Some(menu)) if !matches!(shown, Shown::Menu(id) if id == menu) => {
                 plan.link.push(user.clone());
             }
-            (Some(Bar::Unread), _) => {}
             (Some(Bar::Plain) | None, _) if *shown != Shown::Default => plan.unlink.push(user.clone()),
-            (Some(Bar::Plain), _) => {}
+            (Some(Bar::Unread | Bar::Plain), _) => {}
             (None, _) => plan.forget.push(user.clone()),
         }
     }

@@ -2,7 +2,7 @@
 --
 -- generation    which version of it; whoever knows a higher one hears of the past
 -- policy        what becomes of it when it is late, as the core numbers it; late_seconds and merge_key belong to it
--- part          which of 64 parts its tenant belongs to, by which the calendar can be divided
+-- part          which of 64 parts its tenant belongs to: whoever fires timers takes whole parts
 -- near          whether it is in the calendar, the index of the timers of about the next hour
 CREATE TABLE {schema}.timer (
     tenant_id uuid NOT NULL,
@@ -53,14 +53,17 @@ SELECT {schema}.isolate('{schema}.message_schedule', 'SELECT, INSERT, UPDATE');
 SELECT {schema}.isolate_queue('{schema}.message_schedule', 'SELECT, DELETE');
 
 -- The statements of whoever fires timers. Each reads as many rows as it returns, through the index it names by its order: sorting and
--- bitmaps are off, so that no plan, whenever it was made, can read the table instead. Owners that this version does not say are passed
--- over.
+-- bitmaps are off, so that no plan, whenever it was made, can read the table instead.
 
--- Tenants whose first timer in the calendar is due by now + `reach`, part after part, behind that tenant of the first of them; at most
--- `most`. A step from tenant to tenant costs the same whatever they have in the calendar.
-CREATE FUNCTION {schema}.timer_heads(
-    from_part int, to_part int, behind uuid, reach interval, most int, unspoken text[]
-) RETURNS TABLE (of_part smallint, tenant uuid, first timestamptz, moment timestamptz)
+-- Looks into parts, one after the other, for tenants with due timers, until `most` are found; each part it looks into is locked for the
+-- transaction. A part that somebody else works on is passed over, as are owners that this version does not say.
+--   1  a tenant has due timers
+--   2  the part is looked through; first: the next moment in it, none where nothing is in the calendar
+--   3  the part is not looked through; tenant: the last one found
+--   4  somebody else works on the part
+CREATE FUNCTION {schema}.timer_look(
+    parts smallint[], begins uuid[], ahead interval, most int, unspoken text[]
+) RETURNS TABLE (outcome smallint, of_part smallint, tenant uuid, first timestamptz, moment timestamptz)
     LANGUAGE plpgsql ROWS 100
     SET plan_cache_mode = force_generic_plan
     SET enable_sort = off
@@ -68,38 +71,57 @@ CREATE FUNCTION {schema}.timer_heads(
     SET enable_bitmapscan = off
     AS $$
 DECLARE
-    told int := 0;
+    due_tenants int := 0;
+    head_tenant uuid;
+    head_due timestamptz;
+    soonest timestamptz;
 BEGIN
-    moment := now();
-    FOR number IN from_part .. to_part LOOP
-        of_part := number;
-        tenant := CASE WHEN number = from_part THEN behind ELSE '00000000-0000-0000-0000-000000000000' END;
+    moment := now() + ahead;
+    FOR i IN 1 .. cardinality(parts) LOOP
+        EXIT WHEN due_tenants >= most;
+        of_part := parts[i];
+        tenant := begins[i];
+        soonest := NULL;
+        first := NULL;
+        IF NOT pg_try_advisory_xact_lock(hashtext('{schema}.timer'), of_part) THEN
+            outcome := 4;
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
+        outcome := 2;
         LOOP
-            SELECT t.tenant_id, t.due INTO tenant, first FROM {schema}.timer t
+            SELECT t.tenant_id, t.due INTO head_tenant, head_due FROM {schema}.timer t
                 WHERE t.near AND t.part = of_part AND t.tenant_id > tenant AND t.owner <> ALL (unspoken)
                 ORDER BY t.tenant_id, t.due LIMIT 1;
             EXIT WHEN NOT FOUND;
-            IF first <= moment + reach THEN
+            IF due_tenants >= most THEN
+                outcome := 3;
+                EXIT;
+            END IF;
+            tenant := head_tenant;
+            IF head_due <= moment THEN
+                outcome := 1;
+                first := head_due;
                 RETURN NEXT;
-                told := told + 1;
-                IF told >= most THEN
-                    RETURN;
-                END IF;
+                outcome := 2;
+                due_tenants := due_tenants + 1;
+            ELSE
+                soonest := least(soonest, head_due);
             END IF;
         END LOOP;
+        first := soonest;
+        RETURN NEXT;
     END LOOP;
 END
 $$;
-GRANT EXECUTE ON FUNCTION {schema}.timer_heads(int, int, uuid, interval, int, text[]) TO {schema}_worker;
+GRANT EXECUTE ON FUNCTION {schema}.timer_look(smallint[], uuid[], interval, int, text[]) TO {schema}_worker;
 
--- Takes due timers of tenants, `share` of each at most, the longest due first, until `most` are taken. A tenant somebody else has in hand
--- is passed over, and what somebody is moving or cancelling at this moment stays. Each tenant that was come to ends with a row without a
--- timer: in `version` how many were taken, less than none of one in somebody else's hand; in `due_at` the next moment that is left.
+-- Takes due timers of tenants, as many of each, the longest due first. What somebody is moving or cancelling at this moment stays. Each
+-- tenant's end with a row without a timer: the next moment that is left; null: none.
 CREATE FUNCTION {schema}.timer_take(
-    parts smallint[], tenants uuid[], share int, most int, ahead interval, unspoken text[]
+    parts smallint[], tenants uuid[], share int, ahead interval, unspoken text[]
 ) RETURNS TABLE (
-    tenant uuid, of_owner text, named text, version bigint, due_at timestamptz, late_policy smallint, late int, merges_into text,
-    moment timestamptz
+    tenant uuid, of_owner text, named text, version bigint, moment timestamptz, late_policy smallint, late int, merges_into text
 )
     LANGUAGE plpgsql ROWS 1000
     SET plan_cache_mode = force_generic_plan
@@ -107,39 +129,28 @@ CREATE FUNCTION {schema}.timer_take(
     SET enable_incremental_sort = off
     SET enable_bitmapscan = off
     AS $$
-DECLARE
-    taken bigint := 0;
 BEGIN
-    moment := now() + ahead;
     FOR i IN 1 .. cardinality(tenants) LOOP
-        EXIT WHEN taken >= most;
+        RETURN QUERY DELETE FROM {schema}.timer d WHERE d.ctid = ANY (ARRAY(
+                SELECT t.ctid FROM {schema}.timer t
+                WHERE t.near AND t.part = parts[i] AND t.tenant_id = tenants[i] AND t.due <= now() + ahead
+                    AND t.owner <> ALL (unspoken)
+                ORDER BY t.due LIMIT share FOR UPDATE SKIP LOCKED))
+            RETURNING d.tenant_id, d.owner, d.key, d.generation, d.due, d.policy, d.late_seconds, d.merge_key;
         tenant := tenants[i];
-        due_at := NULL;
-        version := -1;
-        IF pg_try_advisory_xact_lock(hashtext('{schema}.timer'), hashtext(tenant::text)) THEN
-            RETURN QUERY DELETE FROM {schema}.timer d WHERE d.ctid = ANY (ARRAY(
-                    SELECT t.ctid FROM {schema}.timer t
-                    WHERE t.near AND t.part = parts[i] AND t.tenant_id = tenants[i] AND t.due <= moment
-                        AND t.owner <> ALL (unspoken)
-                    ORDER BY t.due LIMIT share FOR UPDATE SKIP LOCKED))
-                RETURNING d.tenant_id, d.owner, d.key, d.generation, d.due, d.policy, d.late_seconds, d.merge_key, moment;
-            GET DIAGNOSTICS version = ROW_COUNT;
-            taken := taken + version;
-            SELECT t.due INTO due_at FROM {schema}.timer t
-                WHERE t.near AND t.part = parts[i] AND t.tenant_id = tenants[i] AND t.owner <> ALL (unspoken)
-                ORDER BY t.due LIMIT 1;
-        END IF;
+        SELECT t.due INTO moment FROM {schema}.timer t
+            WHERE t.near AND t.part = parts[i] AND t.tenant_id = tenants[i] AND t.owner <> ALL (unspoken)
+            ORDER BY t.due LIMIT 1;
         RETURN NEXT;
     END LOOP;
 END
 $$;
-GRANT EXECUTE ON FUNCTION {schema}.timer_take(smallint[], uuid[], int, int, interval, text[]) TO {schema}_worker;
+GRANT EXECUTE ON FUNCTION {schema}.timer_take(smallint[], uuid[], int, interval, text[]) TO {schema}_worker;
 
--- Enters timers whose moment is less than `near_for` away into the calendar, the soonest first: their tenants, the first moment of each,
--- and how many.
+-- Enters timers whose moment is less than `near_for` away into the calendar, the soonest first: their parts, and the first moment in each.
 CREATE FUNCTION {schema}.timer_enter(near_for interval, most int)
-RETURNS TABLE (tenant uuid, first timestamptz, entered bigint)
-    LANGUAGE plpgsql ROWS 100
+RETURNS TABLE (of_part smallint, first timestamptz, entered bigint)
+    LANGUAGE plpgsql ROWS 64
     SET plan_cache_mode = force_generic_plan
     SET enable_bitmapscan = off
     AS $$
@@ -148,8 +159,8 @@ BEGIN
         UPDATE {schema}.timer e SET near = true WHERE e.ctid = ANY (ARRAY(
             SELECT t.ctid FROM {schema}.timer t WHERE NOT t.near AND t.due < now() + near_for
             ORDER BY t.due LIMIT most FOR UPDATE SKIP LOCKED))
-        RETURNING e.tenant_id, e.due
-    ) SELECT e.tenant_id, min(e.due), count(*) FROM entered e GROUP BY e.tenant_id;
+        RETURNING e.part, e.due
+    ) SELECT e.part, min(e.due), count(*) FROM entered e GROUP BY e.part;
 END
 $$;
 GRANT EXECUTE ON FUNCTION {schema}.timer_enter(interval, int) TO {schema}_worker;

@@ -88,10 +88,7 @@ impl World {
             .organization
             .unwrap_or_default()
             .organization_id;
-        let invite = CreateStaffInvitationRequest {
-            staff_id: shop.staff_id.to_string(),
-            ..CreateStaffInvitationRequest::default()
-        };
+        let invite = CreateStaffInvitationRequest { staff_id: shop.staff_id.to_string(), ..Default::default() };
         let invited = StaffServiceClient::new(connect()?).create_staff_invitation(invite).await?.into_inner();
         let principals = PrincipalServiceClient::new(connect()?)
             .list_principals(ListPrincipalsRequest::default())

@@ -8,7 +8,8 @@ use anyhow::{Context as _, ensure};
 use chrono::{DurationRound as _, TimeDelta};
 use contracts::scheduler::v1::digest_service_client::DigestServiceClient;
 use contracts::scheduler::v1::{
-    DigestSettings, DigestSlotState, GetDigestSettingsRequest, ListDigestSlotsRequest, UpdateDigestSettingsRequest,
+    DigestSettings, DigestSlot, DigestSlotState, GetDigestSettingsRequest, ListDigestSlotsRequest,
+    UpdateDigestSettingsRequest,
 };
 use kernel::{Clock as _, SystemClock, Timestamp};
 use sqlx::PgConnection;
@@ -77,7 +78,7 @@ impl Slots {
             let of_slot = listed
                 .iter()
                 .filter(|one| one.slot_time.as_ref().and_then(contracts::to_timestamp) == Some(slot.moment));
-            let states: Vec<DigestSlotState> = of_slot.map(|one| one.state()).collect();
+            let states: Vec<DigestSlotState> = of_slot.map(DigestSlot::state).collect();
             let heard: i64 = sqlx::query_scalar("SELECT count(*) FROM messaging.digest_slot WHERE slot_time = $1")
                 .bind(slot.moment)
                 .fetch_one(&mut *admin)

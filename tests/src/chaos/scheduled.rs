@@ -184,6 +184,7 @@ fn in_time(ahead: Duration) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use MessageState::{Accepted, Cancelled, Queued, Refused, Scheduled, Uncertain};
 
     #[test]
     fn every_way_to_be_wrong_is_seen() {
@@ -193,7 +194,6 @@ mod tests {
         let sound = |cancelled, state, times: &[DateTime<Utc>], turned| {
             check(&kept(cancelled), &(state, times.to_vec()), turned).is_ok()
         };
-        use MessageState::{Accepted, Cancelled, Queued, Refused, Scheduled, Uncertain};
         assert!(sound(false, Accepted, &[then], false) && sound(false, Uncertain, &[], false));
         assert!(sound(true, Cancelled, &[], false) && sound(false, Refused, &[], true));
         assert!(sound(false, Accepted, &[before], true));

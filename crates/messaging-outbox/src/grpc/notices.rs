@@ -183,6 +183,7 @@ async fn record(tx: &mut TenantTx, caller: &Caller, action: &'static str, detail
 }
 
 /// A filter; none outside where it is no code that is known.
+#[expect(clippy::option_option, reason = "wrong, left out and given are three things")]
 fn optional<T>(wire: i32, from_code: impl Fn(i16) -> Option<T>) -> Option<Option<T>> {
     match wire {
         0 => Some(None),

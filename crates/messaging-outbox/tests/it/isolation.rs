@@ -55,15 +55,10 @@ async fn every_method_answers_another_tenant_with_not_found() {
     not_found!(conversations.clear_put_off(wire::ClearPutOffRequest { conversation_id: conversation_id.clone() }));
     not_found!(messages.send_message(crate::world::send_request(&conversation_id, "x", wire::SendPolicy::PushOnly)));
     not_found!(messages.get_message(wire::GetMessageRequest { message_id: message_id.clone() }));
-    not_found!(messages.list_outbound_messages(wire::ListOutboundMessagesRequest {
-        conversation_id: conversation_id.clone(),
-        ..Default::default()
-    }));
-    not_found!(messages.list_outbound_messages(wire::ListOutboundMessagesRequest {
-        conversation_id: conversation_id.clone(),
-        state: wire::MessageState::Scheduled.into(),
-        ..Default::default()
-    }));
+    let listed = wire::ListOutboundMessagesRequest { conversation_id: conversation_id.clone(), ..Default::default() };
+    not_found!(messages.list_outbound_messages(listed.clone()));
+    let state = wire::MessageState::Scheduled.into();
+    not_found!(messages.list_outbound_messages(wire::ListOutboundMessagesRequest { state, ..listed }));
     let mut later = crate::world::send_request(&conversation_id, "x", wire::SendPolicy::PushOnly);
     later.send_time = Some(crate::scheduler::from_now(600));
     let scheduled = house.messages(&ours).send_message(later.clone()).await.unwrap().into_inner().message.unwrap();

@@ -27,6 +27,7 @@ async fn update(
     Ok(answer.into_inner().digest_settings.unwrap())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the field of the message has it")]
 fn seconds(seconds: i64) -> Option<Duration> {
     Some(Duration { seconds, nanos: 0 })
 }

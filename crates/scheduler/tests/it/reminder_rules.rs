@@ -15,10 +15,12 @@ use crate::world::Tenant;
 
 const TEXT: &str = "{customer_name}様、{date} {time}に{shop}でお待ちしております。";
 
+#[expect(clippy::unnecessary_wraps, reason = "as the field of the message has it")]
 pub(crate) fn before(seconds: i64) -> Option<When> {
     Some(When::Before(Duration { seconds, nanos: 0 }))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the field of the message has it")]
 pub(crate) fn days_before(days: i32, time: &str) -> Option<When> {
     Some(When::DaysBefore(wire::DaysBefore { days, time_of_day: time.to_owned() }))
 }

@@ -115,7 +115,7 @@ impl Call {
         let time = header.split(',').next().unwrap().strip_prefix("t=").unwrap();
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
         let made = hmac::sign(&key, format!("{time}.{}", self.body).as_bytes());
-        let made: String = made.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let made = hex::encode(made.as_ref());
         let signatures: Vec<&str> = header.split(',').filter_map(|part| part.strip_prefix("v1=")).collect();
         (signatures.iter().filter(|one| **one == made).count(), signatures.len())
     }
