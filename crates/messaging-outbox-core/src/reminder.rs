@@ -1,5 +1,5 @@
 //! Reminders of reservations (F-107): whether one is sent when its moment has come, to whom, and why not. What it says is in
-//! [`text`](self::text).
+//! [`text`].
 
 pub mod text;
 
