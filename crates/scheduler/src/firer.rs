@@ -5,6 +5,7 @@ mod agenda;
 mod bodies;
 mod entering;
 mod left;
+mod looking;
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,15 +26,13 @@ use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
-use crate::postgres::calendar::{self, Look, Place};
+use crate::postgres::calendar;
 use crate::postgres::missed_timer;
 use crate::reminder::{Due, Spoken};
 use crate::wake::{self, Wake};
 use agenda::{Agenda, Left};
-use left::{left, served};
+use left::left;
 
-/// Timers that one transaction takes, about.
-const BATCH: usize = 4_000;
 /// Tenants that one transaction takes timers of, at most.
 const TENANTS: usize = 64;
 /// The pause after a look that failed.
@@ -47,13 +46,15 @@ pub(crate) fn spawn(host: &Host, bus: &Bus, database: &Database, firers: NonZero
     let shared = Arc::new(Firer {
         database: database.clone(),
         turn: host.clock_turn(),
-        agenda: Mutex::new(Agenda::new(Instant::now())),
+        agenda: Mutex::new(Agenda::new(Instant::now(), looking::EVERY)),
         changed: Notify::new(),
+        missed: Notify::new(),
     });
     for _ in 0..firers.get() {
         host.spawn("scheduler.firer", Arc::clone(&shared).run(host.stopping()));
     }
-    let (stopping, here) = (host.stopping(), Arc::clone(&shared));
+    host.spawn("scheduler.firer.look", Arc::clone(&shared).keep_looking(host.stopping()));
+    let (stopping, here) = (host.stopping(), shared);
     host.spawn("scheduler.firer.wake", {
         let bus = bus.clone();
         async move {
@@ -78,7 +79,10 @@ struct Firer {
     database: Database,
     turn: ClockTurn,
     agenda: Mutex<Agenda>,
+    /// Somebody is to be served sooner than was known.
     changed: Notify,
+    /// It was not heard who.
+    missed: Notify,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -94,11 +98,11 @@ impl Firer {
         let mut told = false;
         while !stopping.is_cancelled() {
             let changed = self.changed.notified();
-            let (places, next) = {
+            let (held, next) = {
                 let mut agenda = self.agenda();
-                (agenda.begin(Instant::now()), agenda.next())
+                (agenda.begin(Instant::now(), TENANTS), agenda.next())
             };
-            if places.is_empty() {
+            if held.is_empty() {
                 let sleep = async {
                     match next {
                         Some(next) => tokio::time::sleep_until(next.into()).await,
@@ -112,11 +116,14 @@ impl Firer {
                 }
                 continue;
             }
-            let mut held = places;
-            match self.fire(&mut held).await {
+            if held.len() == TENANTS {
+                // Others may wait.
+                self.changed.notify_one();
+            }
+            match self.fire(&held).await {
                 Ok(()) => told = false,
                 Err(error) => {
-                    self.settle(held.iter().map(|(part, _)| (*part, Left::For(PAUSE))));
+                    self.settle(held.iter().map(|tenant| (*tenant, Left::For(PAUSE))));
                     if !std::mem::replace(&mut told, true) {
                         let cause = std::error::Error::source(&error).map(ToString::to_string);
                         tracing::warn!(error = %error, cause, "timers cannot be said now");
@@ -127,22 +134,21 @@ impl Firer {
         Ok(())
     }
 
-    /// One transaction. `held`: the parts taken from the agenda, and after an error those that are still to be put back.
-    async fn fire(&self, held: &mut Vec<Place>) -> Result<(), FireError> {
-        let (begun, ahead) = (Instant::now(), self.turn.ahead());
+    /// One transaction for tenants whose timers are due.
+    async fn fire(&self, held: &[TenantId]) -> Result<(), FireError> {
+        let (begun, ahead, share) = (Instant::now(), self.turn.ahead(), turn::share(held.len()));
         let mut tx = self.database.worker().begin().await?;
-        let look = calendar::look(&mut tx, held, ahead, TENANTS).await?;
-        self.give_back(held, &look);
-        let Some(moment) = look.moment.filter(|_| !look.heads.is_empty()) else {
+        let mut take = calendar::take(&mut tx, held, share, ahead).await?;
+        if let Some(moment) = take.moment {
+            self.agenda().hear(moment, Instant::now());
+        }
+        let Some(moment) = take.moment.filter(|_| !take.timers.is_empty()) else {
             tx.rollback().await?;
-            self.settle(left(held, &look, &[]));
+            self.settle(left(held, &take, share));
             return Ok(());
         };
-        let share = turn::share(BATCH, look.heads.len());
-        let take = calendar::take(&mut tx, &look.heads, share, ahead).await?;
         failpoint::reached("scheduler.after_take");
-        let served = served(&take, share, moment);
-        let fired = fire::merge(take.timers, moment);
+        let fired = fire::merge(std::mem::take(&mut take.timers), moment);
         self.say(&mut tx, &fired, moment).await?;
         missed_timer::record(&mut tx, &fired.missed).await?;
         failpoint::reached("scheduler.before_commit");
@@ -150,7 +156,7 @@ impl Firer {
         failpoint::reached("scheduler.after_commit");
         outbox::wake_relay(self.database.schema());
         note(&fired, moment, begun.elapsed());
-        self.settle(left(held, &look, &served));
+        self.settle(left(held, &take, share));
         Ok(())
     }
 
@@ -174,25 +180,14 @@ impl Firer {
         Ok(outbox::append_over_tenants(tx, self.database.schema(), outgoing).await?)
     }
 
-    /// What was taken from the agenda and not looked into is for another firer.
-    fn give_back(&self, held: &mut Vec<Place>, look: &Look) {
-        let now = Instant::now();
-        let seen = |part: i16| look.parts.iter().any(|(seen, _)| *seen == part);
-        let unseen: Vec<i16> = held.extract_if(.., |(part, _)| !seen(*part)).map(|(part, _)| part).collect();
-        let mut agenda = self.agenda();
-        if let Some(moment) = look.moment {
-            agenda.hear(moment, now);
-        }
-        if !unseen.is_empty() {
-            agenda.give_back(&unseen);
-            self.changed.notify_one();
-        }
-    }
-
-    fn settle(&self, parts: impl IntoIterator<Item = (i16, Left)>) {
+    fn settle(&self, tenants: impl IntoIterator<Item = (TenantId, Left)>) {
         let now = Instant::now();
         let mut agenda = self.agenda();
-        parts.into_iter().for_each(|(part, left)| agenda.settle(part, left, now));
+        for (tenant, left) in tenants {
+            agenda.settle(tenant, left, now);
+        }
+        drop(agenda);
+        self.changed.notify_one();
     }
 
     /// Hears of timers that were made, here or at another replica, and tells the others of those made here.
@@ -207,10 +202,7 @@ impl Firer {
                             bus.signal(SIGNAL, wake.to_bytes()).await;
                         }
                     }
-                    Err(RecvError::Lagged(_)) => {
-                        self.agenda().wake_all(Instant::now());
-                        self.changed.notify_one();
-                    }
+                    Err(RecvError::Lagged(_)) => self.missed.notify_one(),
                     Err(RecvError::Closed) => std::future::pending().await,
                 },
                 Some(bytes) = elsewhere.next() => {
@@ -224,7 +216,7 @@ impl Firer {
 
     /// Whether it is about something that is due within moments.
     fn wake(&self, wake: Wake) -> bool {
-        let soon = self.agenda().wake(wake.part, wake.due, Instant::now());
+        let soon = self.agenda().wake(wake.tenant, wake.due, Instant::now());
         if soon {
             self.changed.notify_one();
         }

@@ -8,4 +8,5 @@ pub const MIGRATIONS: &[MigrationText] = &[
     MigrationText { version: 1010, name: "replicas", sql: include_str!("../migrations/1010_replicas.sql") },
     MigrationText { version: 1011, name: "digest", sql: include_str!("../migrations/1011_digest.sql") },
     MigrationText { version: 1012, name: "reminder", sql: include_str!("../migrations/1012_reminder.sql") },
+    MigrationText { version: 1013, name: "timer_turns", sql: include_str!("../migrations/1013_timer_turns.sql") },
 ];

@@ -3,8 +3,9 @@
 
 use std::sync::LazyLock;
 
-use kernel::Timestamp;
+use kernel::{TenantId, Timestamp};
 use tokio::sync::broadcast;
+use uuid::Uuid;
 
 /// Wake-ups that wait for a slow listener at most; it looks everywhere when it missed some.
 const DEPTH: usize = 4_096;
@@ -16,16 +17,16 @@ static CHANNEL: LazyLock<broadcast::Sender<Wake>> = LazyLock::new(|| broadcast::
 /// There is a timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wake {
-    /// The part its tenant belongs to.
-    pub(crate) part: i16,
+    /// Whose it is.
+    pub(crate) tenant: TenantId,
     /// Its moment.
     pub(crate) due: Timestamp,
 }
 
-/// Says that timers of a part are committed, the first of them due then.
-pub(crate) fn due_at(part: i16, due: Timestamp) {
+/// Says that timers of a tenant are committed, the first of them due then.
+pub(crate) fn due_at(tenant: TenantId, due: Timestamp) {
     // Nobody listening: nobody fires timers in this process.
-    let _ = CHANNEL.send(Wake { part, due });
+    let _ = CHANNEL.send(Wake { tenant, due });
 }
 
 /// Hears of timers from now on.
@@ -34,16 +35,16 @@ pub(crate) fn listen() -> broadcast::Receiver<Wake> {
 }
 
 impl Wake {
-    /// As it travels to other replicas: ten bytes.
+    /// As it travels to other replicas: 24 bytes.
     pub(crate) fn to_bytes(self) -> Vec<u8> {
-        [&self.part.to_be_bytes()[..], &self.due.timestamp_micros().to_be_bytes()[..]].concat()
+        [&self.tenant.uuid().as_bytes()[..], &self.due.timestamp_micros().to_be_bytes()[..]].concat()
     }
 
     /// As it came from another replica; none where it is no wake-up.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (part, due) = bytes.split_first_chunk::<2>()?;
+        let (tenant, due) = bytes.split_first_chunk::<16>()?;
         let micros = i64::from_be_bytes(due.try_into().ok()?);
-        Some(Self { part: i16::from_be_bytes(*part), due: Timestamp::from_timestamp_micros(micros)? })
+        Some(Self { tenant: Uuid::from_bytes(*tenant).into(), due: Timestamp::from_timestamp_micros(micros)? })
     }
 }
 
@@ -54,8 +55,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_wake_up_survives_the_way_to_another_replica(part: i16, micros in -62_135_596_800_000_000i64..253_402_300_800_000_000) {
-            let wake = Wake { part, due: Timestamp::from_timestamp_micros(micros).unwrap() };
+        fn a_wake_up_survives_the_way_to_another_replica(tenant: u128, micros in -62_135_596_800_000_000i64..253_402_300_800_000_000) {
+            let tenant = Uuid::from_u128(tenant).into();
+            let wake = Wake { tenant, due: Timestamp::from_timestamp_micros(micros).unwrap() };
             prop_assert_eq!(Wake::from_bytes(&wake.to_bytes()), Some(wake));
         }
 

@@ -1,90 +1,80 @@
-//! When this replica looks into which part of the calendar: as its next timer becomes due, at once where more is due than was taken,
-//! and now and then in any case. All moments are the monotonic clock's; what the database's clock says is set off against it anew at
-//! every look.
+//! Whose timers this replica looks at when: a tenant's as the next one becomes due, at once where more is due than was taken, whoever
+//! waits longest first. Moments are the monotonic clock's; what the database's clock says is set off against it anew by every look.
 
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use kernel::Timestamp;
-use scheduler_core::turn::PARTS;
-use uuid::Uuid;
+use kernel::{TenantId, Timestamp};
 
-use crate::postgres::calendar::Place;
-
-/// How long a part is left alone at most: timers that another replica made, and a clock that was turned, are noticed by then.
-pub(super) const LOOKS_EVERY: Duration = Duration::from_millis(500);
-/// From one look to the next at least, where nothing is known to be due: what becomes due in between is taken together.
+/// From one transaction to the next at least, where nothing is known to be due: what becomes due in between is taken together.
 const PACE: Duration = Duration::from_millis(20);
-/// How long a part is left to whoever works on it, or has locked what is due in it.
+/// How long a tenant is left to whoever has it, or its timers, in hand.
 const LEFT_FOR: Duration = Duration::from_millis(25);
 
-/// The parts, and when each is looked into next.
+/// The tenants whose timers are due soon.
 #[derive(Debug)]
 pub(super) struct Agenda {
-    parts: Vec<Part>,
-    /// The part that comes first the next time.
-    first: usize,
-    /// Where nothing is known to be due, nobody looks sooner.
+    /// In the order they are served.
+    queue: BTreeSet<(Instant, TenantId)>,
+    tenants: HashMap<TenantId, Known>,
+    /// Where nothing is known to be due, nobody begins sooner.
     rest_until: Instant,
     /// What the database's clock said, and when.
     clock: Option<(Timestamp, Instant)>,
+    /// What is due further away is found by looking over all tenants.
+    horizon: Duration,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Part {
-    look_at: Instant,
-    /// Behind which tenant the next look begins.
-    begin: Uuid,
+/// A tenant of whom something is known.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    /// When it is served, if it is not in hand; when it is served again, if somebody called for it meanwhile.
+    at: Option<Instant>,
     in_hand: bool,
-    /// More is due in it than was taken.
-    more: bool,
-    /// When to look again for what somebody called while it was in hand.
-    called: Option<Instant>,
 }
 
-/// How a part was left.
+/// How a tenant was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Left {
-    /// More is due, or may be, behind this tenant.
-    More(Uuid),
-    /// Nothing more is due until this moment; none: nothing waits in the calendar.
+    /// More is due.
+    More,
+    /// Nothing is due until this moment; none: nothing waits in the calendar.
     Until(Option<Timestamp>),
-    /// Somebody else has it, or what is due in it.
+    /// Somebody else has it, or what is due, in hand.
     ToOthers,
-    /// It could not be looked into, for so long.
+    /// It could not be served, for so long.
     For(Duration),
 }
 
 impl Agenda {
-    /// Every part is to be looked into.
-    pub(super) fn new(now: Instant) -> Self {
-        let part = Part { look_at: now, begin: Uuid::nil(), in_hand: false, more: false, called: None };
-        let count = usize::try_from(PARTS).unwrap_or_default();
-        Self { parts: vec![part; count], first: 0, rest_until: now, clock: None }
+    /// Nobody is known to have timers.
+    pub(super) fn new(now: Instant, horizon: Duration) -> Self {
+        Self { queue: BTreeSet::new(), tenants: HashMap::new(), rest_until: now, clock: None, horizon }
     }
 
-    /// Takes the parts that are to be looked into now, in their turn; none where it is not time yet.
-    pub(super) fn begin(&mut self, now: Instant) -> Vec<Place> {
-        let resting = now < self.rest_until;
-        let count = self.parts.len();
-        let mut places = Vec::new();
-        for index in (0..count).map(|step| (self.first + step) % count) {
-            let Some(part) = self.parts.get_mut(index) else { continue };
-            if !part.in_hand && (part.more || !resting && part.look_at <= now) {
-                part.in_hand = true;
-                places.extend(i16::try_from(index).ok().map(|number| (number, part.begin)));
-            }
+    /// Takes the tenants whose timers are due now, `most` at most, whoever waits longest first; none where it is not time yet.
+    pub(super) fn begin(&mut self, now: Instant, most: usize) -> Vec<TenantId> {
+        let mut begun = Vec::new();
+        if now < self.rest_until {
+            return begun;
         }
-        if !places.is_empty() {
-            self.rest_until = self.rest_until.max(now + PACE);
+        while begun.len() < most
+            && let Some((at, tenant)) = self.queue.first().copied()
+            && at <= now
+        {
+            self.queue.pop_first();
+            self.tenants.insert(tenant, Known { at: None, in_hand: true });
+            begun.push(tenant);
         }
-        places
+        if !begun.is_empty() && begun.len() < most {
+            self.rest_until = now + PACE;
+        }
+        begun
     }
 
-    /// When the next part is to be looked into; none while all are in hand.
+    /// When the next tenant is to be served; none while nobody is known to have timers.
     pub(super) fn next(&self) -> Option<Instant> {
-        let free = || self.parts.iter().filter(|part| !part.in_hand);
-        let soonest = free().map(|part| part.look_at).min()?;
-        Some(if free().any(|part| part.more) { soonest } else { soonest.max(self.rest_until) })
+        self.queue.first().map(|(at, _)| (*at).max(self.rest_until))
     }
 
     /// Notes that the database's clock said `moment` at `now`.
@@ -92,67 +82,56 @@ impl Agenda {
         self.clock = Some((moment, now));
     }
 
-    /// Puts parts back that were taken and not looked into: they come first, and at once.
-    pub(super) fn give_back(&mut self, parts: &[i16]) {
-        for part in parts {
-            if let Some(kept) = self.part(*part) {
-                (kept.in_hand, kept.more) = (false, true);
+    /// What is due within so long is told one by one from now on.
+    pub(super) fn reach(&mut self, horizon: Duration) {
+        self.horizon = horizon;
+    }
+
+    /// Puts a tenant back as it was left.
+    pub(super) fn settle(&mut self, tenant: TenantId, left: Left, now: Instant) {
+        let called = self.tenants.remove(&tenant).and_then(|known| known.at);
+        let at = match left {
+            Left::More => {
+                self.rest_until = now;
+                Some(now)
             }
-        }
-        if let Some(first) = parts.first().and_then(|part| usize::try_from(*part).ok()) {
-            self.first = first;
-        }
-    }
-
-    /// Puts a part back as it was left.
-    pub(super) fn settle(&mut self, part: i16, left: Left, now: Instant) {
-        let (look_at, begin, more) = match left {
-            Left::More(begin) => (now, begin, true),
-            Left::Until(next) => (self.until(next, now), Uuid::nil(), false),
-            Left::ToOthers => (now + LEFT_FOR, Uuid::nil(), false),
-            Left::For(pause) => (now + pause, Uuid::nil(), false),
+            Left::Until(next) => next.and_then(|next| self.at(next, now)),
+            Left::ToOthers => Some(now + LEFT_FOR),
+            Left::For(pause) => Some(now + pause),
         };
-        if let Some(kept) = self.part(part) {
-            let look_at = kept.called.map_or(look_at, |called| called.min(look_at));
-            *kept = Part { look_at, begin, in_hand: false, more, called: None };
+        if let Some(at) = at.into_iter().chain(called).min() {
+            self.call(tenant, at);
         }
     }
 
-    /// Somebody made a timer of a part, due then. Whether whoever does not hear of it would be late.
-    pub(super) fn wake(&mut self, part: i16, due: Timestamp, now: Instant) -> bool {
-        let at = self.until(Some(due), now);
-        if let Some(kept) = self.part(part) {
-            kept.call(at);
+    /// A tenant has a timer due then. Whether that is so soon that whoever does not hear of it may be late.
+    pub(super) fn wake(&mut self, tenant: TenantId, due: Timestamp, now: Instant) -> bool {
+        let at = self.at(due, now);
+        if let Some(at) = at {
+            self.call(tenant, at);
         }
-        at < now + LOOKS_EVERY
+        at.is_some()
     }
 
-    /// Somebody may have made timers anywhere.
-    pub(super) fn wake_all(&mut self, now: Instant) {
-        self.parts.iter_mut().for_each(|part| part.call(now));
-    }
-
-    /// When to look for what is due then: not before it, as far as the last look told, and soon in any case.
-    fn until(&self, due: Option<Timestamp>, now: Instant) -> Instant {
-        let latest = now + LOOKS_EVERY;
-        let Some(due) = due else { return latest };
-        let Some((moment, heard)) = self.clock else { return now };
+    /// When to serve what is due then; none where that is too far away to be kept here.
+    fn at(&self, due: Timestamp, now: Instant) -> Option<Instant> {
+        let Some((moment, heard)) = self.clock else { return Some(now) };
         let away = due.signed_duration_since(moment).to_std().unwrap_or_default();
-        heard.checked_add(away).map_or(latest, |at| at.clamp(now, latest))
+        heard.checked_add(away).map(|at| at.max(now)).filter(|at| *at <= now + self.horizon)
     }
 
-    fn part(&mut self, part: i16) -> Option<&mut Part> {
-        usize::try_from(part).ok().and_then(|index| self.parts.get_mut(index))
-    }
-}
-
-impl Part {
-    /// It is looked into by then; one that is in hand is looked into again.
-    fn call(&mut self, at: Instant) {
-        if self.in_hand {
-            self.called = Some(self.called.map_or(at, |called| called.min(at)));
-        } else {
-            self.look_at = self.look_at.min(at);
+    /// The tenant is served by then; one that is in hand is served again.
+    fn call(&mut self, tenant: TenantId, at: Instant) {
+        let known = self.tenants.entry(tenant).or_default();
+        if known.at.is_some_and(|known| known <= at) {
+            return;
+        }
+        let before = known.at.replace(at);
+        if !known.in_hand {
+            if let Some(before) = before {
+                self.queue.remove(&(before, tenant));
+            }
+            self.queue.insert((at, tenant));
         }
     }
 }

@@ -31,8 +31,8 @@ async fn keep_entering(database: &Database, turn: &ClockTurn) {
             Ok(entered) => {
                 told = false;
                 let mut count = 0;
-                for (part, first, entered) in entered {
-                    wake::due_at(part, first);
+                for (tenant, first, entered) in entered {
+                    wake::due_at(tenant.into(), first);
                     count += entered;
                 }
                 // Whoever enters a million of one moment leaves half of the time to others.

@@ -42,7 +42,7 @@ pub(crate) async fn add_all(tx: &mut TenantTx, timers: &[Timer]) -> Result<Vec<T
 
 async fn insert(tx: &mut TenantTx, timers: &[Timer], otherwise: &'static str) -> Result<Vec<Timer>, sqlx::Error> {
     let Some(first) = timers.iter().map(|timer| timer.due).min() else { return Ok(Vec::new()) };
-    let part = turn::part(tx.tenant());
+    let (tenant, part) = (tx.tenant(), turn::part(tx.tenant()));
     let arrays = Arrays::of(timers);
     let text = sqlx::AssertSqlSafe(format!("{INSERT}{otherwise}"));
     let rows: Vec<Columns> = sqlx::query_as(text)
@@ -58,7 +58,7 @@ async fn insert(tx: &mut TenantTx, timers: &[Timer], otherwise: &'static str) ->
         .bind(arrays.merge_keys)
         .fetch_all(&mut **tx)
         .await?;
-    tx.after_commit(move || wake::due_at(part, first));
+    tx.after_commit(move || wake::due_at(tenant, first));
     rows.into_iter().map(row::timer).collect()
 }
 
