@@ -39,6 +39,15 @@ BOUNDS = [
     Bound("P-4", "cpu_us", 800),
     Bound("P-4", "wal_bytes", 4800),
     Bound("P-4", "commits", 0.3),
+    Bound("P-8", "cpu_us", 18),
+    Bound("P-8", "wal_bytes", 260),
+    Bound("P-8", "commits", 0.01),
+    Bound("P-9", "cpu_us", 900),
+    Bound("P-9", "commits", 1),
+    *(Bound(f"P-10 {others}", "statements", 0.8) for others in (10_000, 100_000, 1_000_000, 10_000_000)),
+    # A plan that reads the table reads 50 and 500.
+    Bound("P-10 1000000", "rows_read", 20),
+    Bound("P-10 10000000", "rows_read", 200),
 ]
 
 

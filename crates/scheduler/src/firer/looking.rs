@@ -26,10 +26,14 @@ impl Firer {
         let (mut pause, mut told) = (EVERY, false);
         while !stopping.is_cancelled() {
             let begun = Instant::now();
-            match self.look(pause).await {
+            match self.look(reach(pause)).await {
                 Ok(()) => {
-                    pause = pause_after(begun.elapsed());
+                    let rested = std::mem::replace(&mut pause, pause_after(begun.elapsed()));
                     told = false;
+                    if pause > rested * 2 {
+                        // It did not look as far ahead as it is going to rest.
+                        continue;
+                    }
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut told, true) {
@@ -46,9 +50,8 @@ impl Firer {
         Ok(())
     }
 
-    /// Tells the agenda of every tenant with a timer due before the look after the next.
-    async fn look(&self, pause: Duration) -> Result<(), sqlx::Error> {
-        let horizon = pause * 2 + EVERY;
+    /// Tells the agenda of every tenant with a timer due within `horizon`.
+    async fn look(&self, horizon: Duration) -> Result<(), sqlx::Error> {
         self.agenda().reach(horizon);
         let ahead = self.turn.ahead();
         let within = ahead + TimeDelta::from_std(horizon).unwrap_or_default();
@@ -80,6 +83,11 @@ fn pause_after(took: Duration) -> Duration {
     Duration::from_millis(rest.as_millis().try_into().unwrap_or(u64::MAX))
 }
 
+/// How far ahead to look before a rest of about so long: as far as the look after it ends, were that rest to double.
+fn reach(pause: Duration) -> Duration {
+    pause * 2 + EVERY
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,7 +99,14 @@ mod tests {
         fn whatever_a_look_took_the_next_one_comes_and_the_database_understands_how_far_it_looks(nanos: u64) {
             let pause = pause_after(Duration::from_nanos(nanos));
             prop_assert!((EVERY..=LONGEST).contains(&pause));
-            prop_assert!(PgInterval::try_from(TimeDelta::from_std(pause * 2 + EVERY).unwrap()).is_ok());
+            prop_assert!(PgInterval::try_from(TimeDelta::from_std(reach(pause)).unwrap()).is_ok());
+        }
+
+        #[test]
+        fn a_look_reaches_behind_the_end_of_the_next(before in 500u64..=10_000, nanos in 0u64..500_000_000) {
+            let (before, took) = (Duration::from_millis(before), Duration::from_nanos(nanos));
+            let pause = pause_after(took);
+            prop_assert!(pause > before * 2 || pause + took <= reach(before));
         }
     }
 }
