@@ -64,37 +64,38 @@ async fn insert(tx: &mut TenantTx, timers: &[Timer], otherwise: &'static str) ->
 
 /// Cancels those of these keys that stand; returns how many.
 pub(crate) async fn cancel(tx: &mut TenantTx, owner: &Owner, keys: &[Key]) -> Result<u64, sqlx::Error> {
-    let keys: Vec<&str> = keys.iter().map(Key::as_str).collect();
-    let cancelled = sqlx::query(
-        "DELETE FROM scheduler.timer WHERE ctid = ANY (ARRAY(
-             SELECT t.ctid FROM unnest($3::text[]) k (key) CROSS JOIN LATERAL (
-                 SELECT ctid FROM scheduler.timer WHERE tenant_id = $1 AND owner = $2 AND key = k.key
-                 LIMIT 1 FOR UPDATE) t))",
-    )
-    .bind(tx.tenant().uuid())
-    .bind(owner.as_str())
-    .bind(keys)
-    .execute(&mut **tx)
-    .await?;
-    Ok(cancelled.rows_affected())
+    const LOCK: &str = "SELECT count(*) FROM unnest($3::text[]) k (key) CROSS JOIN LATERAL (
+        SELECT FROM scheduler.timer WHERE tenant_id = $1 AND owner = $2 AND key = k.key LIMIT 1 FOR UPDATE) t";
+    const DELETE: &str = "DELETE FROM scheduler.timer WHERE ctid = ANY (ARRAY(
+        SELECT t.ctid FROM unnest($3::text[]) k (key) CROSS JOIN LATERAL (
+            SELECT ctid FROM scheduler.timer WHERE tenant_id = $1 AND owner = $2 AND key = k.key LIMIT 1) t))";
+    let mut keys: Vec<&str> = keys.iter().map(Key::as_str).collect();
+    // In one order, so that no two who cancel the same lock each other out.
+    keys.sort_unstable();
+    let (tenant, mut cancelled) = (tx.tenant().uuid(), 0);
+    // Locked by a statement of their own: one that waits for a row finds it in another place then, where it does not look any more.
+    for statement in [LOCK, DELETE] {
+        let query = sqlx::query(statement).bind(tenant).bind(owner.as_str()).bind(&keys);
+        cancelled = query.execute(&mut **tx).await?.rows_affected();
+    }
+    Ok(cancelled)
 }
 
 /// Cancels the owner's timers whose keys begin so, 10,000 at most; returns how many.
 pub(crate) async fn cancel_prefix(tx: &mut TenantTx, owner: &Owner, prefix: &str) -> Result<u64, sqlx::Error> {
-    let cancelled = sqlx::query(
-        "DELETE FROM scheduler.timer WHERE ctid = ANY (ARRAY(
-             SELECT ctid FROM scheduler.timer
-             WHERE tenant_id = $1 AND owner = $2 AND key >= $3 AND key < $4
-             ORDER BY key LIMIT $5 FOR UPDATE))",
-    )
-    .bind(tx.tenant().uuid())
-    .bind(owner.as_str())
-    .bind(prefix)
-    .bind(Key::behind(prefix))
-    .bind(MOST_CANCELLED)
-    .execute(&mut **tx)
-    .await?;
-    Ok(cancelled.rows_affected())
+    const LOCK: &str = "SELECT count(*) FROM (
+        SELECT FROM scheduler.timer WHERE tenant_id = $1 AND owner = $2 AND key >= $3 AND key < $4
+        ORDER BY key LIMIT $5 FOR UPDATE) t";
+    const DELETE: &str = "DELETE FROM scheduler.timer WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM scheduler.timer WHERE tenant_id = $1 AND owner = $2 AND key >= $3 AND key < $4
+        ORDER BY key LIMIT $5 FOR UPDATE))";
+    let (tenant, behind, mut cancelled) = (tx.tenant().uuid(), Key::behind(prefix), 0);
+    // Locked first, as in `cancel`. What was made since then is nobody else's yet.
+    for statement in [LOCK, DELETE] {
+        let query = sqlx::query(statement).bind(tenant).bind(owner.as_str()).bind(prefix);
+        cancelled = query.bind(&behind).bind(MOST_CANCELLED).execute(&mut **tx).await?.rows_affected();
+    }
+    Ok(cancelled)
 }
 
 /// The owner's timers whose keys begin so, by key, 1,000 at most, locked until the transaction ends.

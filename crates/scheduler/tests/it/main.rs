@@ -4,6 +4,7 @@
 
 mod asking;
 mod calls;
+mod cancelling;
 mod clocks;
 mod digest;
 mod digest_settings;

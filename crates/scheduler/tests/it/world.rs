@@ -29,6 +29,10 @@ use crate::house::House;
 /// Long enough for anything that comes by itself.
 pub(crate) const SOON: Duration = Duration::from_secs(40);
 
+/// Calls that wait for somebody's lock.
+pub(crate) const LOCKED_OUT: &str = "SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = 'scheduler' AND wait_event_type = 'Lock'";
+
 /// Everything outside of the service.
 pub(crate) struct World {
     pub(crate) database: testkit::postgres::Database,
