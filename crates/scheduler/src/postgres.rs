@@ -20,9 +20,9 @@ use std::error::Error;
 use chassis::postgres::TenantTx;
 use kernel::Timestamp;
 
-/// The moment the transaction began, by the database's clock.
+/// The present moment by the database's clock, read now: a transaction may have waited since it began.
 pub(crate) async fn now(tx: &mut TenantTx) -> Result<Timestamp, sqlx::Error> {
-    sqlx::query_scalar("SELECT now()").fetch_one(&mut **tx).await
+    sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&mut **tx).await
 }
 
 /// A column that holds what this version cannot read.

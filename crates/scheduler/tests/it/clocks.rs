@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use chassis::HostConfig;
 use chrono::TimeDelta;
+use contracts::scheduler::v1 as wire;
 use kernel::{Clock as _, ManualClock, SystemClock};
+use sqlx::Connection as _;
 use testkit::eventually;
+use uuid::Uuid;
 
-use crate::house::{in_millis, timer};
-use crate::world::{SOON, World};
+use crate::house::{create_request, in_millis, timer};
+use crate::world::{LOCKED_OUT, SOON, World};
 
 /// a clock that jumps by days, forwards and back, brings each timer once.
 #[tokio::test]
@@ -59,5 +62,37 @@ async fn a_key_used_again_has_a_higher_generation_whatever_the_clock_of_the_proc
         last = moved.generation;
         assert_eq!(house.cancel(&tenant, &["again"]).await.unwrap(), 1);
     }
+    house.close().await;
+}
+
+/// A call that began long ago, and waited for another with its request ID that was broken off, makes no version of the past.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_used_again_by_a_call_that_waited_has_a_higher_generation_than_what_was_said_meanwhile() {
+    let world = World::new("generation_waited").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    let request_id = Uuid::new_v4();
+    let mut admin = world.admin().await;
+    let mut other = admin.begin().await.unwrap();
+    sqlx::query(
+        "INSERT INTO scheduler.request (tenant_id, method, request_id, body_hash) VALUES ($1, $2, $3, sha256(''))",
+    )
+    .bind(tenant.id.uuid())
+    .bind("/tsunagi.scheduler.v1.TimerService/CreateTimers")
+    .bind(request_id)
+    .execute(&mut *other)
+    .await
+    .unwrap();
+    let (mut timers, far) = (house.timers(&tenant), in_millis(50 * 3_600_000));
+    let request =
+        wire::CreateTimersRequest { request_id: request_id.to_string(), ..create_request(vec![timer("again", far)]) };
+    let waits = tokio::spawn(async move { timers.create_timers(request).await });
+    world.until(LOCKED_OUT, 1).await;
+    house.create(&tenant, vec![timer("again", in_millis(0))]).await.unwrap();
+    world.until_due(&tenant, 1).await;
+    other.rollback().await.unwrap();
+    let made = waits.await.unwrap().unwrap().into_inner().timers.remove(0);
+    let (_, said) = world.due(&tenant).await.remove(0);
+    assert!(made.generation > said, "{} was said before {} was made", said, made.generation);
     house.close().await;
 }
