@@ -14,6 +14,9 @@ use crate::postgres;
 /// The domain of every reason.
 pub const DOMAIN: &str = "tsunagi";
 
+/// Violations that are told at most. They travel in the head of the answer, and many a client reads no more than 8 KiB of it.
+const MOST_TOLD: usize = 20;
+
 /// How long a caller should wait when the service itself does not know.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -153,7 +156,8 @@ fn sentence(reason: &str) -> String {
     reason.to_ascii_lowercase().replace('_', " ")
 }
 
-/// Collects everything that is wrong with a request, so that the caller hears it at once.
+/// Collects everything that is wrong with a request, so that the caller hears it at once: the first twenty faults, and how many more
+/// there are.
 #[derive(Debug, Default)]
 pub struct Violations(Vec<(String, String)>);
 
@@ -185,7 +189,7 @@ impl Violations {
     /// Ends the checks.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` with every violation, when there is one.
+    /// `INVALID_ARGUMENT` with the violations, when there are any.
     pub fn finish(self) -> Result<(), Status> {
         if self.is_empty() { Ok(()) } else { Err(self.status()) }
     }
@@ -193,10 +197,14 @@ impl Violations {
     fn status(self) -> Status {
         let mut details = details("INVALID_FIELD");
         let mut message = String::from("invalid:");
-        for (field, why) in self.0 {
+        let more = self.0.len().saturating_sub(MOST_TOLD);
+        for (field, why) in self.0.into_iter().take(MOST_TOLD) {
             // Writing to a String cannot fail.
             let _ = write!(message, " {field} {why};");
             details.add_bad_request_violation(field, why);
+        }
+        if more > 0 {
+            let _ = write!(message, " and {more} more");
         }
         Status::with_error_details(Code::InvalidArgument, message.trim_end_matches(';'), details)
     }
@@ -218,6 +226,19 @@ mod tests {
         assert_eq!(told.iter().map(|v| v.field.as_str()).collect::<Vec<_>>(), ["name", "size"]);
         assert_eq!(status.get_details_error_info().unwrap().reason, "INVALID_FIELD");
         Violations::new().finish().unwrap();
+    }
+
+    #[test]
+    fn of_many_violations_as_many_are_told_as_an_answer_has_room_for() {
+        let mut violations = Violations::new();
+        for place in 0..1_000 {
+            violations.add(format!("timers[{place}].late_policy.merge_key"), "holds white space, or something like it");
+        }
+        let status = violations.finish().unwrap_err();
+        assert_eq!(status.get_details_bad_request().unwrap().field_violations.len(), 20);
+        assert!(status.message().ends_with("; and 980 more"), "{}", status.message());
+        let room = status.message().len() * 3 / 2 + status.details().len() * 4 / 3;
+        assert!(room < 8 * 1_024, "{room} bytes as they are sent");
     }
 
     #[test]

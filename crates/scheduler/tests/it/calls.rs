@@ -174,6 +174,9 @@ async fn every_wrong_field_is_named() {
     assert_eq!(fields(&timers.create_timers(create_request(Vec::new())).await.unwrap_err()), ["timers"]);
     let many = (0..1_001).map(|number| one(&number.to_string())).collect();
     assert_eq!(fields(&timers.create_timers(create_request(many)).await.unwrap_err()), ["timers"]);
+    // Of a thousand that are all wrong, as many are named as an answer has room for.
+    let all_wrong = fields(&timers.create_timers(create_request(vec![one("a b"); 1_000])).await.unwrap_err());
+    assert_eq!((all_wrong.len(), all_wrong[0].as_str()), (20, "timers[0].key"));
     let reused = wire::CreateTimersRequest { request_id: "x".to_owned(), ..create_request(vec![one("k")]) };
     assert_eq!(fields(&timers.create_timers(reused).await.unwrap_err()), ["request_id"]);
 
