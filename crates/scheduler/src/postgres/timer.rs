@@ -147,7 +147,7 @@ pub(crate) async fn list(
     tx: &mut TenantTx,
     owner: &Owner,
     prefix: &str,
-    after: Option<&str>,
+    after: Option<&Key>,
     size: i64,
 ) -> Result<Vec<Timer>, sqlx::Error> {
     let rows: Vec<Columns> = sqlx::query_as(
@@ -158,7 +158,7 @@ pub(crate) async fn list(
     .bind(owner.as_str())
     .bind(prefix)
     .bind(Key::behind(prefix))
-    .bind(after.unwrap_or_default())
+    .bind(after.map(Key::as_str).unwrap_or_default())
     .bind(size)
     .fetch_all(&mut **tx)
     .await?;

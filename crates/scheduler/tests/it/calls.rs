@@ -191,6 +191,14 @@ async fn every_wrong_field_is_named() {
         key_prefix: "x".repeat(201),
     };
     assert_eq!(fields(&timers.list_timers(listed).await.unwrap_err()), ["key_prefix", "page_size", "page_token"]);
+    // A token of this list with another place in it, which no key of ours has.
+    house.create(&tenant, vec![timer("a", in_millis(50 * HOUR)), timer("b", in_millis(50 * HOUR))]).await.unwrap();
+    let first = wire::ListTimersRequest { owner: OWNER.to_owned(), page_size: 1, ..Default::default() };
+    let page_token = timers.list_timers(first.clone()).await.unwrap().into_inner().next_page_token;
+    let (list, _): (u64, String) = chassis::page::decode(&page_token).unwrap();
+    let forged = wire::ListTimersRequest { page_token: chassis::page::encode(&(list, "a\0")), ..first };
+    assert_eq!(fields(&timers.list_timers(forged).await.unwrap_err()), ["page_token"]);
+    assert_eq!(house.cancel(&tenant, &["a", "b"]).await.unwrap(), 2);
     let missed = wire::ListMissedTimersRequest { page_token: "x".to_owned(), ..Default::default() };
     assert_eq!(fields(&timers.list_missed_timers(missed).await.unwrap_err()), ["owner", "page_token"]);
     let cancel = |which| wire::CancelTimersRequest { owner: OWNER.to_owned(), which };

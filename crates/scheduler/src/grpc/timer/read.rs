@@ -33,9 +33,12 @@ pub(super) async fn list(
     let owner = fields::owner(&mut read, &request.owner);
     let prefix = fields::prefix(&mut read, &request.key_prefix);
     let page = read.page::<String>(caller.tenant(), &request);
-    let (owner, page) = read.all(|| prefix.and(owner.zip(page)))?;
+    // A place that no key has was given by nobody here.
+    let after = page.as_ref().and_then(|page| page.after.as_deref()).map(Key::parse).transpose();
+    let after = read.take("page_token", after.map_err(|_| "is not a token of this list with these filters"));
+    let (owner, page, after) = read.all(|| prefix.and(Some((owner?, page?, after?))))?;
     let mut tx = database.tenant(caller.tenant()).await?;
-    let rows = timer::list(&mut tx, &owner, &request.key_prefix, page.after.as_deref(), page.rows()).await?;
+    let rows = timer::list(&mut tx, &owner, &request.key_prefix, after.as_ref(), page.rows()).await?;
     tx.rollback().await?;
     let (rows, next_page_token) = page.cut(rows, |last| last.key.as_str().to_owned());
     Ok(ListTimersResponse { timers: rows.iter().map(fields::tell).collect(), next_page_token })
