@@ -16,6 +16,8 @@ pub const LEAST_APART: u16 = 30;
 pub const MOST_DATES: usize = 366;
 /// Most recipients that can be named.
 pub const MOST_RECIPIENTS: usize = 1_000;
+/// The shortest lateness: no slot is found at its very moment, nor told to everybody at once.
+pub const LEAST_LATE: LateFor = LateFor::MINUTE;
 /// The longest lateness; beyond it another day's digest has come.
 pub const MOST_LATE: LateFor = LateFor::hours(24);
 
@@ -28,7 +30,7 @@ pub struct DigestSettings {
     pub quiet: Quiet,
     /// Who gets it.
     pub recipients: Recipients,
-    /// How late one is still sent, at most [`MOST_LATE`].
+    /// How late one is still sent: from [`LEAST_LATE`] to [`MOST_LATE`].
     pub late_for: LateFor,
     /// Whether those get one who have nothing unread.
     pub send_empty: bool,
@@ -95,8 +97,8 @@ impl DigestSettings {
         if matches!(&self.recipients, Recipients::These(staff) if !(1..=MOST_RECIPIENTS).contains(&staff.len())) {
             return refuse("recipient_staff_ids", "must be at most 1000");
         }
-        if self.late_for > MOST_LATE {
-            return refuse("late_for", "must be at most 24 hours");
+        if !(LEAST_LATE..=MOST_LATE).contains(&self.late_for) {
+            return refuse("late_for", "must be from 1 minute to 24 hours");
         }
         Ok(())
     }
@@ -150,8 +152,10 @@ mod tests {
         assert_eq!(refused(&to(Recipients::named(staff(1_001)))), Some("recipient_staff_ids"));
         assert_eq!(Recipients::named(BTreeSet::new()), Recipients::Everybody);
         assert_eq!(refused(&to(Recipients::These(BTreeSet::new()))), Some("recipient_staff_ids"));
-        let late = DigestSettings { late_for: LateFor::hours(25), ..settings.clone() };
-        assert_eq!(refused(&late), Some("late_for"));
+        let late = |late_for| DigestSettings { late_for, ..settings.clone() };
+        assert_eq!(refused(&late(LateFor::hours(25))), Some("late_for"));
+        assert_eq!(refused(&late(LateFor::from_seconds(59))), Some("late_for"), "none would ever come");
+        assert_eq!(refused(&late(LateFor::MINUTE)), None);
         let days = chrono::NaiveDate::MIN.iter_days().take(367).collect();
         let quiet = DigestSettings { quiet: Quiet { dates: days, ..Quiet::default() }, ..settings };
         assert_eq!(refused(&quiet), Some("quiet_dates"));

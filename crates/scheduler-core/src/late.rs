@@ -14,6 +14,8 @@ const LONGEST: u32 = 366 * 24 * 3_600;
 pub struct LateFor(u32);
 
 impl LateFor {
+    /// One minute.
+    pub const MINUTE: Self = Self(60);
     /// One hour.
     pub const HOUR: Self = Self(3_600);
 

@@ -130,6 +130,7 @@ async fn every_setting_out_of_its_bounds_is_refused_by_name() {
     assert_eq!(set(many, "recipient_staff_ids").await, staff);
     let late = ["digest_settings.late_for"];
     assert_eq!(set(|s| s.late_for = seconds(-1), "late_for").await, late);
+    assert_eq!(set(|s| s.late_for = seconds(0), "late_for").await, late);
     assert_eq!(set(|s| s.late_for = seconds(24 * 3_600 + 1), "late_for").await, late);
     assert_eq!(set(|s| s.late_for = Some(Duration { seconds: 1, nanos: 5 }), "late_for").await, late);
     assert_eq!(set(|_| {}, "late_for").await, late);
