@@ -98,6 +98,7 @@ impl NoticeService for Desk {
     ) -> Result<Response<wire::DeleteNoticeWebhookResponse>, Status> {
         let caller = Caller::of(&request);
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
+        webhook::lock(&mut tx).await.map_err(refuse::database)?;
         if !webhook::remove(&mut tx).await.map_err(refuse::database)? {
             return Err(refuse::not_found("NOTICE_WEBHOOK"));
         }

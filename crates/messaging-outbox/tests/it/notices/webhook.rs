@@ -4,6 +4,7 @@ use std::os::unix::process::ExitStatusExt as _;
 
 use contracts::messaging::v1 as wire;
 use serde_json::Value;
+use sqlx::{Connection as _, PgConnection};
 use testkit::eventually;
 use tonic::Code;
 use wire::{NoticeChannel, NoticeFailure, NoticeState};
@@ -98,6 +99,29 @@ async fn an_endpoint_that_wants_no_more_is_called_no_more_until_it_is_set_again(
     friends_come(&world, &tenant, &office, 1).await;
     until_heard(&world, &house, &tenant).await;
     assert_eq!(endpoint.calls().len(), 2);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_deleted_while_its_secret_is_rotated_stays_deleted() {
+    let world = World::new("notice_deleted").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    set(&house, &tenant, "https://hooks.shop.example/notices".to_owned()).await;
+    let mut admin = PgConnection::connect(&world.database.admin_url()).await.unwrap();
+    let mut holding = admin.begin().await.unwrap();
+    sqlx::query("SELECT FROM messaging.notice_webhook FOR UPDATE").execute(&mut *holding).await.unwrap();
+    let mut client = house.notices(&tenant);
+    let delete = tokio::spawn(async move { client.delete_notice_webhook(wire::DeleteNoticeWebhookRequest {}).await });
+    world.until_locked_out(1).await;
+    let mut client = house.notices(&tenant);
+    let request = wire::RotateNoticeWebhookSecretRequest {};
+    let rotate = tokio::spawn(async move { client.rotate_notice_webhook_secret(request).await });
+    world.until_locked_out(2).await;
+    holding.commit().await.unwrap();
+    delete.await.unwrap().unwrap();
+    assert_eq!(rotate.await.unwrap().unwrap_err().code(), Code::NotFound);
+    assert_eq!(endpoint_of(&house, &tenant).await, None);
     house.close().await;
 }
 
