@@ -13,7 +13,7 @@ use identity_linking_core::account::{AccountPurpose, AccountState};
 use identity_linking_core::friendship::{Friendship, Seen, Sign, bare, sign_of};
 use identity_linking_core::link::{Act, Wishes, act_of};
 use identity_linking_core::provider::Declared;
-use identity_linking_core::staff::NoticeKind;
+use identity_linking_core::staff::{NoticeKind, is_news};
 use kernel::{AccountId, ProviderId, Timestamp};
 use line_types::id::UserId;
 use line_types::webhook::{Event, Mode};
@@ -207,9 +207,9 @@ impl Reception {
         if is_first {
             self.stay(tx, account, AccountPurpose::Customers).await?;
         }
-        let (kept, turned) = if is_first {
+        let (kept, turned, before) = if is_first {
             let turned = first.value.turn.is_some();
-            (Some(first), turned)
+            (Some(first), turned, None)
         } else {
             let known = friendship::lock(tx, account, id).await?;
             let known = known.ok_or(sqlx::Error::RowNotFound)?;
@@ -218,7 +218,7 @@ impl Reception {
             let heard = (value.state(), value.since()) != (known.value.state(), known.value.since());
             let kept = StoredFriendship { version: known.version + i64::from(heard), value };
             friendship::update(tx, account, id, &kept).await?;
-            (heard.then_some(kept), turned)
+            (heard.then_some(kept), turned, known.value.turn)
         };
         if let Some(kept) = kept {
             metrics::counter!("tsunagi_identity_friendships_total", "state" => kept.value.state().as_str())
@@ -228,7 +228,7 @@ impl Reception {
             let body = Body::Friendship(replica::friendship(account, user.as_str(), &kept));
             change::announce(tx, subject, now, body).await?;
         }
-        if turned && seen.sign == Sign::Follow && !report.effects_off {
+        if turned && seen.sign == Sign::Follow && is_news(before.as_ref(), seen.at) && !report.effects_off {
             self.tell_staff(tx, account, id.uuid(), user, seen).await?;
         }
         // Names can be read from the first sight on, and are read anew when somebody comes back.
@@ -238,8 +238,7 @@ impl Reception {
         Ok(is_first)
     }
 
-    /// Has staff hear that somebody added an account, or came back (F-70): once for each follow, and not before LINE confirmed the
-    /// account (F-04).
+    /// Has staff hear that somebody added an account, or came back (F-70): once, and not before LINE confirmed the account (F-04).
     async fn tell_staff(
         &self,
         tx: &mut TenantTx,

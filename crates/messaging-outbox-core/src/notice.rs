@@ -13,7 +13,7 @@ use uuid::Uuid;
 pub enum NoticeKind {
     /// What waits in the conversations of a staff member (F-27).
     Digest,
-    /// Somebody became a friend, or came back.
+    /// Somebody became a friend, or came back after a day or more.
     FriendAdded,
     /// A link attempt waits for somebody to settle it.
     LinkHeld,

@@ -1,14 +1,16 @@
-//! What staff are to hear of (F-70): whose staff that are.
+//! What staff are to hear of (F-70): what is news, and whose staff that are.
 
-use kernel::OrganizationId;
+use chrono::TimeDelta;
+use kernel::{OrganizationId, Timestamp};
 
 use crate::account::OfficialAccount;
+use crate::friendship::Turn;
 use crate::word::words;
 
 words! {
     /// What a notice to staff is about.
     NoticeKind {
-        /// Somebody added the official account as a friend, or came back.
+        /// Somebody added the official account as a friend, or came back after [`QUIET_FOR`].
         FriendAdded = "FRIEND_ADDED",
         /// A link attempt is held.
         LinkHeld = "LINK_HELD",
@@ -19,9 +21,53 @@ words! {
     }
 }
 
+/// How long staff hear nothing more of one LINE user who does the same again: blocks an account and unblocks it, sends one form after
+/// the other while the first waits for them. It costs him nothing, and each time they hear of it is a push to every one of them out of
+/// the month's quota.
+pub const QUIET_FOR: TimeDelta = TimeDelta::days(1);
+
+/// Whether staff hear of a follow at `at`. `before`: the latest follow or unfollow of the friendship that was heard of until then.
+pub fn is_news(before: Option<&Turn>, at: Timestamp) -> bool {
+    before.is_none_or(|before| at.signed_duration_since(before.at) >= QUIET_FOR)
+}
+
 /// The organization whose staff hear of something about an account: that of the customer it is about, where there is one, else that
 /// of the account's friends: its owner in per-branch mode (F-53), the default one in shared mode (F-69). None: nobody hears of it
 /// (F-71).
 pub fn addressed(account: &OfficialAccount, customer: Option<OrganizationId>) -> Option<OrganizationId> {
     customer.or(account.organization_of_friends())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::friendship::{Friendship, Seen, Sign};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn however_often_somebody_goes_and_comes_it_is_news_once_a_day(pauses in prop::collection::vec(1i64..100_000, 1..60)) {
+            let (mut at, mut news) = (Timestamp::UNIX_EPOCH, Vec::new());
+            let mut known: Option<Friendship> = None;
+            for (number, pause) in pauses.into_iter().enumerate() {
+                at += TimeDelta::seconds(pause);
+                let sign = if number % 2 == 0 { Sign::Follow } else { Sign::Unfollow };
+                let seen = Seen { sign, at, event_id: number.to_string() };
+                if sign == Sign::Follow && is_news(known.as_ref().and_then(|known| known.turn.as_ref()), at) {
+                    news.push(at);
+                }
+                known = Some(known.map_or_else(|| Friendship::begin(&seen), |known| known.fold(&seen)));
+            }
+            prop_assert_eq!(news.len().min(1), 1, "the first follow is");
+            prop_assert!(news.windows(2).all(|pair| pair[1] - pair[0] >= QUIET_FOR));
+        }
+    }
+
+    #[test]
+    fn who_was_away_for_a_day_is_news_again() {
+        let left = Turn { at: Timestamp::UNIX_EPOCH, event_id: "1".to_owned(), follow: false };
+        assert!(!is_news(Some(&left), left.at + QUIET_FOR - TimeDelta::milliseconds(1)));
+        assert!(is_news(Some(&left), left.at + QUIET_FOR));
+        assert!(is_news(None, left.at));
+    }
 }

@@ -10,7 +10,7 @@ use identity_linking_core::link::{LinkEndCause, LinkOrigin, RateScope, teller};
 use identity_linking_core::matching::{
     Action, Candidate, Case, Decision, Linked, Outcome, OwnRecord, Refusal, Suspicion, decide,
 };
-use identity_linking_core::staff::NoticeKind;
+use identity_linking_core::staff::{NoticeKind, QUIET_FOR};
 use identity_linking_core::{Likeness, MadeFor, NameKeys};
 use kernel::{CustomerId, DuplicateSuspicionId, Timestamp};
 use serde_json::json;
@@ -126,7 +126,8 @@ async fn by_case(
     let tells = !matter.effects_off && !is_held(&matter.attempt);
     let decided = carry_out(tx, actor, now, matter, case, &decision).await?;
     // Where a take-over is asked for, that is told.
-    if tells && is_held(&decided) && decided.takeover.is_none() {
+    let waits = tells && is_held(&decided) && decided.takeover.is_none();
+    if waits && !link_attempt::another_waits(tx, &decided, now - QUIET_FOR).await? {
         let matter = staff_notice::Matter {
             kind: NoticeKind::LinkHeld,
             subject: decided.id.uuid(),

@@ -2,11 +2,15 @@
 
 use contracts::events::v1::identity_event::Body;
 use contracts::events::v1::{StaffNoticeKind, StaffNoticeRequested};
+use contracts::identity::v1::resolve_link_attempt_request::Resolution;
 use contracts::identity::v1::*;
 use prost_types::FieldMask;
 
 use crate::friend::user;
 use crate::linking::stage::{HANAKO, MOBILE, Stage, person};
+
+/// In milliseconds.
+const DAY: i64 = 24 * 3_600_000;
 
 async fn branch(stage: &Stage, name: &str) -> String {
     let organization = Organization { display_name: name.to_owned(), ..Organization::default() };
@@ -32,25 +36,25 @@ pub(super) async fn notices(stage: &Stage) -> Vec<StaffNoticeRequested> {
 }
 
 #[tokio::test]
-async fn a_friend_add_is_told_to_the_default_organization_once_a_follow_and_to_nobody_without_one() {
+async fn a_friend_add_is_told_to_the_default_organization_once_and_to_nobody_without_one() {
     let stage = Stage::open("notice_friend").await;
     stage.send(&[stage.event("follow", &person(1), stage.moment(), "")]).await;
     assert!(notices(&stage).await.is_empty(), "no default organization, no notice");
     let shibuya = branch(&stage, "渋谷店").await;
     put_default(&stage, &shibuya).await;
-    let at = stage.moment();
+    let at = stage.moment() - 2 * DAY;
     let follow = stage.event("follow", &person(2), at, "");
     stage.send(&[follow.clone(), follow, stage.wrote(&person(2)), stage.wrote(&person(3))]).await;
     let told = notices(&stage).await;
-    assert_eq!(told.len(), 1, "once for each follow, and not for whoever only writes");
+    assert_eq!(told.len(), 1, "once, however often LINE tells it, and not for whoever only writes");
     let one = &told[0];
     assert_eq!((one.kind(), &one.organization_id), (StaffNoticeKind::FriendAdded, &shibuya));
     assert_eq!((&one.account_id, &one.line_user_id), (&stage.account.to_string(), &person(2)));
     assert_eq!(one.subject_id, stage.friend(&person(2)).await);
     assert_eq!(one.occur_time.unwrap().seconds, at / 1_000);
 
-    // Away and back again is another follow; an old one that comes late is none.
-    stage.send(&[stage.event("unfollow", &person(2), stage.moment(), "")]).await;
+    // Back after a day is news again; an old follow that comes late is none.
+    stage.send(&[stage.event("unfollow", &person(2), at + DAY / 2, "")]).await;
     stage.send(&[stage.event("follow", &person(2), stage.moment(), "")]).await;
     stage.send(&[stage.event("follow", &person(2), at - 1, "")]).await;
     let told = notices(&stage).await;
@@ -69,6 +73,50 @@ async fn a_friend_add_is_told_to_the_default_organization_once_a_follow_and_to_n
     stage.at().accounts().update_official_account(request).await.unwrap();
     stage.send_as(registered, &[stage.event("follow", &person(5), stage.moment(), "")], false).await;
     assert_eq!(notices(&stage).await.len(), 2);
+}
+
+/// To go and to come back costs a LINE user nothing, and a notice is a push to everybody of the branch.
+#[tokio::test]
+async fn whoever_blocks_and_unblocks_an_account_over_and_over_is_told_once_a_day() {
+    let stage = Stage::open("notice_toggled").await;
+    let shibuya = branch(&stage, "渋谷店").await;
+    put_default(&stage, &shibuya).await;
+    let first = stage.moment() - 2 * DAY;
+    stage.send(&[stage.event("follow", &person(2), first, "")]).await;
+    for minute in (1..20).step_by(2) {
+        stage.send(&[stage.event("unfollow", &person(2), first + minute * 60_000, "")]).await;
+        stage.send(&[stage.event("follow", &person(2), first + (minute + 1) * 60_000, "")]).await;
+    }
+    assert_eq!(notices(&stage).await.len(), 1);
+    // Another LINE user's follow is another matter.
+    stage.send(&[stage.event("follow", &person(3), stage.moment(), "")]).await;
+    assert_eq!(notices(&stage).await.len(), 2);
+}
+
+/// Likewise: as many of one person's attempts wait in the queue as there are, and staff are called to it once.
+#[tokio::test]
+async fn of_one_persons_attempts_that_wait_staff_hear_once_until_they_have_looked() {
+    let stage = Stage::open("notice_held_again").await;
+    let shibuya = branch(&stage, "渋谷店").await;
+    put_default(&stage, &shibuya).await;
+    stage.hold().await;
+    let told = async || notices(&stage).await.len();
+    let first = stage.link(&person(1), ("鈴木", "一郎"), MOBILE).await;
+    let second = stage.link(&person(1), ("鈴木", "二郎"), MOBILE).await;
+    assert_eq!((second.outcome(), told().await), (LinkOutcome::Held, 1));
+    assert_eq!(stage.link(&person(2), ("鈴木", "三郎"), MOBILE).await.outcome(), LinkOutcome::Held);
+    assert_eq!(told().await, 2, "another person's is another matter");
+    for attempt in [first, second] {
+        let request = ResolveLinkAttemptRequest {
+            link_attempt_id: attempt.link_attempt_id,
+            resolution: Some(Resolution::Dismiss(true)),
+            note: "電話で確認".to_owned(),
+            etag: String::new(),
+        };
+        stage.at().attempts().resolve_link_attempt(request).await.unwrap();
+    }
+    assert_eq!(stage.link(&person(1), ("鈴木", "四郎"), MOBILE).await.outcome(), LinkOutcome::Held);
+    assert_eq!(told().await, 3);
 }
 
 #[tokio::test]
