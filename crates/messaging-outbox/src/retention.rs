@@ -1,5 +1,5 @@
-//! What is removed by and by: reply tokens that cannot be used, changes no cursor may ask for; digests, reminders and notices of
-//! long ago.
+//! What is removed by and by: reply tokens that cannot be used, changes no cursor may ask for; digests, reminders, reservations and
+//! notices of long ago.
 
 use std::time::Duration;
 
@@ -10,12 +10,14 @@ use crate::postgres::notice;
 use crate::watch::KEPT_HOURS;
 
 const EVERY: Duration = Duration::from_mins(1);
-/// How long it is kept what staff were told at a digest, in days.
-const DIGEST_DAYS: i32 = 90;
 /// Rows removed in one statement.
 const BATCH: i64 = 5_000;
+/// How long it is kept what staff were told at a digest, in days.
+const DIGEST_DAYS: i32 = 90;
 /// How long it is kept what became of a reminder, in days.
 const REMINDER_DAYS: i32 = 180;
+/// How long a reservation is remembered after it began and after it was heard of, in days: longer than any event comes again.
+const RESERVATION_DAYS: i32 = 60;
 
 /// Starts the removing under `host`.
 pub(crate) fn spawn(host: &Host, database: &Database) {
@@ -36,6 +38,7 @@ async fn keep_removing(database: &Database) {
             changes(database).await,
             digests(database).await,
             reminders(database).await,
+            reservations(database).await,
             notice::remove_old(database.worker()).await,
         ];
         for outcome in old {
@@ -76,6 +79,28 @@ async fn reminders(database: &Database) -> Result<(), sqlx::Error> {
         )
         .bind(BATCH)
         .bind(REMINDER_DAYS)
+        .execute(database.worker())
+        .await?;
+        if removed.rows_affected() < BATCH.unsigned_abs() {
+            return Ok(());
+        }
+    }
+}
+
+/// Nobody is reminded of a reservation that began long ago. One that is heard of at this moment stays, so the times stand beside the
+/// key once more. One without a beginning is not over.
+async fn reservations(database: &Database) -> Result<(), sqlx::Error> {
+    loop {
+        let removed = sqlx::query(
+            "DELETE FROM messaging.activity_replica a USING (
+                 SELECT tenant_id, activity_id FROM messaging.activity_replica
+                 WHERE start_time < now() - make_interval(days => $2)
+                     AND heard_at < now() - make_interval(days => $2) ORDER BY start_time LIMIT $1) old
+             WHERE (a.tenant_id, a.activity_id) = (old.tenant_id, old.activity_id)
+                 AND a.start_time < now() - make_interval(days => $2) AND a.heard_at < now() - make_interval(days => $2)",
+        )
+        .bind(BATCH)
+        .bind(RESERVATION_DAYS)
         .execute(database.worker())
         .await?;
         if removed.rows_affected() < BATCH.unsigned_abs() {

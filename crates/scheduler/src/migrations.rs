@@ -9,4 +9,9 @@ pub const MIGRATIONS: &[MigrationText] = &[
     MigrationText { version: 1011, name: "digest", sql: include_str!("../migrations/1011_digest.sql") },
     MigrationText { version: 1012, name: "reminder", sql: include_str!("../migrations/1012_reminder.sql") },
     MigrationText { version: 1013, name: "timer_turns", sql: include_str!("../migrations/1013_timer_turns.sql") },
+    MigrationText {
+        version: 1020,
+        name: "reservation_retention",
+        sql: include_str!("../migrations/1020_reservation_retention.sql"),
+    },
 ];

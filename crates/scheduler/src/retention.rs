@@ -1,11 +1,12 @@
-//! What is removed by and by: timers that were missed long ago, versions of schedules that no event comes with again.
+//! What is removed by and by: timers that were missed long ago, versions of schedules that no event comes with again, reservations that
+//! began long ago.
 
 use std::time::Duration;
 
 use chassis::Host;
 use chassis::postgres::Database;
 
-use crate::postgres::{message_schedule, missed_timer};
+use crate::postgres::{message_schedule, missed_timer, reservation};
 
 const EVERY: Duration = Duration::from_mins(5);
 
@@ -32,5 +33,6 @@ async fn keep_removing(database: &Database) {
 async fn remove(database: &Database) -> Result<(), sqlx::Error> {
     while missed_timer::prune(database).await? {}
     while message_schedule::prune(database).await? {}
+    while reservation::prune(database).await? {}
     Ok(())
 }

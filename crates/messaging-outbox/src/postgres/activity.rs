@@ -22,7 +22,7 @@ pub(crate) async fn put(
          VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (tenant_id, activity_id) DO UPDATE
          SET version = excluded.version, customer_id = excluded.customer_id, state = excluded.state,
-             start_time = excluded.start_time
+             start_time = excluded.start_time, heard_at = now()
          WHERE a.version < excluded.version",
     )
     .bind(tx.tenant().uuid())

@@ -30,6 +30,7 @@ mod receiver;
 mod records;
 mod reminders;
 mod restarts;
+mod retention;
 mod scheduled;
 mod scheduler;
 mod scheduling;

@@ -26,8 +26,9 @@ pub(crate) async fn hear(tx: &mut TenantTx, message: MessageId, generation: i64)
 
 /// Forgets some that were heard of long ago. Whether there may be more.
 pub(crate) async fn prune(database: &Database) -> Result<bool, sqlx::Error> {
+    // The time once more beside the place: one whose next version is heard of at this moment stays.
     let pruned = sqlx::query(
-        "DELETE FROM scheduler.message_schedule WHERE ctid = ANY (ARRAY(
+        "DELETE FROM scheduler.message_schedule WHERE heard_at < now() - make_interval(days => $1) AND ctid = ANY (ARRAY(
              SELECT ctid FROM scheduler.message_schedule
              WHERE heard_at < now() - make_interval(days => $1) ORDER BY heard_at LIMIT $2))",
     )

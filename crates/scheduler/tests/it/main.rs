@@ -18,5 +18,6 @@ mod outages;
 mod reminder;
 mod reminder_rules;
 mod replicas;
+mod retention;
 mod town;
 mod world;
