@@ -1,5 +1,6 @@
 //! Figures of what waits, so that nothing waits for ever unseen: the queue's oldest message, what is in hand for too long, what is
-//! in doubt, messages whose time passed unsaid, contents that do not come, accounts whose quota runs out, notices that do not arrive.
+//! in doubt, messages whose time passed unsaid, contents that do not come, bars that stay wrong, digests that are not told, accounts
+//! whose quota runs out, notices that do not arrive.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +28,6 @@ const REST: u32 = 100;
 const STUCK_AFTER: f64 = 120.0;
 /// A message that waits for its time for longer than this beyond it was forgotten: scheduler says it within a second.
 const OVERDUE_AFTER: f64 = 300.0;
-
 /// A staff account whose bars could not be switched so often in a row is behind for minutes.
 const BARS_BEHIND_AFTER: i16 = 10;
 
@@ -52,7 +52,9 @@ async fn keep_counting(database: &Database, clock: &Arc<dyn Clock>, turn: &Clock
     loop {
         let began = Instant::now();
         let counted = async {
-            count(database).await?;
+            note_queue(database).await?;
+            note_bars(database).await?;
+            note_contents(database).await?;
             let now = clock.now();
             note_oldest_waiting(database, now).await?;
             note_overdue(database, turn.ahead()).await?;
@@ -72,7 +74,7 @@ fn rest(took: Duration) -> Duration {
     EVERY.max(took.saturating_mul(REST))
 }
 
-async fn count(database: &Database) -> Result<(), sqlx::Error> {
+async fn note_queue(database: &Database) -> Result<(), sqlx::Error> {
     let row = sqlx::query(
         "SELECT count(*) FILTER (WHERE state = 0)::float8 AS waiting,
              count(*) FILTER (WHERE state = 1)::float8 AS in_hand,
@@ -94,6 +96,11 @@ async fn count(database: &Database) -> Result<(), sqlx::Error> {
     if stuck > 0.0 {
         tracing::error!(stuck, "messages are in hand for too long");
     }
+    Ok(())
+}
+
+/// How many staff accounts' bars have been wrong for minutes.
+async fn note_bars(database: &Database) -> Result<(), sqlx::Error> {
     let behind: f64 = sqlx::query_scalar(
         "SELECT count(*)::float8 FROM messaging.staff_bar_job
          WHERE attempts >= $1 OR due < now() - interval '5 minutes'",
@@ -102,6 +109,10 @@ async fn count(database: &Database) -> Result<(), sqlx::Error> {
     .fetch_one(database.worker())
     .await?;
     metrics::gauge!("tsunagi_messaging_bars_behind").set(behind);
+    Ok(())
+}
+
+async fn note_contents(database: &Database) -> Result<(), sqlx::Error> {
     let row = sqlx::query(
         "SELECT count(*)::float8 AS jobs, coalesce(extract(epoch FROM now() - min(create_time)), 0)::float8 AS oldest
          FROM messaging.content_job",
