@@ -7,8 +7,6 @@ use kernel::{ActivityId, MessageId, ReminderRuleId, Timestamp};
 
 use crate::Unfit;
 
-/// Longest key, in bytes.
-const LONGEST: usize = 200;
 /// Between the parts of the platform's own keys.
 const BETWEEN: char = '/';
 
@@ -19,6 +17,9 @@ const BETWEEN: char = '/';
 pub struct Key(String);
 
 impl Key {
+    /// The longest key, in bytes.
+    pub const LONGEST: usize = 200;
+
     /// Reads a key a program gives, or one that was kept.
     ///
     /// # Errors
@@ -27,7 +28,7 @@ impl Key {
         if text.is_empty() {
             return Err(Unfit("is required"));
         }
-        if text.len() > LONGEST {
+        if text.len() > Self::LONGEST {
             return Err(Unfit("is longer than 200 bytes"));
         }
         if text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '@') {
@@ -54,7 +55,7 @@ impl Key {
             }
         }
         // Longer than any key, of the last character there is.
-        char::MAX.to_string().repeat(LONGEST / char::MAX.len_utf8() + 1)
+        char::MAX.to_string().repeat(Self::LONGEST / char::MAX.len_utf8() + 1)
     }
 
     /// The key of a message that goes at a chosen time.

@@ -42,9 +42,10 @@ impl When {
     /// Checks what somebody set.
     ///
     /// # Errors
-    /// When it is less than ten minutes or more than 90 days before.
+    /// When it is less than ten minutes or more than 90 days before, or not in whole seconds.
     pub fn check(self) -> Result<(), Unfit> {
         match self {
+            Self::Before(long) if long.subsec_nanos() != 0 => Err(Unfit("is not in whole seconds")),
             Self::Before(long) if long < LEAST_BEFORE => Err(Unfit("is less than ten minutes")),
             Self::Before(long) if long > Duration::from_hours(24) * MOST_DAYS.into() => {
                 Err(Unfit("is more than 90 days"))

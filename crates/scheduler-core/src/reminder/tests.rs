@@ -144,6 +144,7 @@ fn rules_have_their_bounds_and_nothing_breaks_at_the_ends_of_time() {
     for (when, fits) in [
         (When::Before(Duration::from_mins(10)), true),
         (When::Before(Duration::from_secs(599)), false),
+        (When::Before(Duration::from_millis(700_500)), false),
         (When::Before(day * 90), true),
         (When::Before(day * 91), false),
         (When::DaysBefore { days: 90, at: MinuteOfDay::hour(0) }, true),

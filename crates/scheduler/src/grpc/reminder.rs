@@ -1,7 +1,5 @@
 //! `ReminderService`.
 
-use std::time::Duration;
-
 use chassis::audit::{self, Actor};
 use chassis::auth::Caller;
 use chassis::grpc::refuse;
@@ -100,13 +98,12 @@ fn read_template(fields: &mut Fields, wire: &WireRule) -> Option<Template> {
 
 fn read_when(fields: &mut Fields, wire: &WireRule) -> Option<When> {
     match &wire.when {
-        None => fields.take("reminder_rule.before", Err("or days_before is required")),
+        None => fields.take("reminder_rule.before", Err("is required, or days_before in its place")),
         Some(WireWhen::Before(before)) => {
             const FIELD: &str = "reminder_rule.before";
             let long = fields.optional_duration(FIELD, Some(before))??;
             let long = fields.take(FIELD, long.to_std().map_err(|_| "is less than ten minutes"))?;
-            let whole = fields.take(FIELD, whole_seconds(long))?;
-            fields.take(FIELD, When::Before(whole).check().map(|()| When::Before(whole)))
+            fields.take(FIELD, When::Before(long).check().map(|()| When::Before(long)))
         }
         Some(WireWhen::DaysBefore(DaysBefore { days, time_of_day })) => {
             let at = fields.take("reminder_rule.days_before.time_of_day", MinuteOfDay::read(time_of_day));
@@ -116,10 +113,6 @@ fn read_when(fields: &mut Fields, wire: &WireRule) -> Option<When> {
             fields.take("reminder_rule.days_before.days", when.check().map(|()| when))
         }
     }
-}
-
-fn whole_seconds(long: Duration) -> Result<Duration, &'static str> {
-    if long.subsec_nanos() == 0 { Ok(long) } else { Err("is not in whole seconds") }
 }
 
 /// Notes who changed a rule.

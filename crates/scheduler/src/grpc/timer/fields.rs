@@ -7,9 +7,6 @@ use kernel::Timestamp;
 use scheduler_core::timer::{LatePolicy, Timer};
 use scheduler_core::{CallerName, Key, LateFor, Owner, Unfit};
 
-/// The longest prefix of keys, in bytes: as long as a key.
-const LONGEST_PREFIX: usize = 200;
-
 /// The owner a program names as its own.
 pub(super) fn owner(fields: &mut Fields, text: &str) -> Option<Owner> {
     fields.take("owner", CallerName::parse(text)).map(Owner::Caller)
@@ -17,7 +14,7 @@ pub(super) fn owner(fields: &mut Fields, text: &str) -> Option<Owner> {
 
 /// What keys begin with.
 pub(super) fn prefix(fields: &mut Fields, text: &str) -> Option<()> {
-    let fits = text.len() <= LONGEST_PREFIX && !text.contains('\0');
+    let fits = text.len() <= Key::LONGEST && !text.contains('\0');
     fields.take("key_prefix", if fits { Ok(()) } else { Err("is longer than 200 bytes, or holds U+0000") })
 }
 
