@@ -56,6 +56,8 @@ async fn what_alerts_stand_on_is_told_from_the_start() -> anyhow::Result<()> {
         (Service::MessagingOutbox, "tsunagi_messaging_oldest_waiting_seconds"),
         (Service::MessagingOutbox, "tsunagi_messaging_scheduled_overdue"),
         (Service::MessagingOutbox, "tsunagi_messaging_oldest_notice_seconds"),
+        (Service::MessagingOutbox, "tsunagi_messaging_oldest_digest_seconds"),
+        (Service::MessagingOutbox, "tsunagi_messaging_bars_behind"),
         (Service::MessagingOutbox, "tsunagi_messaging_quota_accounts{state=\"used_up\"}"),
         (Service::MessagingOutbox, "tsunagi_messaging_quota_accounts{state=\"nearly\"}"),
         (Service::Scheduler, "tsunagi_scheduler_timers{state=\"near\"}"),
@@ -63,6 +65,11 @@ async fn what_alerts_stand_on_is_told_from_the_start() -> anyhow::Result<()> {
         (Service::Scheduler, "tsunagi_scheduler_oldest_timer_seconds"),
         (Service::Scheduler, "tsunagi_scheduler_timers_fired_total{owner=\"message\"}"),
         (Service::Scheduler, "tsunagi_scheduler_timers_missed_total{reason=\"too_late\"}"),
+        (Service::Scheduler, "tsunagi_scheduler_digest_overdue_seconds"),
+        (Service::Scheduler, "tsunagi_scheduler_digest_slots_missed_total{reason=\"too_late\"}"),
+        (Service::Scheduler, "tsunagi_scheduler_digest_failures_total"),
+        (Service::Scheduler, "tsunagi_scheduler_replanning_overdue_seconds"),
+        (Service::Scheduler, "tsunagi_scheduler_replanning_failures_total"),
     ];
     for (service, name) in zeros {
         told(&platform, service, name, |value| value.abs() < 0.1).await?;

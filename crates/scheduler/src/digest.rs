@@ -37,6 +37,9 @@ const BEGINNING: (Timestamp, Uuid) = (Timestamp::UNIX_EPOCH, Uuid::nil());
 pub(crate) fn spawn(host: &Host, desk: Desk) {
     // Told as zero from the start: of a counter that appears with its first one, nobody sees that it rose.
     metrics::counter!("tsunagi_scheduler_digest_failures_total").increment(0);
+    for reason in Fate::ALL.into_iter().filter_map(why_missed) {
+        metrics::counter!("tsunagi_scheduler_digest_slots_missed_total", "reason" => reason).increment(0);
+    }
     let stopping = host.stopping();
     host.spawn("scheduler.digests", async move {
         let run = async {
@@ -150,16 +153,31 @@ async fn settle(
         say(tx, &schedule.settings, slot, now).await?;
     }
     digest_slot::record(tx, &outcome, now).await?;
+    // What one look finds missed was missed for one reason.
     let missed = outcome.fates.iter().filter(|(_, fate)| *fate != Fate::Said).count() + outcome.unnamed;
+    let reason = outcome.fates.iter().find_map(|(_, fate)| why_missed(*fate));
     let late = outcome.say.map(|slot| now.signed_duration_since(slot.moment).to_std().unwrap_or_default());
     tx.after_commit(move || {
         if let Some(late) = late {
             metrics::counter!("tsunagi_scheduler_digest_slots_said_total").increment(1);
-            metrics::histogram!("tsunagi_scheduler_digest_lateness_seconds").record(late.as_secs_f64());
+            metrics::histogram!("tsunagi_scheduler_digest_late_seconds").record(late.as_secs_f64());
         }
-        metrics::counter!("tsunagi_scheduler_digest_slots_missed_total").increment(missed as u64);
+        if let Some(reason) = reason {
+            metrics::counter!("tsunagi_scheduler_digest_slots_missed_total", "reason" => reason)
+                .increment(missed as u64);
+        }
     });
     Ok(Schedule { last: look.last, next: look.next, ..schedule })
+}
+
+/// Why a slot of this fate was missed, as figures name it; none: it was said.
+fn why_missed(fate: Fate) -> Option<&'static str> {
+    match fate {
+        Fate::Said => None,
+        Fate::Merged => Some("merged"),
+        Fate::TooLate => Some("too_late"),
+        Fate::Suspended => Some("suspended"),
+    }
 }
 
 /// Says a slot. Its event has the slot's own ID.
