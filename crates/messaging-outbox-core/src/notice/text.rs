@@ -64,10 +64,10 @@ pub fn of(kind: NoticeKind, who: &str, account: &str) -> Option<Words> {
             ),
         ),
         NoticeKind::TakeoverRequested => (
-            "連携の引き継ぎ申請 / A take-over request",
+            "連携先の変更の申し込み / A take-over request",
             format!(
-                "{ja_who}から連携の引き継ぎ申請がありました。承認または却下してください。\n{en_who} asks to take over a link. Please \
-                 approve or reject it."
+                "{ja_who}から連携先の変更の申し込みがありました。承認または却下してください。\n{en_who} asks to take over a link. Please \
+                 approve or decline it."
             ),
         ),
         NoticeKind::ChatModeOn => (
