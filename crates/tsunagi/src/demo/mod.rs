@@ -9,7 +9,7 @@ mod teller;
 use std::time::Duration;
 
 use crate::stage::{Person, Shop, Stage};
-use moment::Evening;
+use moment::{Evening, PUT_OFF, UNLINKED};
 use teller::Teller;
 
 /// Plays the story.
@@ -136,8 +136,8 @@ async fn evening(stage: &Stage, shop: &Shop, reserves: &Person, teller: &mut Tel
             evening.bar_turns_yellow(stage, &asks).await,
         )
         .step(
-            "夜8時の通知 (the digest at 20:00): once, unlinked senders included (F-27, L-12)",
-            evening.digest_comes(stage, 20).await,
+            "夜8時の通知 (the digest at 20:00): unlinked senders included (F-27, L-12)",
+            evening.digest_comes(stage, 20, UNLINKED).await,
         )
         .step("後で通知 (put off): read, but not done with (F-29)", evening.put_off_stays(stage).await);
     let (reply, told) = match evening.reply_waits_for_the_morning(stage).await {
@@ -153,7 +153,7 @@ async fn evening(stage: &Stage, shop: &Shop, reserves: &Person, teller: &mut Tel
         )
         .step(
             "朝8時の通知 (the digest at 8:00): what was put off is in it (F-29)",
-            evening.digest_comes(stage, 8).await,
+            evening.digest_comes(stage, 8, PUT_OFF).await,
         )
         .step(
             "予約リマインド (the reminder): 8:30 of the day (F-107)",

@@ -24,6 +24,9 @@ use crate::stage::{Person, Shop, Stage, texts, until};
 const AT_NIGHT: &str = "お問い合わせありがとうございます。土曜の午前でしたら空きがございます";
 /// What they make of it before they sleep.
 const FOR_THE_MORNING: &str = "おはようございます。土曜の10時でしたら空きがございます";
+/// What a digest says of those who are linked to nobody, and of what was put off.
+pub(super) const UNLINKED: &str = "顧客と未連携の方: ";
+pub(super) const PUT_OFF: &str = "後で通知: 1件";
 /// What a customer asks in the evening.
 pub(super) const ASKED: &str = "週末の空きはありますか";
 
@@ -80,12 +83,15 @@ impl Evening<'_> {
         .await
     }
 
-    pub(super) async fn digest_comes(&self, stage: &Stage, hour: u32) -> anyhow::Result<String> {
+    /// Turns the clock to `hour`, whose digest must come as a push with a line that begins so.
+    pub(super) async fn digest_comes(&self, stage: &Stage, hour: u32, line: &str) -> anyhow::Result<String> {
         let before = Shop::heard(stage, self.account, self.member).await?.len();
         self.turn(stage, hour, 0).await?;
         let told = Shop::hears(stage, self.account, self.member, before).await?;
         ensure!(told.method == Method::Push, "it went by {:?}", told.method);
-        Ok(format!("「{}」", texts(&told).join(" ").replace('\n', " ")))
+        let text = texts(&told).join(" ");
+        ensure!(text.lines().any(|one| one.trim().starts_with(line)), "it does not say {line}: {text}");
+        Ok(format!("「{}」", text.replace('\n', " ")))
     }
 
     pub(super) async fn put_off_stays(&self, stage: &Stage) -> anyhow::Result<String> {
