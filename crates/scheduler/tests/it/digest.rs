@@ -196,33 +196,49 @@ async fn a_tenant_that_moves_hears_of_what_was_due_and_then_by_the_new_clock() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn three_processes_say_each_slot_once_while_the_clock_jumps() {
+async fn three_replicas_say_each_slot_once_while_the_clock_jumps() {
     let town = Town::new("three", "2026-03-01T00:00:00Z").await;
     let houses: Vec<House> = join_all((0..3).map(|_| town.open())).await;
-    let mut tenants: Vec<Tenant> = Vec::new();
+    let (mut tenants, mut witnesses): (Vec<Tenant>, Vec<Tenant>) = (Vec::new(), Vec::new());
     for _ in 0..24 {
         tenants.push(town.tenant(&houses[0], "Asia/Tokyo").await);
     }
     for slot in 1..=8_i32 {
         // Forwards to a little behind the slot, and back by hours while some have not looked yet.
-        town.clock.set(at("2026-02-28T23:00:02Z") + TimeDelta::hours(12) * slot);
-        town.digests_once(&tenants[0], usize::try_from(slot).unwrap()).await;
-        town.clock.turn(TimeDelta::hours(-5));
-        town.clock.turn(TimeDelta::hours(5));
+        let behind = at("2026-02-28T23:00:02Z") + TimeDelta::hours(12) * slot;
+        let slots = usize::try_from(slot).unwrap();
+        town.clock.set(behind);
+        town.digests_once(&tenants[0], slots).await;
+        let back = behind - TimeDelta::hours(5);
+        town.clock.set(back);
+        // A tenant of that hour, whose slot is said before the clock is right again: somebody has looked by it.
+        let witness = town.tenant(&houses[0], "Asia/Tokyo").await;
+        let minute = if slot % 2 == 0 { "03:01" } else { "15:01" };
+        let only = wire::DigestSettings { times: vec![minute.to_owned()], ..Default::default() };
+        houses[0].set(&witness, only).await;
+        town.clock.set(back + TimeDelta::minutes(2));
+        town.digests_once(&witness, 1).await;
+        let no_more = wire::DigestSettings { quiet_weekdays: (1..=7).collect(), ..Default::default() };
+        houses[0].set(&witness, no_more).await;
+        town.clock.set(behind);
         for tenant in &tenants {
-            town.digests_once(tenant, usize::try_from(slot).unwrap()).await;
+            town.digests_once(tenant, slots).await;
         }
+        witnesses.push(witness);
     }
     for tenant in &tenants {
         let said: Vec<_> = town.digests(tenant).await.into_iter().map(|due| due.slot_time).collect();
         let distinct: BTreeSet<_> = said.iter().map(|slot| slot.map(|slot| slot.seconds)).collect();
         assert_eq!((said.len(), distinct.len()), (8, 8), "each once");
     }
+    for witness in &witnesses {
+        assert_eq!(town.digests(witness).await.len(), 1);
+    }
     let mut published = town.published().await;
-    assert_eq!(published.len(), 8 * 24);
+    assert_eq!(published.len(), 8 * 24 + 8);
     published.sort();
     published.dedup();
-    assert_eq!(published.len(), 8 * 24, "and each under an ID of its own");
+    assert_eq!(published.len(), 8 * 24 + 8, "and each under an ID of its own");
     assert!(town.clock.now() > at("2026-03-04T00:00:00Z"));
     for house in houses {
         house.close().await;
