@@ -1,5 +1,7 @@
 //! Pages of a list: how many, and where the next begins (AIP-158, <https://google.aip.dev/158>).
 
+mod part;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use contracts::ListRequest;
@@ -10,6 +12,8 @@ use sha2::{Digest as _, Sha256};
 use tonic::Status;
 
 use crate::grpc::refuse::Violations;
+
+pub use part::{Look, Part};
 
 /// How many a page holds when the caller does not say.
 pub const DEFAULT: i64 = 50;

@@ -1,4 +1,4 @@
-//! The few words every Tsunagi service shares: IDs, the clock, the event header.
+//! The few words every Tsunagi service shares: IDs, the clock, the event header, who of the staff sees what.
 //!
 //! A word enters when it is a word of the domain that services say to each other or to their callers; each kind of ID is one,
 //! also where a single service makes it, so that no two kinds are taken for each other. Nothing here does I/O except
@@ -7,6 +7,7 @@
 mod clock;
 mod event_header;
 mod id;
+mod sight;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use event_header::{EventHeader, TraceParent};
@@ -15,3 +16,4 @@ pub use id::{
     IdError, InquiryId, LinkAttemptId, LinkId, MergeId, MessageId, OrganizationId, PrincipalId, ProviderId, ReminderId,
     ReminderRuleId, RequestId, StaffId, StaffInvitationId, TakeoverRequestId, TenantId,
 };
+pub use sight::Sight;

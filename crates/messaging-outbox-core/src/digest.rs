@@ -6,10 +6,8 @@ pub mod text;
 use std::collections::BTreeMap;
 use std::ops::Add;
 
-use kernel::{OrganizationId, Timestamp};
+use kernel::{OrganizationId, Sight, Timestamp};
 use uuid::Uuid;
-
-use crate::visibility::Sight;
 
 /// What waits: conversations with unread messages, and those that are put off, read or not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

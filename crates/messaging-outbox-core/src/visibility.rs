@@ -1,6 +1,4 @@
-//! Which organization a conversation belongs to, and who of the staff sees it (F-70 to F-72).
-
-use std::collections::BTreeSet;
+//! Which organization a conversation belongs to (F-70 to F-72): whose staff see it, by [`kernel::Sight`].
 
 use kernel::OrganizationId;
 
@@ -39,50 +37,10 @@ impl Facts {
     }
 }
 
-/// Which of a tenant's conversations somebody sees, with their messages.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sight {
-    /// All: an administrator, or a program that acts for nobody of the staff.
-    Everything,
-    /// Those of these organizations, and none that is nobody's.
-    Of(BTreeSet<OrganizationId>),
-}
-
-impl Sight {
-    /// What a staff member of `organizations` sees.
-    #[must_use]
-    pub fn of_staff(administrator: bool, organizations: impl IntoIterator<Item = OrganizationId>) -> Self {
-        if administrator { Self::Everything } else { Self::Of(organizations.into_iter().collect()) }
-    }
-
-    /// What somebody sees who may not read conversations.
-    #[must_use]
-    pub const fn nothing() -> Self {
-        Self::Of(BTreeSet::new())
-    }
-
-    /// Whether it takes in what belongs to `organization`; none: what is nobody's.
-    #[must_use]
-    pub fn takes_in(&self, organization: Option<OrganizationId>) -> bool {
-        match self {
-            Self::Everything => true,
-            Self::Of(organizations) => organization.is_some_and(|of| organizations.contains(&of)),
-        }
-    }
-
-    /// The organizations it is limited to; none: to none.
-    #[must_use]
-    pub fn limits(&self) -> Option<&BTreeSet<OrganizationId>> {
-        match self {
-            Self::Everything => None,
-            Self::Of(organizations) => Some(organizations),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kernel::Sight;
     use proptest::prelude::*;
     use uuid::Uuid;
 
@@ -127,12 +85,6 @@ mod tests {
                 named.push(organization);
             }
             prop_assert!(facts.responsible().is_none_or(|organization| named.contains(&Some(organization))));
-        }
-
-        #[test]
-        fn what_is_nobodys_only_administrators_see(organizations in prop::collection::btree_set(organization(), 0..4)) {
-            prop_assert!(!Sight::of_staff(false, organizations.clone()).takes_in(None));
-            prop_assert!(Sight::of_staff(true, organizations).takes_in(None));
         }
 
         #[test]

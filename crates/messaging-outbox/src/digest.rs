@@ -17,11 +17,10 @@ use chassis::{Host, failpoint};
 use contracts::events::v1::scheduler_event::Body;
 use contracts::events::v1::{DigestDue, SchedulerEvent};
 use futures::StreamExt as _;
-use kernel::{OrganizationId, StaffId, TenantId};
+use kernel::{OrganizationId, Sight, StaffId, TenantId};
 use messaging_outbox_core::backoff;
 use messaging_outbox_core::digest::{Digest, Due, Outcome, Waiting, slot_id, text};
 use messaging_outbox_core::notice::{self as rule, NoticeKind};
-use messaging_outbox_core::visibility::Sight;
 use uuid::Uuid;
 
 use crate::database_clock;

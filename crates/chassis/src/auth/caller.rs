@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use contracts::access_proto::v1::Right;
-use kernel::{OrganizationId, PrincipalId, StaffId, TenantId};
+use kernel::{OrganizationId, PrincipalId, Sight, StaffId, TenantId};
 use uuid::Uuid;
 
 /// Who calls, and for whom.
@@ -72,6 +72,14 @@ impl Caller {
     #[must_use]
     pub fn staff(&self) -> Option<&ActingStaff> {
         self.0.staff.as_ref()
+    }
+
+    /// What the caller sees of what belongs to branches (F-72): everything, unless it acts for somebody of the staff who is no
+    /// administrator.
+    #[must_use]
+    pub fn sight(&self) -> Sight {
+        let of = |staff: &ActingStaff| Sight::of_staff(staff.administrator, staff.organization_ids.iter().copied());
+        self.staff().map_or(Sight::Everything, of)
     }
 
     /// Whether `self` sees of the tenant what `other` sees: as the same staff member's organizations, or without any.

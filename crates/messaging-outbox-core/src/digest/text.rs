@@ -234,7 +234,7 @@ impl Words for English {
 mod tests {
     use super::super::tests::{moment, organization, waiting};
     use super::*;
-    use crate::visibility::Sight;
+    use kernel::Sight;
     use proptest::prelude::*;
     use uuid::Uuid;
 

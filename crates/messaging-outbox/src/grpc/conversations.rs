@@ -7,12 +7,10 @@ use chassis::grpc::refuse;
 use chassis::page::Page;
 use contracts::messaging::v1 as wire;
 use contracts::messaging::v1::conversation_service_server::ConversationService;
-use kernel::{ConversationId, MessageId, Timestamp};
-use messaging_outbox_core::visibility::Sight;
+use kernel::{ConversationId, MessageId, Sight, Timestamp};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::visibility::sight;
 use super::wire::{self as to_wire, sees_line_user_ids};
 use super::{Desk, field, watch};
 use crate::change;
@@ -40,7 +38,7 @@ impl ConversationService for Desk {
     ) -> Result<Response<wire::ListConversationsResponse>, Status> {
         let caller = Caller::of(&request);
         let request = request.into_inner();
-        let (page, sight) = (Page::asked(caller.tenant(), &request)?, sight(&caller));
+        let (page, sight) = (Page::asked(caller.tenant(), &request)?, caller.sight());
         let mut listing = Listing {
             accounts: field::accounts(&request.account_ids)?,
             unread_only: request.unread_only,
@@ -76,7 +74,7 @@ impl ConversationService for Desk {
         let caller = Caller::of(&request);
         let id = field::id("conversation_id", &request.get_ref().conversation_id)?;
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
-        let found = self.conversation(&mut tx, id, &sight(&caller)).await?;
+        let found = self.conversation(&mut tx, id, &caller.sight()).await?;
         tx.rollback().await.map_err(refuse::database)?;
         Ok(Response::new(wire::GetConversationResponse { conversation: Some(to_wire::conversation(&found)) }))
     }
@@ -91,7 +89,7 @@ impl ConversationService for Desk {
         let id: ConversationId = field::id("conversation_id", &request.conversation_id)?;
         let after = behind(&page)?;
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
-        let conversation = self.conversation(&mut tx, id, &sight(&caller)).await?;
+        let conversation = self.conversation(&mut tx, id, &caller.sight()).await?;
         let found = message::list(&mut tx, conversation.id, after, page.rows()).await.map_err(refuse::database)?;
         tx.rollback().await.map_err(refuse::database)?;
         let (found, next_page_token) = page.cut(found, |last| position(last.time, last.id.uuid()));
@@ -109,7 +107,7 @@ impl ConversationService for Desk {
         let request = request.into_inner();
         let id: ConversationId = field::id("conversation_id", &request.conversation_id)?;
         let up_to: Option<MessageId> = field::optional_id("up_to_message_id", &request.up_to_message_id)?;
-        let sight = sight(&caller);
+        let sight = caller.sight();
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
         if sight != Sight::Everything {
             self.conversation(&mut tx, id, &sight).await?;

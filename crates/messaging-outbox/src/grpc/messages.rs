@@ -9,18 +9,16 @@ use chassis::postgres::TenantTx;
 use chrono::TimeDelta;
 use contracts::messaging::v1 as wire;
 use contracts::messaging::v1::message_service_server::MessageService;
-use kernel::{AccountId, ConversationId, MessageId};
+use kernel::{AccountId, ConversationId, MessageId, Sight};
 use messaging_outbox_core::queue_time::queue_time;
 use messaging_outbox_core::route::{self, SendPolicy};
 use messaging_outbox_core::schedule::Schedule;
 use messaging_outbox_core::state::MessageState;
-use messaging_outbox_core::visibility::Sight;
 use prost::Message as _;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::content::ContentStream;
-use super::visibility::sight;
 use super::wire::{self as to_wire, sees_line_user_ids};
 use super::{Desk, field, outgoing, scheduling};
 use crate::change;
@@ -69,7 +67,7 @@ impl MessageService for Desk {
         let caller = Caller::of(&request);
         let id = field::id("message_id", &request.get_ref().message_id)?;
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
-        let found = self.message(&mut tx, id, &sight(&caller)).await?;
+        let found = self.message(&mut tx, id, &caller.sight()).await?;
         tx.rollback().await.map_err(refuse::database)?;
         Ok(Response::new(wire::GetMessageResponse {
             message: Some(to_wire::message(&found, sees_line_user_ids(&caller))),
@@ -100,7 +98,7 @@ impl MessageService for Desk {
         let before = page.after.unwrap_or_else(|| MessageId::new(now + TimeDelta::minutes(10)).uuid());
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
         field::known_accounts(&mut tx, account.map(AccountId::uuid).as_slice()).await?;
-        let sight = sight(&caller);
+        let sight = caller.sight();
         self.known_conversation(&mut tx, conversation, &sight).await?;
         let outbound = Outbound { state, account, conversation, before, limit: page.rows() };
         let (found, next_page_token) = self.outbound_page(&mut tx, &page, outbound, &sight).await?;
@@ -119,7 +117,7 @@ impl MessageService for Desk {
         let request = request.into_inner();
         let id = field::id("message_id", &request.message_id)?;
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
-        let found = self.outbound(&mut tx, id, &sight(&caller)).await?;
+        let found = self.outbound(&mut tx, id, &caller.sight()).await?;
         self.reschedule(&mut tx, &caller, &found, &request).await?;
         let found = self.message(&mut tx, id, &Sight::Everything).await?;
         tx.commit().await.map_err(refuse::database)?;
@@ -133,7 +131,7 @@ impl MessageService for Desk {
         let caller = Caller::of(&request);
         let id = field::id("message_id", &request.get_ref().message_id)?;
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
-        let found = self.outbound(&mut tx, id, &sight(&caller)).await?;
+        let found = self.outbound(&mut tx, id, &caller.sight()).await?;
         if found.state != MessageState::Cancelled {
             conversation::lock_of(&mut tx, &[id.uuid()]).await.map_err(refuse::database)?;
             let settled = if let Some(withdrawn) = self.withdraw(&mut tx, id).await? {
@@ -168,7 +166,7 @@ impl MessageService for Desk {
         violations.check(!request.note.contains('\0'), "note", "contains U+0000");
         violations.finish()?;
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
-        let found = self.outbound(&mut tx, id, &sight(&caller)).await?;
+        let found = self.outbound(&mut tx, id, &caller.sight()).await?;
         let settled = || refuse::precondition("MESSAGE_SETTLED", "the message is not uncertain");
         let to = found.state.settled(request.arrived).ok_or_else(settled)?;
         if to != found.state {
@@ -203,7 +201,7 @@ impl MessageService for Desk {
         let caller = Caller::of(&request);
         let id = field::id("message_id", &request.get_ref().message_id)?;
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
-        self.message(&mut tx, id, &sight(&caller)).await?;
+        self.message(&mut tx, id, &caller.sight()).await?;
         tx.rollback().await.map_err(refuse::database)?;
         let stream = super::content::open(self.database(), caller.tenant(), id).await?;
         Ok(Response::new(stream))
@@ -226,7 +224,7 @@ impl Desk {
             Ok(wire::SendPolicy::ReplyOnly) => SendPolicy::ReplyOnly,
             Err(_) => return Err(refuse::invalid("policy", "is not a policy")),
         };
-        let to = self.conversation(tx, id, &sight(caller)).await?;
+        let to = self.conversation(tx, id, &caller.sight()).await?;
         let what = outgoing::read(tx, id, request.content.as_ref()).await?;
         to.may_send().map_err(|barrier| refuse::precondition(barrier.reason(), &barrier.to_string()))?;
         let now = queue_time(to.last_message_time, self.tools.clock.now());
@@ -275,7 +273,7 @@ impl Desk {
 
     async fn sent(&self, caller: &Caller, id: MessageId) -> Result<Response<wire::SendMessageResponse>, Status> {
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
-        let found = self.message(&mut tx, id, &sight(caller)).await?;
+        let found = self.message(&mut tx, id, &caller.sight()).await?;
         tx.rollback().await.map_err(refuse::database)?;
         Ok(Response::new(wire::SendMessageResponse { message: Some(to_wire::message(&found, false)) }))
     }

@@ -6,7 +6,6 @@ use chassis::grpc::refuse;
 use kernel::ConversationId;
 use tonic::Status;
 
-use super::visibility::sight;
 use super::{Desk, field};
 use crate::change;
 use crate::postgres::conversation::Conversation;
@@ -15,7 +14,7 @@ use crate::postgres::put_off;
 impl Desk {
     /// Puts a conversation off, or says that it is done with; that it stands so already changes nothing.
     pub(super) async fn put_off(&self, caller: &Caller, id: &str, off: bool) -> Result<Conversation, Status> {
-        let (sight, now) = (sight(caller), self.tools.clock.now());
+        let (sight, now) = (caller.sight(), self.tools.clock.now());
         let id: ConversationId = field::id("conversation_id", id)?;
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
         self.conversation(&mut tx, id, &sight).await?;

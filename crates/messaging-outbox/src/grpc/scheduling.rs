@@ -15,7 +15,6 @@ use messaging_outbox_core::state::MessageState;
 use tonic::{Response, Status};
 use uuid::Uuid;
 
-use super::visibility::sight;
 use super::wire as to_wire;
 use super::{Desk, field, outgoing};
 use crate::postgres::conversation;
@@ -149,7 +148,7 @@ impl Desk {
         let after = after.transpose()?;
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
         field::known_accounts(&mut tx, account.map(AccountId::uuid).as_slice()).await?;
-        let sight = sight(caller);
+        let sight = caller.sight();
         self.known_conversation(&mut tx, conversation, &sight).await?;
         let waiting = Waiting { account, conversation, after, limit: page.rows() };
         let found = message::list_scheduled(&mut tx, &waiting).await.map_err(refuse::database)?;

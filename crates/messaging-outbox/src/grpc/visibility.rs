@@ -2,30 +2,16 @@
 
 use std::collections::HashSet;
 
-use chassis::auth::Caller;
 use chassis::grpc::refuse;
-use chassis::page::Page;
+use chassis::page::{Page, Part};
 use chassis::postgres::TenantTx;
-use kernel::{ConversationId, MessageId};
-use messaging_outbox_core::visibility::Sight;
+use kernel::{ConversationId, MessageId, Sight};
 use tonic::Status;
 use uuid::Uuid;
 
 use super::Desk;
 use crate::postgres::conversation::{self, Conversation};
 use crate::postgres::message::{self, Message, Outbound};
-
-/// Outbound messages that are looked at in one go for those a staff member sees, and how often for one page.
-const LOOKED_AT: i64 = 200;
-const LOOKS: usize = 5;
-
-/// What the caller sees: everything, unless it acts for somebody of the staff who is no administrator.
-pub(super) fn sight(caller: &Caller) -> Sight {
-    let of = |staff: &chassis::auth::ActingStaff| {
-        Sight::of_staff(staff.administrator, staff.organization_ids.iter().copied())
-    };
-    caller.staff().map_or(Sight::Everything, of)
-}
 
 impl Desk {
     /// A conversation of the transaction's tenant that `sight` takes in.
@@ -87,8 +73,7 @@ impl Desk {
         }
     }
 
-    /// A page of outbound messages that `sight` takes in. Whoever does not see everything gets what is found among a bounded number
-    /// of the latest, and where to go on behind those.
+    /// A page of outbound messages that `sight` takes in.
     pub(super) async fn outbound_page(
         &self,
         tx: &mut TenantTx,
@@ -96,21 +81,15 @@ impl Desk {
         mut outbound: Outbound,
         sight: &Sight,
     ) -> Result<(Vec<Message>, String), Status> {
-        let wanted = usize::try_from(page.rows()).unwrap_or(usize::MAX);
-        if *sight != Sight::Everything {
-            outbound.limit = LOOKED_AT;
-        }
-        let mut seen = Vec::new();
-        for _ in 0..LOOKS {
+        let mut part = Part::of(page, sight);
+        while let Some(look) = part.look() {
+            outbound.limit = look.rows;
+            outbound.before = look.after.unwrap_or(outbound.before);
             let found = message::list_outbound(tx, &outbound).await.map_err(refuse::database)?;
-            let last = found.last().map(|last| last.id.uuid());
-            let full = i64::try_from(found.len()).is_ok_and(|count| count >= outbound.limit);
-            seen.extend(self.seen(tx, found, sight).await?);
-            if !full || seen.len() >= wanted {
-                return Ok(page.cut(seen, |last| last.id.uuid()));
-            }
-            outbound.before = last.unwrap_or(outbound.before);
+            let looked = found.iter().map(|message| message.id.uuid()).collect();
+            let seen = self.seen(tx, found, sight).await?;
+            part.add(looked, seen);
         }
-        Ok((seen, page.token(&outbound.before)))
+        Ok(part.cut(|last| last.id.uuid()))
     }
 }

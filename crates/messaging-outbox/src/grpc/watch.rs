@@ -9,7 +9,7 @@ use chassis::grpc::refuse;
 use chassis::page;
 use contracts::messaging::v1 as wire;
 use futures::Stream;
-use messaging_outbox_core::visibility::Sight;
+use kernel::Sight;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
@@ -17,7 +17,6 @@ use tonic::Status;
 use uuid::Uuid;
 
 use super::field;
-use super::visibility::sight;
 use super::wire::{self as to_wire, sees_line_user_ids};
 use crate::postgres::conversation::Conversation;
 use crate::watch::{Batch, Cursor, Feed, Hub};
@@ -54,7 +53,7 @@ pub(super) async fn open(
     let (answers, stream) = mpsc::channel(ANSWERS);
     let watcher = Watcher {
         accounts,
-        sight: sight(caller),
+        sight: caller.sight(),
         sees_line_user_ids: sees_line_user_ids(caller),
         answers,
         _feed: feed,

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 
 use chassis::postgres::TenantTx;
 use chassis::work_queue::{Job, WorkQueue};
-use kernel::{StaffId, Timestamp};
+use kernel::{Sight, StaffId, Timestamp};
 use messaging_outbox_core::digest::{Due, Outcome, Waiting};
-use messaging_outbox_core::visibility::Sight;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chassis::postgres::TenantTx;
 use contracts::access_proto::v1::Right;
-use kernel::{OrganizationId, StaffId};
+use kernel::{OrganizationId, Sight, StaffId};
 use messaging_outbox_core::digest::Waiting;
-use messaging_outbox_core::visibility::Sight;
 use sqlx::Row as _;
 use uuid::Uuid;
 
