@@ -11,6 +11,7 @@ use kernel::{OrganizationId, ProviderId, Timestamp};
 use line_types::id::{BotUserId, ChannelId};
 
 use crate::Line;
+use crate::visibility::friends_belong_to;
 
 pub(crate) use chat_mode::{CHAT_ON_EN, CHAT_ON_JA};
 pub use chat_mode::{Finding, is_chat};
@@ -73,9 +74,9 @@ pub enum AccountState {
 }
 
 impl OfficialAccount {
-    /// The organization that its friends belong to: its owner, else the default one (F-53, F-69).
+    /// The organization that its friends belong to (F-53, F-69).
     pub fn organization_of_friends(&self) -> Option<OrganizationId> {
-        self.owner_organization.or(self.default_organization)
+        friends_belong_to(self.owner_organization, self.default_organization)
     }
 
     /// The account, switched off. What was never connected stays registered.

@@ -27,6 +27,7 @@ mod standing;
 mod tenant;
 mod text;
 mod unfit;
+pub mod visibility;
 mod word;
 
 pub use address::{Address, AddressKind};

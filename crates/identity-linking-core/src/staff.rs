@@ -16,7 +16,7 @@ pub use binding::{BindCase, BindOutcome, bind, is_good};
 pub use contact::{Reach, StaffLine, reach};
 pub use email::EmailAddress;
 pub use invitation::{INVITATION_LIFE, Invitation, InvitationCode, InvitationState, InvitationUsed};
-pub use notice::{NoticeKind, QUIET_FOR, addressed, is_news};
+pub use notice::{NoticeKind, QUIET_FOR, is_news};
 
 /// Most organizations one staff member works for.
 pub const MAX_ORGANIZATIONS: usize = 200;

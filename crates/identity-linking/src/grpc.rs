@@ -23,6 +23,7 @@ mod staff;
 mod staff_invitation;
 mod takeover;
 mod tenant;
+mod visibility;
 
 use chassis::request::{etag, fields, mask, repeat};
 

@@ -27,4 +27,5 @@ migrations! {
     1011 "provider_evidence",
     1012 "staff_line",
     1013 "account_check",
+    1014 "branch_customers",
 }

@@ -40,6 +40,7 @@ pub(crate) mod submitted_activity;
 pub(crate) mod takeover;
 pub(crate) mod tenant;
 pub(crate) mod webhook_key;
+pub(crate) mod whose;
 
 pub(crate) use refused::refused;
 pub(crate) use row::{Position, Stored};

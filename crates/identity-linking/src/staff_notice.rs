@@ -6,7 +6,8 @@ use contracts::events::v1::identity_event::Body;
 use contracts::events::v1::{StaffNoticeKind as WireKind, StaffNoticeRequested};
 use contracts::timestamp;
 use identity_linking_core::account::OfficialAccount;
-use identity_linking_core::staff::{NoticeKind, addressed};
+use identity_linking_core::staff::NoticeKind;
+use identity_linking_core::visibility::responsible;
 use kernel::{AccountId, CustomerId, OrganizationId, Timestamp};
 use line_types::id::UserId;
 use uuid::Uuid;
@@ -53,7 +54,7 @@ pub(crate) async fn ask_of(
     account: &OfficialAccount,
     customer: Option<OrganizationId>,
 ) -> Result<(), ChangeError> {
-    let Some(organization) = addressed(account, customer) else { return Ok(()) };
+    let Some(organization) = responsible(customer, account.organization_of_friends()) else { return Ok(()) };
     let Matter { kind, subject, occasion, user, occur_time, .. } = matter;
     let id = Uuid::new_v5(&subject, format!("staff_notice/{}/{occasion}", kind.as_str()).as_bytes());
     let body = Body::StaffNoticeRequested(StaffNoticeRequested {

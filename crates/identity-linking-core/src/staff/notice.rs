@@ -1,9 +1,9 @@
-//! What staff are to hear of (F-70): what is news, and whose staff that are.
+//! What staff are to hear of (F-70), and what is news. Whose staff that are, [`crate::visibility`] tells: whoever hears of something
+//! sees it.
 
 use chrono::TimeDelta;
-use kernel::{OrganizationId, Timestamp};
+use kernel::Timestamp;
 
-use crate::account::OfficialAccount;
 use crate::friendship::Turn;
 use crate::word::words;
 
@@ -29,13 +29,6 @@ pub const QUIET_FOR: TimeDelta = TimeDelta::days(1);
 /// Whether staff hear of a follow at `at`. `before`: the latest follow or unfollow of the friendship that was heard of until then.
 pub fn is_news(before: Option<&Turn>, at: Timestamp) -> bool {
     before.is_none_or(|before| at.signed_duration_since(before.at) >= QUIET_FOR)
-}
-
-/// The organization whose staff hear of something about an account: that of the customer it is about, where there is one, else that
-/// of the account's friends: its owner in per-branch mode (F-53), the default one in shared mode (F-69). None: nobody hears of it
-/// (F-71).
-pub fn addressed(account: &OfficialAccount, customer: Option<OrganizationId>) -> Option<OrganizationId> {
-    customer.or(account.organization_of_friends())
 }
 
 #[cfg(test)]

@@ -11,13 +11,14 @@ use contracts::identity::v1::{
 };
 use contracts::timestamp;
 use identity_linking_core::activity::{self as rules, Activity, ActivityKind, ActivityState, Recorded, check_times};
+use identity_linking_core::visibility::Whose;
 use identity_linking_core::{ExternalReference, Line};
-use kernel::{ActivityId, CustomerId, Timestamp};
+use kernel::{ActivityId, CustomerId, Sight, Timestamp};
 use tonic::Request;
 
 use super::fields::Fields;
 use super::refusal::Refusal;
-use super::{etag, repeat};
+use super::{etag, repeat, visibility};
 use crate::change::{self, Subject};
 use crate::linking::ledger;
 use crate::postgres::activity::{self, StoredActivity};
@@ -112,29 +113,32 @@ pub(super) async fn record(
     let told = fields.all(|| told)?;
     let now = registry.now();
     let actor = Actor::of(&caller);
+    let sight = caller.sight();
     let mut tx = registry.tenant_of(&caller).await?;
+    visibility::customer(&mut tx, &sight, told.customer).await?;
     if let Some(answer) = repeat::answered(&mut tx, RECORD, &request.request_id, &request).await? {
         return Ok(answer);
     }
     // Whoever submits the same one at this moment finds it, and makes no customer for it.
     activity::lock_reference(&mut tx, told.kind, &told.external_reference).await?;
-    let kept = keep(&mut tx, &actor, told, &wanted.etag, now).await?;
+    let kept = keep(&mut tx, &actor, &sight, told, &wanted.etag, now).await?;
     let answer = RecordActivityResponse { activity: Some(tell(&kept)) };
     repeat::keep(&mut tx, RECORD, &request.request_id, &answer).await?;
     tx.commit().await?;
     Ok(answer)
 }
 
-/// Keeps an activity as it was told: a new one, or the one of its kind and reference changed.
+/// Keeps an activity as it was told: a new one, or the one of its kind and reference changed, if `sight` takes that one in.
 pub(super) async fn keep(
     tx: &mut TenantTx,
     actor: &Actor,
+    sight: &Sight,
     told: Activity,
     given_etag: &str,
     now: Timestamp,
 ) -> Result<StoredActivity, Refusal> {
     // The customer first, as everybody locks them in this order; an activity ends its provisional time (D-9).
-    let customer = customer::lock(tx, told.customer).await?.ok_or_else(|| refuse::not_found("CUSTOMER"))?;
+    let customer = visibility::seen_customer(customer::lock(tx, told.customer).await?, sight)?;
     if customer.merged_into.is_some() {
         return Err(refuse::precondition("CUSTOMER_ABSORBED", "the customer was absorbed by another").into());
     }
@@ -145,6 +149,7 @@ pub(super) async fn keep(
         let known = activity::lock_by_reference(tx, new.value.kind, &new.value.external_reference).await?;
         // Nobody ever removes an activity.
         let known = known.ok_or_else(|| refuse::aborted("ETAG_MISMATCH"))?;
+        let known = seen(tx, Some(known), sight).await?;
         etag::check(given_etag, known.version)?;
         match rules::record(Some(&known.value), &new.value)? {
             Recorded::Same => return Ok(known),
@@ -161,6 +166,18 @@ pub(super) async fn keep(
     let subject = Subject { kind: "activity", id: kept.id.uuid(), version: kept.version };
     change::record(tx, actor, "activity.record", subject, now, Body::Activity(replica::activity(&kept))).await?;
     Ok(kept)
+}
+
+/// An activity, if there is one that `sight` takes in.
+async fn seen(tx: &mut TenantTx, found: Option<StoredActivity>, sight: &Sight) -> Result<StoredActivity, Refusal> {
+    let found = found.ok_or_else(|| refuse::not_found("ACTIVITY"))?;
+    let customer =
+        customer::find(tx, found.value.customer).await?.and_then(|customer| customer.stored.value.organization);
+    if Whose::activity(customer, found.value.organization).is_seen(sight) {
+        Ok(found)
+    } else {
+        Err(refuse::not_found("ACTIVITY").into())
+    }
 }
 
 pub(super) async fn get(
@@ -184,7 +201,7 @@ pub(super) async fn get(
         (None, Some((kind, reference))) => activity::find_by_reference(&mut tx, kind, &reference).await?,
         (None, None) => None,
     };
-    let found = found.ok_or_else(|| refuse::not_found("ACTIVITY"))?;
+    let found = seen(&mut tx, found, &caller.sight()).await?;
     Ok(GetActivityResponse { activity: Some(tell(&found)) })
 }
 
@@ -198,7 +215,7 @@ pub(super) async fn list(
     let customer: Option<CustomerId> = fields.id("customer_id", &request.get_ref().customer_id);
     let (asked, customer) = fields.all(|| Some((asked?, customer?)))?;
     let mut tx = registry.tenant_of(&caller).await?;
-    customer::find(&mut tx, customer).await?.ok_or_else(|| refuse::not_found("CUSTOMER"))?;
+    visibility::customer(&mut tx, &caller.sight(), customer).await?;
     let rows = activity::list(&mut tx, customer, asked.after, asked.rows()).await?;
     let (rows, next_page_token) = asked.cut(rows, |last| (last.value.start, last.id.uuid()));
     Ok(ListActivitiesResponse { activities: rows.iter().map(tell).collect(), next_page_token })

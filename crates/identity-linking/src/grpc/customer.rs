@@ -21,7 +21,7 @@ use super::fields::Fields;
 use super::mask::Mask;
 use super::person::{self, addresses, phones};
 use super::refusal::Refusal;
-use super::{activity, etag, line_standing, repeat};
+use super::{activity, etag, line_standing, repeat, visibility};
 use crate::change::{self, Subject};
 use crate::postgres::customer::{self, StoredCustomer};
 use crate::postgres::{Position, Stored, tenant};
@@ -196,7 +196,7 @@ async fn get(registry: &Registry, request: Request<GetCustomerRequest>) -> Resul
         (None, Some(reference)) => customer::find_by_reference(&mut tx, &reference).await?,
         (None, None) => None,
     };
-    let found = found.ok_or_else(|| refuse::not_found("CUSTOMER"))?;
+    let found = visibility::seen_customer(found, &caller.sight())?;
     let tenant = tenant::find(&mut tx).await?.ok_or_else(|| refuse::not_found("CUSTOMER"))?;
     let told = tell_one(&mut tx, &tenant.value, registry.now(), &found).await?;
     Ok(GetCustomerResponse { customer: Some(told) })
@@ -208,7 +208,7 @@ async fn list(registry: &Registry, request: Request<ListCustomersRequest>) -> Re
     let asked = fields.page::<Position>(caller.tenant(), request.get_ref());
     let asked = fields.all(|| asked)?;
     let mut tx = registry.tenant_of(&caller).await?;
-    let rows = customer::list(&mut tx, asked.after, asked.rows()).await?;
+    let rows = customer::list(&mut tx, &caller.sight(), asked.after, asked.rows()).await?;
     let (rows, next_page_token) = asked.cut(rows, |last| (last.update_time, last.stored.id.uuid()));
     // A tenant that is not there has no customers either.
     let Some(tenant) = tenant::find(&mut tx).await? else { return Ok(ListCustomersResponse::default()) };
@@ -293,7 +293,7 @@ async fn update(
     // Whose zone the fields are read by; a tenant that is not there has no customers either.
     let Some(tenant) = tenant::find(&mut tx).await? else { return Err(refuse::not_found("CUSTOMER").into()) };
     let kept = match id {
-        Some(id) => Some(customer::lock(&mut tx, id).await?.ok_or_else(|| refuse::not_found("CUSTOMER"))?),
+        Some(id) => Some(visibility::seen_customer(customer::lock(&mut tx, id).await?, &caller.sight())?),
         None => None,
     };
     let known = kept.as_ref().map(|kept| &kept.stored.value);

@@ -3,6 +3,7 @@
 use chassis::audit::Actor;
 use chassis::auth::Caller;
 use chassis::grpc::refuse;
+use chassis::page::Part;
 use contracts::identity::v1::duplicate_service_server::DuplicateService;
 use contracts::identity::v1::{
     DismissDuplicateSuspicionRequest, DismissDuplicateSuspicionResponse, DuplicateSign as WireSign,
@@ -17,10 +18,11 @@ use tonic::{Request, Response, Status};
 
 use super::fields::Fields;
 use super::refusal::Refusal;
+use super::visibility;
 use crate::change::{self, Subject};
 use crate::linking::ledger;
 use crate::postgres::duplicate::{self, StoredSuspicion};
-use crate::postgres::{Position, candidate, customer};
+use crate::postgres::{Position, candidate};
 use crate::registry::Registry;
 use crate::replica;
 
@@ -72,11 +74,18 @@ async fn list(
     let only: Option<Option<CustomerId>> = fields.optional_id("customer_id", &request.customer_id);
     let (asked, only) = fields.all(|| Some((asked?, only?)))?;
     let mut tx = registry.tenant_of(&caller).await?;
+    let sight = caller.sight();
     if let Some(id) = only {
-        customer::find(&mut tx, id).await?.ok_or_else(|| refuse::not_found("CUSTOMER"))?;
+        visibility::customer(&mut tx, &sight, id).await?;
     }
-    let rows = duplicate::list(&mut tx, only, request.include_dismissed, asked.after, asked.rows()).await?;
-    let (rows, next_page_token) = asked.cut(rows, |last| (last.create_time, last.id.uuid()));
+    let place = |last: &StoredSuspicion| (last.create_time, last.id.uuid());
+    let mut part = Part::of(&asked, &sight);
+    while let Some(look) = part.look() {
+        let rows = duplicate::list(&mut tx, only, request.include_dismissed, look.after, look.rows).await?;
+        let looked = rows.iter().map(place).collect();
+        part.add(looked, visibility::pairs(&mut tx, &sight, rows, |row| row.pair).await?);
+    }
+    let (rows, next_page_token) = part.cut(place);
     Ok(ListDuplicateSuspicionsResponse { duplicate_suspicions: rows.iter().map(tell).collect(), next_page_token })
 }
 
@@ -94,6 +103,7 @@ async fn dismiss(
     let absent = || refuse::not_found("DUPLICATE_SUSPICION");
     let (one, other) = duplicate::find(&mut tx, id).await?.ok_or_else(absent)?.pair;
     candidate::lock(&mut tx, &[one, other]).await?;
+    visibility::both(&mut tx, &caller.sight(), (one, other), "DUPLICATE_SUSPICION").await?;
     let mut found = duplicate::lock(&mut tx, id).await?.ok_or_else(absent)?;
     if found.dismiss_time.is_none() {
         found.dismiss_time = Some(registry.now());

@@ -3,6 +3,7 @@
 use chassis::audit::Actor;
 use chassis::auth::Caller;
 use chassis::grpc::refuse;
+use chassis::page::Part;
 use contracts::access_proto::v1::Right;
 use contracts::events::v1::FriendshipState as WireState;
 use contracts::identity::v1::friend_service_server::FriendService;
@@ -21,6 +22,7 @@ use tonic::{Request, Response, Status};
 use super::fields::Fields;
 use super::mask::Mask;
 use super::refusal::Refusal;
+use super::visibility;
 use crate::change::{self, Subject};
 use crate::postgres::friendship::{self, StoredFriend};
 use crate::postgres::{account, friend, tenant};
@@ -117,7 +119,7 @@ async fn get(registry: &Registry, request: Request<GetFriendRequest>) -> Result<
             friend::id_of(account.stored.value.provider, &user)
         }
     };
-    let found = friendship::find(&mut tx, account, id).await?.ok_or_else(|| refuse::not_found("FRIEND"))?;
+    let found = visibility::friend(&mut tx, &caller.sight(), account, id).await?;
     Ok(GetFriendResponse { friend: Some(tell(&caller, &found)) })
 }
 
@@ -138,9 +140,15 @@ async fn list(registry: &Registry, request: Request<ListFriendsRequest>) -> Resu
     let (account, asked, state) = fields.all(|| Some((account?, asked?, state?)))?;
     let mut tx = registry.tenant_of(&caller).await?;
     account::find(&mut tx, account).await?.ok_or_else(|| refuse::not_found("ACCOUNT"))?;
-    let rows = friendship::list(&mut tx, account, state, asked.after, asked.rows()).await?;
     let place = |last: &StoredFriend| (last.friendship.value.first_seen, last.line_user.id.uuid());
-    let (rows, next_page_token) = asked.cut(rows, place);
+    let sight = caller.sight();
+    let mut part = Part::of(&asked, &sight);
+    while let Some(look) = part.look() {
+        let rows = friendship::list(&mut tx, account, state, look.after, look.rows).await?;
+        let looked = rows.iter().map(place).collect();
+        part.add(looked, visibility::friends(&mut tx, &sight, account, rows).await?);
+    }
+    let (rows, next_page_token) = part.cut(place);
     Ok(ListFriendsResponse { friends: rows.iter().map(|row| tell(&caller, row)).collect(), next_page_token })
 }
 
@@ -182,7 +190,7 @@ async fn update(registry: &Registry, request: Request<UpdateFriendRequest>) -> R
     let (account, id) = fields.all(|| Some((account?, id?)))?;
     // The lock makes changes of one friend's attributes wait for each other.
     friend::lock(&mut tx, id).await?.ok_or_else(|| refuse::not_found("FRIEND"))?;
-    let mut found = friendship::find(&mut tx, account, id).await?.ok_or_else(|| refuse::not_found("FRIEND"))?;
+    let mut found = visibility::friend(&mut tx, &caller.sight(), account, id).await?;
     let known = found.attributes;
     found.attributes = FriendAttributes {
         mobile_number: mobile_number.flatten().unwrap_or(known.mobile_number),

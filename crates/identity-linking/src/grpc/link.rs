@@ -3,6 +3,7 @@
 use chassis::audit::Actor;
 use chassis::auth::Caller;
 use chassis::grpc::refuse;
+use chassis::page::Part;
 use chassis::postgres::TenantTx;
 use chrono::TimeDelta;
 use contracts::identity::v1::link_service_server::LinkService;
@@ -13,15 +14,16 @@ use contracts::identity::v1::{
 };
 use contracts::timestamp;
 use identity_linking_core::link::{LinkEndCause, LinkOrigin, Note, note};
-use kernel::{AccountId, LinkId};
+use kernel::{AccountId, LinkId, Sight};
 use tonic::{Request, Response, Status};
 
 use super::etag;
 use super::fields::Fields;
 use super::refusal::Refusal;
+use super::visibility;
 use crate::linking::ledger;
 use crate::postgres::link::{self, ShownLink, StoredLink, Whose};
-use crate::postgres::{Position, account, candidate, customer, friend, link_figure};
+use crate::postgres::{Position, account, candidate, friend, link_figure};
 use crate::registry::Registry;
 use crate::replica;
 
@@ -100,26 +102,36 @@ async fn list(registry: &Registry, request: Request<ListLinksRequest>) -> Result
     };
     let (asked, whose) = fields.all(|| Some((asked?, whose?)))?;
     let mut tx = registry.tenant_of(&caller).await?;
+    let sight = caller.sight();
     match whose {
-        Whose::Customer(id) => {
-            customer::find(&mut tx, id).await?.ok_or_else(|| refuse::not_found("CUSTOMER"))?;
-        }
-        Whose::Friend(id) => {
-            friend::find(&mut tx, id).await?.ok_or_else(|| refuse::not_found("FRIEND"))?;
-        }
+        Whose::Customer(id) => drop(visibility::customer(&mut tx, &sight, id).await?),
+        Whose::Friend(id) => visibility::line_user(&mut tx, &sight, id).await?,
     }
-    let rows = link::list(&mut tx, whose, asked.after, asked.rows()).await?;
-    let (rows, next_page_token) = asked.cut(rows, |last| (last.link.stored.create_time, last.link.stored.id.uuid()));
+    let place = |last: &ShownLink| (last.link.stored.create_time, last.link.stored.id.uuid());
+    let mut part = Part::of(&asked, &sight);
+    while let Some(look) = part.look() {
+        let rows = link::list(&mut tx, whose, look.after, look.rows).await?;
+        let looked = rows.iter().map(place).collect();
+        // Whoever sees a customer sees all its links.
+        let seen = match whose {
+            Whose::Customer(_) => rows,
+            Whose::Friend(id) => visibility::links(&mut tx, &sight, id, rows).await?,
+        };
+        part.add(looked, seen);
+    }
+    let (rows, next_page_token) = part.cut(place);
     Ok(ListLinksResponse { links: rows.iter().map(tell).collect(), next_page_token })
 }
 
-/// A link that is to be changed: it, its LINE user and its customer locked, as it stands then.
-async fn held(tx: &mut TenantTx, id: LinkId, given_etag: &str) -> Result<StoredLink, Refusal> {
+/// A link that is to be changed, if `sight` takes it in: it, its LINE user and its customer locked, as it stands then.
+async fn held(tx: &mut TenantTx, sight: &Sight, id: LinkId, given_etag: &str) -> Result<StoredLink, Refusal> {
     let missing = || refuse::not_found("LINK");
     let found = link::find(tx, id).await?.ok_or_else(missing)?.link.stored.value;
     friend::lock(tx, found.friend).await?.ok_or(sqlx::Error::RowNotFound)?;
     candidate::lock(tx, &[found.customer]).await?;
-    let found = link::find(tx, id).await?.ok_or_else(missing)?.link;
+    let shown = link::find(tx, id).await?.into_iter().collect();
+    let seen = visibility::links(tx, sight, found.friend, shown).await?.pop();
+    let found = seen.ok_or_else(missing)?.link;
     etag::check(given_etag, found.stored.version)?;
     if !found.stored.value.is_active() {
         return Err(refuse::precondition("LINK_ENDED", "the link has ended").into());
@@ -139,7 +151,7 @@ async fn confirm(registry: &Registry, request: Request<ConfirmLinkRequest>) -> R
     let request = request.into_inner();
     let (id, said) = read(&request.link_id, &request.note)?;
     let mut tx = registry.tenant_of(&caller).await?;
-    let found = held(&mut tx, id, &request.etag).await?;
+    let found = held(&mut tx, &caller.sight(), id, &request.etag).await?;
     ledger::confirm(&mut tx, &Actor::of(&caller), registry.now(), found, said).await?;
     let shown = link::find(&mut tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
     tx.commit().await?;
@@ -152,7 +164,7 @@ async fn end(registry: &Registry, request: Request<EndLinkRequest>) -> Result<En
     let (id, said) = read(&request.link_id, &request.note)?;
     let now = registry.now();
     let mut tx = registry.tenant_of(&caller).await?;
-    let found = held(&mut tx, id, &request.etag).await?;
+    let found = held(&mut tx, &caller.sight(), id, &request.etag).await?;
     let how = (now, LinkEndCause::Staff, Some(said));
     ledger::end(&mut tx, &Actor::of(&caller), now, found, how).await?;
     let shown = link::find(&mut tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use chassis::audit::Actor;
 use chassis::auth::Caller;
 use chassis::grpc::refuse;
+use chassis::page::Part;
 use chassis::postgres::TenantTx;
 use contracts::identity::v1::link_attempt_service_server::LinkAttemptService;
 use contracts::identity::v1::resolve_link_attempt_request::Resolution as WireResolution;
@@ -28,21 +29,21 @@ use identity_linking_core::link::{Answer, Card, note};
 use identity_linking_core::matching::{
     Action, Alike, Candidate, Case, Decision, LinkMethod, Outcome, Reason, decide, explain, explain_review,
 };
-use kernel::{AccountId, CustomerId, FriendId, LinkAttemptId};
+use kernel::{AccountId, CustomerId, FriendId, LinkAttemptId, Sight};
 use serde_json::json;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::fields::Fields;
 use super::refusal::Refusal;
-use super::{etag, person, repeat};
+use super::{etag, person, repeat, visibility};
 use crate::change::{self, Subject};
 use crate::linking::answer::{self, To};
 use crate::linking::review::{self, Resolution, Reviewer};
 use crate::linking::{Desk, form_token};
 use crate::postgres::friend::StoredLineUser;
 use crate::postgres::link_attempt::{self, Filter, StoredAttempt};
-use crate::postgres::{Position, account, customer, friend, friendship};
+use crate::postgres::{Position, account};
 use crate::registry::Registry;
 use crate::replica;
 
@@ -183,10 +184,15 @@ fn tell(attempt: &StoredAttempt) -> WireAttempt {
     }
 }
 
-/// A LINE user who is a friend of a connected account.
-async fn reachable(tx: &mut TenantTx, id: AccountId, friend: FriendId) -> Result<StoredLineUser, Refusal> {
+/// A LINE user who is a friend of a connected account, and whom `sight` takes in there.
+async fn reachable(
+    tx: &mut TenantTx,
+    sight: &Sight,
+    id: AccountId,
+    friend: FriendId,
+) -> Result<StoredLineUser, Refusal> {
     let account = account::find(tx, id).await?.ok_or_else(|| refuse::not_found("ACCOUNT"))?;
-    let found = friendship::find(tx, id, friend).await?.ok_or_else(|| refuse::not_found("FRIEND"))?;
+    let found = visibility::friend(tx, sight, id, friend).await?;
     if account.stored.value.state != AccountState::Connected {
         return Err(refuse::precondition("ACCOUNT_NOT_CONNECTED", "the account is not connected").into());
     }
@@ -208,7 +214,7 @@ async fn issue(
     let method = fields.take("method", page_method(request.method()).ok_or("is not BOOKING_PAGE or LANDING_PAGE"));
     let (account, friend, method) = fields.all(|| Some((account?, friend?, method?)))?;
     let mut tx = registry.tenant_of(&caller).await?;
-    reachable(&mut tx, account, friend).await?;
+    reachable(&mut tx, &caller.sight(), account, friend).await?;
     let (token, issued) = form_token::issue(&mut tx, registry.now(), account, friend, method).await?;
     tx.commit().await?;
     Ok(IssueFormTokenResponse { form_token: token.reveal(), expire_time: Some(timestamp(issued.expire_time)) })
@@ -223,7 +229,7 @@ async fn invite(desk: &Desk, request: Request<InviteToLinkRequest>) -> Result<In
     let (account, friend) = fields.all(|| Some((account?, friend?)))?;
     let now = desk.registry.now();
     let mut tx = desk.registry.tenant_of(&caller).await?;
-    let user = reachable(&mut tx, account, friend).await?;
+    let user = reachable(&mut tx, &caller.sight(), account, friend).await?;
     if let Some(answer) = repeat::answered(&mut tx, INVITE, &request.request_id, &request).await? {
         return Ok(answer);
     }
@@ -245,7 +251,7 @@ async fn get(registry: &Registry, request: Request<GetLinkAttemptRequest>) -> Re
     let id: Option<LinkAttemptId> = fields.id("link_attempt_id", &request.get_ref().link_attempt_id);
     let id = fields.all(|| id)?;
     let mut tx = registry.tenant_of(&caller).await?;
-    let found = link_attempt::find(&mut tx, id).await?.ok_or_else(|| refuse::not_found("LINK_ATTEMPT"))?;
+    let found = visibility::attempt(&mut tx, &caller.sight(), id).await?;
     Ok(GetLinkAttemptResponse { link_attempt: Some(tell(&found)) })
 }
 
@@ -261,15 +267,22 @@ async fn list(
     let friend: Option<Option<FriendId>> = fields.optional_id("friend_id", &request.friend_id);
     let (asked, customer, friend) = fields.all(|| Some((asked?, customer?, friend?)))?;
     let mut tx = registry.tenant_of(&caller).await?;
+    let sight = caller.sight();
     if let Some(id) = customer {
-        customer::find(&mut tx, id).await?.ok_or_else(|| refuse::not_found("CUSTOMER"))?;
+        visibility::customer(&mut tx, &sight, id).await?;
     }
     if let Some(id) = friend {
-        friend::find(&mut tx, id).await?.ok_or_else(|| refuse::not_found("FRIEND"))?;
+        visibility::line_user(&mut tx, &sight, id).await?;
     }
     let filter = Filter { customer, friend, review_queue: request.review_queue };
-    let rows = link_attempt::list(&mut tx, filter, asked.after, asked.rows()).await?;
-    let (rows, next_page_token) = asked.cut(rows, |last| (last.submit_time, last.id.uuid()));
+    let place = |last: &StoredAttempt| (last.submit_time, last.id.uuid());
+    let mut part = Part::of(&asked, &sight);
+    while let Some(look) = part.look() {
+        let rows = link_attempt::list(&mut tx, filter, look.after, look.rows).await?;
+        let looked = rows.iter().map(place).collect();
+        part.add(looked, visibility::attempts(&mut tx, &sight, rows).await?);
+    }
+    let (rows, next_page_token) = part.cut(place);
     Ok(ListLinkAttemptsResponse { link_attempts: rows.iter().map(tell).collect(), next_page_token })
 }
 
@@ -284,6 +297,7 @@ async fn reconsider(
     let id = fields.all(|| id)?;
     let is_current = |version| etag::check(&request.etag, version).is_ok();
     let mut tx = registry.tenant_of(&caller).await?;
+    visibility::attempt(&mut tx, &caller.sight(), id).await?;
     let decided = review::reconsider(&mut tx, &Actor::of(&caller), registry.now(), id, is_current).await?;
     tx.commit().await?;
     Ok(ReconsiderLinkAttemptResponse { link_attempt: Some(tell(&decided)) })
@@ -309,6 +323,11 @@ async fn resolve(
     let reviewer = Reviewer { actor: &actor, staff: caller.staff().map(|staff| staff.id), note };
     let is_current = |version| etag::check(&request.etag, version).is_ok();
     let mut tx = registry.tenant_of(&caller).await?;
+    let sight = caller.sight();
+    visibility::attempt(&mut tx, &sight, id).await?;
+    if let Resolution::Customer(chosen) = resolution {
+        visibility::customer(&mut tx, &sight, chosen).await?;
+    }
     let settled = review::resolve(&mut tx, reviewer, registry.now(), id, is_current, resolution).await?;
     tx.commit().await?;
     Ok(ResolveLinkAttemptResponse { link_attempt: Some(tell(&settled)) })

@@ -3,6 +3,7 @@
 use chassis::audit::Actor;
 use chassis::auth::Caller;
 use chassis::grpc::refuse;
+use chassis::page::Part;
 use contracts::identity::v1::merge_service_server::MergeService;
 use contracts::identity::v1::{
     ListMergesRequest, ListMergesResponse, Merge as WireMerge, UndoMergeRequest, UndoMergeResponse,
@@ -14,9 +15,10 @@ use tonic::{Request, Response, Status};
 
 use super::fields::Fields;
 use super::refusal::Refusal;
+use super::visibility;
 use crate::linking::merge as linking;
+use crate::postgres::Position;
 use crate::postgres::merge::{self, StoredMerge};
-use crate::postgres::{Position, customer};
 use crate::registry::Registry;
 use crate::replica;
 
@@ -53,11 +55,18 @@ async fn list(registry: &Registry, request: Request<ListMergesRequest>) -> Resul
     let only: Option<Option<CustomerId>> = fields.optional_id("customer_id", &request.get_ref().customer_id);
     let (asked, only) = fields.all(|| Some((asked?, only?)))?;
     let mut tx = registry.tenant_of(&caller).await?;
+    let sight = caller.sight();
     if let Some(id) = only {
-        customer::find(&mut tx, id).await?.ok_or_else(|| refuse::not_found("CUSTOMER"))?;
+        visibility::customer(&mut tx, &sight, id).await?;
     }
-    let rows = merge::list(&mut tx, only, asked.after, asked.rows()).await?;
-    let (rows, next_page_token) = asked.cut(rows, |last| (last.create_time, last.id.uuid()));
+    let place = |last: &StoredMerge| (last.create_time, last.id.uuid());
+    let mut part = Part::of(&asked, &sight);
+    while let Some(look) = part.look() {
+        let rows = merge::list(&mut tx, only, look.after, look.rows).await?;
+        let looked = rows.iter().map(place).collect();
+        part.add(looked, visibility::pairs(&mut tx, &sight, rows, |row| (row.survivor, row.absorbed)).await?);
+    }
+    let (rows, next_page_token) = part.cut(place);
     Ok(ListMergesResponse { merges: rows.iter().map(tell).collect(), next_page_token })
 }
 
@@ -69,6 +78,8 @@ async fn undo(registry: &Registry, request: Request<UndoMergeRequest>) -> Result
     let said = fields.take("note", note(&request.note));
     let (id, said) = fields.all(|| Some((id?, said?)))?;
     let mut tx = registry.tenant_of(&caller).await?;
+    let found = merge::find(&mut tx, id).await?.ok_or_else(|| refuse::not_found("MERGE"))?;
+    visibility::both(&mut tx, &caller.sight(), (found.survivor, found.absorbed), "MERGE").await?;
     let undone = linking::undo(&mut tx, &Actor::of(&caller), registry.now(), id, said).await?;
     let undone = undone.ok_or_else(|| refuse::not_found("MERGE"))?;
     tx.commit().await?;

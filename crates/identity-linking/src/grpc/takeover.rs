@@ -3,6 +3,8 @@
 use chassis::audit::Actor;
 use chassis::auth::Caller;
 use chassis::grpc::refuse;
+use chassis::page::Part;
+use chassis::postgres::TenantTx;
 use contracts::identity::v1::takeover_service_server::TakeoverService;
 use contracts::identity::v1::{
     ApproveTakeoverRequestRequest, ApproveTakeoverRequestResponse, DeclineTakeoverRequestRequest,
@@ -11,15 +13,16 @@ use contracts::identity::v1::{
 };
 use contracts::timestamp;
 use identity_linking_core::link::{Note, TakeoverState, note};
-use kernel::{CustomerId, TakeoverRequestId};
+use kernel::{CustomerId, Sight, TakeoverRequestId};
 use tonic::{Request, Response, Status};
 
 use super::etag;
 use super::fields::Fields;
 use super::refusal::Refusal;
+use super::visibility;
 use crate::linking::takeover as linking;
+use crate::postgres::Position;
 use crate::postgres::takeover::{self, StoredTakeover};
-use crate::postgres::{Position, customer};
 use crate::registry::Registry;
 use crate::replica;
 
@@ -95,6 +98,12 @@ fn tell(request: &StoredTakeover) -> WireTakeover {
     }
 }
 
+/// A request, if there is one that `sight` takes in.
+async fn seen(tx: &mut TenantTx, sight: &Sight, found: Option<StoredTakeover>) -> Result<StoredTakeover, Refusal> {
+    let seen = visibility::takeovers(tx, sight, found.into_iter().collect()).await?.pop();
+    Ok(seen.ok_or_else(|| refuse::not_found("TAKEOVER_REQUEST"))?)
+}
+
 async fn get(
     registry: &Registry,
     request: Request<GetTakeoverRequestRequest>,
@@ -104,7 +113,7 @@ async fn get(
     let id: Option<TakeoverRequestId> = fields.id("takeover_request_id", &request.get_ref().takeover_request_id);
     let id = fields.all(|| id)?;
     let mut tx = registry.tenant_of(&caller).await?;
-    let found = takeover::find(&mut tx, id).await?.ok_or_else(|| refuse::not_found("TAKEOVER_REQUEST"))?;
+    let found = seen(&mut tx, &caller.sight(), takeover::find(&mut tx, id).await?).await?;
     Ok(GetTakeoverRequestResponse { takeover_request: Some(tell(&found)) })
 }
 
@@ -120,11 +129,18 @@ async fn list(
     let only: Option<Option<CustomerId>> = fields.optional_id("customer_id", &request.customer_id);
     let (asked, state, only) = fields.all(|| Some((asked?, state?, only?)))?;
     let mut tx = registry.tenant_of(&caller).await?;
+    let sight = caller.sight();
     if let Some(id) = only {
-        customer::find(&mut tx, id).await?.ok_or_else(|| refuse::not_found("CUSTOMER"))?;
+        visibility::customer(&mut tx, &sight, id).await?;
     }
-    let rows = takeover::list(&mut tx, state, only, asked.after, asked.rows()).await?;
-    let (rows, next_page_token) = asked.cut(rows, |last| (last.create_time, last.id.uuid()));
+    let place = |last: &StoredTakeover| (last.create_time, last.id.uuid());
+    let mut part = Part::of(&asked, &sight);
+    while let Some(look) = part.look() {
+        let rows = takeover::list(&mut tx, state, only, look.after, look.rows).await?;
+        let looked = rows.iter().map(place).collect();
+        part.add(looked, visibility::takeovers(&mut tx, &sight, rows).await?);
+    }
+    let (rows, next_page_token) = part.cut(place);
     Ok(ListTakeoverRequestsResponse { takeover_requests: rows.iter().map(tell).collect(), next_page_token })
 }
 
@@ -149,6 +165,7 @@ async fn settle(
     let now = registry.now();
     let mut tx = registry.tenant_of(caller).await?;
     let sides = linking::lock(&mut tx, id).await?.ok_or_else(|| refuse::not_found("TAKEOVER_REQUEST"))?;
+    seen(&mut tx, &caller.sight(), Some(sides.request.clone())).await?;
     check_open(&sides.request, given_etag)?;
     let settlement = (to, caller.staff().map(|staff| staff.id), Some(said));
     let actor = Actor::of(caller);

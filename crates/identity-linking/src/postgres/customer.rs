@@ -6,7 +6,7 @@ use identity_linking_core::{
     Address, AddressKind, BirthDate, Customer, ExternalReference, Line, NameKey, NameKeys, NamePart, PersonName, Phone,
     PhoneKind, Reading,
 };
-use kernel::{CustomerId, OrganizationId, Timestamp};
+use kernel::{CustomerId, OrganizationId, Sight, Timestamp};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
@@ -255,27 +255,45 @@ pub(crate) async fn lock(tx: &mut TenantTx, id: CustomerId) -> Result<Option<Sto
     find(tx, id).await
 }
 
-/// At most `size` customers, latest change first, behind `after`.
+/// At most `size` customers that `sight` takes in, latest change first, behind `after`.
 pub(crate) async fn list(
     tx: &mut TenantTx,
+    sight: &Sight,
     after: Option<Position>,
     size: i64,
 ) -> Result<Vec<StoredCustomer>, sqlx::Error> {
     let (time, id) = after.unzip();
-    let rows = sqlx::query(concat!(
-        "SELECT c.*, ",
-        include_str!("customer_contacts.sql"),
-        " FROM identity.customer c
-          WHERE c.tenant_id = $1 AND c.merged_into IS NULL
-              AND (c.update_time, c.customer_id) < (coalesce($2::timestamptz, 'infinity'), $3)
-          ORDER BY c.update_time DESC, c.customer_id DESC LIMIT $4"
-    ))
-    .bind(tx.tenant().uuid())
-    .bind(time)
-    .bind(id)
-    .bind(size)
-    .fetch_all(&mut **tx)
-    .await?;
+    // A branch's are read along the index of its latest, a page of each branch.
+    let query = match sight.limits() {
+        None => concat!(
+            "SELECT c.*, ",
+            include_str!("customer_contacts.sql"),
+            " FROM identity.customer c
+              WHERE c.tenant_id = $1 AND c.merged_into IS NULL AND $5::uuid[] IS NULL
+                  AND (c.update_time, c.customer_id) < (coalesce($2::timestamptz, 'infinity'), $3)
+              ORDER BY c.update_time DESC, c.customer_id DESC LIMIT $4"
+        ),
+        Some(_) => concat!(
+            "SELECT c.*, ",
+            include_str!("customer_contacts.sql"),
+            " FROM (
+                  SELECT page.* FROM unnest($5::uuid[]) AS o (id) CROSS JOIN LATERAL (
+                      SELECT * FROM identity.customer
+                      WHERE tenant_id = $1 AND organization_id = o.id AND merged_into IS NULL
+                          AND (update_time, customer_id) < (coalesce($2::timestamptz, 'infinity'), $3)
+                      ORDER BY update_time DESC, customer_id DESC LIMIT $4) page
+                  ORDER BY page.update_time DESC, page.customer_id DESC LIMIT $4) c
+              ORDER BY c.update_time DESC, c.customer_id DESC"
+        ),
+    };
+    let rows = sqlx::query(query)
+        .bind(tx.tenant().uuid())
+        .bind(time)
+        .bind(id)
+        .bind(size)
+        .bind(sight.limits().map(|of| of.iter().map(|id| id.uuid()).collect::<Vec<_>>()))
+        .fetch_all(&mut **tx)
+        .await?;
     rows.iter().map(stored).collect()
 }
 

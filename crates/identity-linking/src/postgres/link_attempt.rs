@@ -1,5 +1,7 @@
 //! Attempts to link a LINE user to a customer.
 
+use std::collections::HashMap;
+
 use chassis::postgres::{Database, TenantTx};
 use chrono::TimeDelta;
 use identity_linking_core::link::{Nonce, Note};
@@ -261,6 +263,21 @@ pub(crate) async fn lock_by_nonce(tx: &mut TenantTx, nonce: &Nonce) -> Result<Op
             .fetch_optional(&mut **tx)
             .await?;
     row.as_ref().map(stored).transpose()
+}
+
+/// The accounts that attempts came by.
+pub(crate) async fn accounts(
+    tx: &mut TenantTx,
+    ids: &[LinkAttemptId],
+) -> Result<HashMap<LinkAttemptId, AccountId>, sqlx::Error> {
+    let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
+        "SELECT link_attempt_id, account_id FROM identity.link_attempt WHERE tenant_id = $1 AND link_attempt_id = ANY ($2)",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>())
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows.into_iter().map(|(id, account)| (id.into(), account.into())).collect())
 }
 
 /// Which attempts are listed.

@@ -1,5 +1,7 @@
 //! Requests to take a link over from another LINE user.
 
+use std::collections::HashMap;
+
 use chassis::postgres::{Database, TenantTx};
 use identity_linking_core::Line;
 use identity_linking_core::link::{Note, TakeoverState};
@@ -179,6 +181,22 @@ pub(crate) async fn lock(tx: &mut TenantTx, id: TakeoverRequestId) -> Result<Opt
     .fetch_optional(&mut **tx)
     .await?;
     row.as_ref().map(stored).transpose()
+}
+
+/// The customers whose links requests ask for.
+pub(crate) async fn customers(
+    tx: &mut TenantTx,
+    ids: &[TakeoverRequestId],
+) -> Result<HashMap<TakeoverRequestId, CustomerId>, sqlx::Error> {
+    let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
+        "SELECT takeover_request_id, customer_id FROM identity.takeover_request
+         WHERE tenant_id = $1 AND takeover_request_id = ANY ($2)",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(ids.iter().map(|id| id.uuid()).collect::<Vec<_>>())
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows.into_iter().map(|(id, customer)| (id.into(), customer.into())).collect())
 }
 
 macro_rules! select_takeovers {

@@ -7,7 +7,7 @@ use chassis::postgres::TenantTx;
 use identity_linking_core::activity::Activity;
 use identity_linking_core::matching::{self, Owner, Submitted};
 use identity_linking_core::{MadeFor, NameKeys};
-use kernel::{AccountId, CustomerId, FriendId, ProviderId, Timestamp};
+use kernel::{AccountId, CustomerId, FriendId, ProviderId, Sight, Timestamp};
 use uuid::Uuid;
 
 use super::submit::Submission;
@@ -86,7 +86,8 @@ pub(super) async fn record(
         return Ok(Recorded::LockFirst(friend));
     }
     let told = Activity { customer, ..told.clone() };
-    let kept = activity::keep(tx, actor, told, "", now).await?;
+    // Whoever books is found by what was typed, whatever branch that is of.
+    let kept = activity::keep(tx, actor, &Sight::Everything, told, "", now).await?;
     match before {
         None if known.is_none() => {
             let came = Submitted { customer, by: teller.friend, own: own.is_some() };

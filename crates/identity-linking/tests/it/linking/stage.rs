@@ -8,6 +8,7 @@ use contracts::events::v1::{AnswerRequested, Assurance, LinkReplica};
 use contracts::identity::v1::*;
 use identity_linking_core::matching::{Case, Refusal, decide};
 use kernel::{AccountId, Clock as _, SystemClock, TenantId};
+use prost_types::FieldMask;
 use sqlx::AssertSqlSafe;
 use testkit::eventually;
 use url::Url;
@@ -310,6 +311,35 @@ impl Stage {
     pub(crate) async fn suspicions(&self) -> Vec<DuplicateSuspicion> {
         let request = ListDuplicateSuspicionsRequest::default();
         self.at().duplicates().list_duplicate_suspicions(request).await.unwrap().into_inner().duplicate_suspicions
+    }
+
+    /// A branch; its ID.
+    pub(crate) async fn branch(&self, name: &str) -> String {
+        let organization = Organization { display_name: name.to_owned(), ..Organization::default() };
+        let request = CreateOrganizationRequest { organization: Some(organization), request_id: String::new() };
+        let created = self.at().staff().create_organization(request).await.unwrap().into_inner();
+        created.organization.unwrap().organization_id
+    }
+
+    /// Whose the account's new friends are from now on; empty: nobody's.
+    pub(crate) async fn put_default(&self, organization: &str) {
+        let account = OfficialAccount {
+            account_id: self.account.to_string(),
+            default_organization_id: organization.to_owned(),
+            ..OfficialAccount::default()
+        };
+        let mask = FieldMask { paths: vec!["default_organization_id".to_owned()] };
+        let request = UpdateOfficialAccountRequest { account: Some(account), update_mask: Some(mask) };
+        self.at().accounts().update_official_account(request).await.unwrap();
+    }
+
+    /// Whose a customer is from now on.
+    pub(crate) async fn give(&self, customer: &str, organization: &str) {
+        let (customer_id, organization_id) = (customer.to_owned(), organization.to_owned());
+        let wanted = Customer { customer_id, organization_id, ..Customer::default() };
+        let mask = FieldMask { paths: vec!["organization_id".to_owned()] };
+        let request = UpdateCustomerRequest { customer: Some(wanted), update_mask: Some(mask) };
+        self.at().customers().update_customer(request).await.unwrap();
     }
 
     pub(crate) async fn policy(&self, policy: LinkPolicy) {

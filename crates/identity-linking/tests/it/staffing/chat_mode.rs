@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use contracts::events::v1::StaffNoticeKind;
 use contracts::identity::v1::*;
-use prost_types::FieldMask;
 use tonic::Status;
 
 use super::notice::notices;
@@ -44,16 +43,8 @@ async fn chat_that_is_turned_on_is_found_told_and_closes_the_tab_until_it_is_off
     stage.link(&person(1), HANAKO, MOBILE).await;
     let standing = async || stage.standing(&customer).await;
     assert_eq!((standing().await.tab(), standing().await.tab_reason_ja.as_str()), (LineTab::Open, ""));
-    let organization = Organization { display_name: "渋谷店".to_owned(), ..Organization::default() };
-    let request = CreateOrganizationRequest { organization: Some(organization), request_id: String::new() };
-    let branch = stage.at().staff().create_organization(request).await.unwrap().into_inner().organization.unwrap();
-    let wanted = OfficialAccount {
-        account_id: stage.account.to_string(),
-        default_organization_id: branch.organization_id.clone(),
-        ..OfficialAccount::default()
-    };
-    let request = UpdateOfficialAccountRequest { account: Some(wanted), update_mask: None };
-    stage.at().accounts().update_official_account(request).await.unwrap();
+    let branch = stage.branch("渋谷店").await;
+    stage.put_default(&branch).await;
     assert!(pause(&stage).await > 3_000.0, "LINE was asked when the account was connected");
 
     stage.house.messaging.chat_mode("chat");
@@ -68,7 +59,7 @@ async fn chat_that_is_turned_on_is_found_told_and_closes_the_tab_until_it_is_off
     assert!(closed.linked, "the mark stays");
     let told = notices(&stage).await;
     assert_eq!(told.len(), 1);
-    assert_eq!((told[0].kind(), &told[0].organization_id), (StaffNoticeKind::ChatModeOn, &branch.organization_id));
+    assert_eq!((told[0].kind(), &told[0].organization_id), (StaffNoticeKind::ChatModeOn, &branch));
     assert!(stage.house.audit(stage.tenant).await.contains(&"account.check".to_owned()));
 
     // Seen on once more, nothing is told again.
@@ -138,17 +129,8 @@ async fn an_account_is_asked_about_once_an_hour_while_it_is_connected_whatever_l
 #[tokio::test]
 async fn a_check_killed_after_lines_answer_is_made_again_and_told_once() {
     let mut stage = Stage::open("chat_mode_killed").await;
-    let organization = Organization { display_name: "渋谷店".to_owned(), ..Organization::default() };
-    let request = CreateOrganizationRequest { organization: Some(organization), request_id: String::new() };
-    let branch = stage.at().staff().create_organization(request).await.unwrap().into_inner().organization.unwrap();
-    let wanted = OfficialAccount {
-        account_id: stage.account.to_string(),
-        default_organization_id: branch.organization_id,
-        ..OfficialAccount::default()
-    };
-    let mask = FieldMask { paths: vec!["default_organization_id".to_owned()] };
-    let request = UpdateOfficialAccountRequest { account: Some(wanted), update_mask: Some(mask) };
-    stage.at().accounts().update_official_account(request).await.unwrap();
+    let branch = stage.branch("渋谷店").await;
+    stage.put_default(&branch).await;
     stage.house.messaging.chat_mode("chat");
     stage.house.stop().await;
     hour_passes(&stage).await;

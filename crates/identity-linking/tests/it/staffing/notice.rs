@@ -4,30 +4,12 @@ use contracts::events::v1::identity_event::Body;
 use contracts::events::v1::{StaffNoticeKind, StaffNoticeRequested};
 use contracts::identity::v1::resolve_link_attempt_request::Resolution;
 use contracts::identity::v1::*;
-use prost_types::FieldMask;
 
 use crate::friend::user;
 use crate::linking::stage::{HANAKO, MOBILE, Stage, person};
 
 /// In milliseconds.
 const DAY: i64 = 24 * 3_600_000;
-
-async fn branch(stage: &Stage, name: &str) -> String {
-    let organization = Organization { display_name: name.to_owned(), ..Organization::default() };
-    let request = CreateOrganizationRequest { organization: Some(organization), request_id: String::new() };
-    stage.at().staff().create_organization(request).await.unwrap().into_inner().organization.unwrap().organization_id
-}
-
-async fn put_default(stage: &Stage, organization: &str) {
-    let account = OfficialAccount {
-        account_id: stage.account.to_string(),
-        default_organization_id: organization.to_owned(),
-        ..OfficialAccount::default()
-    };
-    let mask = FieldMask { paths: vec!["default_organization_id".to_owned()] };
-    let request = UpdateOfficialAccountRequest { account: Some(account), update_mask: Some(mask) };
-    stage.at().accounts().update_official_account(request).await.unwrap();
-}
 
 /// What was asked of messaging, in its order.
 pub(super) async fn notices(stage: &Stage) -> Vec<StaffNoticeRequested> {
@@ -40,8 +22,8 @@ async fn a_friend_add_is_told_to_the_default_organization_once_and_to_nobody_wit
     let stage = Stage::open("notice_friend").await;
     stage.send(&[stage.event("follow", &person(1), stage.moment(), "")]).await;
     assert!(notices(&stage).await.is_empty(), "no default organization, no notice");
-    let shibuya = branch(&stage, "渋谷店").await;
-    put_default(&stage, &shibuya).await;
+    let shibuya = stage.branch("渋谷店").await;
+    stage.put_default(&shibuya).await;
     let at = stage.moment() - 2 * DAY;
     let follow = stage.event("follow", &person(2), at, "");
     stage.send(&[follow.clone(), follow, stage.wrote(&person(2)), stage.wrote(&person(3))]).await;
@@ -122,8 +104,8 @@ async fn of_one_persons_attempts_that_wait_staff_hear_once_until_they_have_looke
 #[tokio::test]
 async fn a_held_attempt_and_a_take_over_are_told_to_whose_customer_it_is() {
     let stage = Stage::open("notice_held").await;
-    let (shibuya, ginza) = (branch(&stage, "渋谷店").await, branch(&stage, "銀座店").await);
-    put_default(&stage, &shibuya).await;
+    let (shibuya, ginza) = (stage.branch("渋谷店").await, stage.branch("銀座店").await);
+    stage.put_default(&shibuya).await;
     stage.hold().await;
     let held = stage.link(&person(1), ("鈴木", "一郎"), MOBILE).await;
     assert_eq!(held.outcome(), LinkOutcome::Held);
@@ -132,10 +114,7 @@ async fn a_held_attempt_and_a_take_over_are_told_to_whose_customer_it_is() {
     assert_eq!((&one.subject_id, &one.organization_id), (&held.link_attempt_id, &shibuya));
 
     let customer = stage.customer(HANAKO, "080-8765-4321").await;
-    let wanted = Customer { customer_id: customer.clone(), organization_id: ginza.clone(), ..Customer::default() };
-    let mask = FieldMask { paths: vec!["organization_id".to_owned()] };
-    let request = UpdateCustomerRequest { customer: Some(wanted), update_mask: Some(mask) };
-    stage.at().customers().update_customer(request).await.unwrap();
+    stage.give(&customer, &ginza).await;
     stage.link(&person(2), HANAKO, "080-8765-4321").await;
     let asked = stage.link(&person(3), HANAKO, "080-8765-4321").await;
     assert_eq!(asked.reason(), LinkReason::CustomerHasOtherLineUser);
