@@ -37,6 +37,13 @@ impl Facts {
     }
 }
 
+/// The organization a reminder of a reservation belongs to: the customer's, else that of the conversation with the message that
+/// reminds. None: nobody's. A customer not heard of yet has none.
+#[must_use]
+pub fn of_reminder(customer: Option<OrganizationId>, conversation: Option<OrganizationId>) -> Option<OrganizationId> {
+    customer.or(conversation)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +82,14 @@ mod tests {
         assert_eq!(of(Linked::ToNobody, None, default), default);
         assert_eq!(of(Linked::ToNobody, None, None), None);
         assert_eq!(of(Linked::ToUnheard, owner, default), None, "it may be any branch's");
+    }
+
+    #[test]
+    fn a_reminder_belongs_where_the_customer_does_and_else_where_it_can_be_read() {
+        let [customers, others] = [1, 2].map(|number| Some(OrganizationId::from(Uuid::from_u128(number))));
+        assert_eq!(of_reminder(customers, others), customers);
+        assert_eq!(of_reminder(None, others), others);
+        assert_eq!(of_reminder(None, None), None);
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 
 use chassis::auth::Caller;
 use chassis::grpc::refuse;
-use chassis::page::Page;
+use chassis::page::{Page, Part};
 use contracts::messaging::v1 as wire;
 use contracts::messaging::v1::reminder_service_server::ReminderService;
 use contracts::timestamp;
@@ -29,11 +29,18 @@ impl ReminderService for Desk {
             Ok(wire::ReminderState::NotSent) => Some(false),
             Err(_) => return Err(refuse::invalid("state", "is not a state")),
         };
-        let listing = Listing { activity, made, before: page.after, limit: page.rows() };
+        let sight = caller.sight();
+        let mut part = Part::of(&page, &sight);
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
-        let found = reminder::list(&mut tx, &listing).await.map_err(refuse::database)?;
+        while let Some(look) = part.look() {
+            let listing = Listing { activity, made, before: look.after, limit: look.rows };
+            let mut found = reminder::list(&mut tx, &listing).await.map_err(refuse::database)?;
+            let looked = found.iter().map(|one| one.id).collect();
+            found.retain(|one| sight.takes_in(one.organization));
+            part.add(looked, found);
+        }
         tx.rollback().await.map_err(refuse::database)?;
-        let (found, next_page_token) = page.cut(found, |last| last.id);
+        let (found, next_page_token) = part.cut(|last| last.id);
         Ok(Response::new(wire::ListRemindersResponse {
             next_page_token,
             reminders: found.iter().map(to_wire).collect(),

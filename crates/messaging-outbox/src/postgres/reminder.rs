@@ -3,16 +3,17 @@
 use std::collections::{HashMap, HashSet};
 
 use chassis::postgres::TenantTx;
-use kernel::{ActivityId, CustomerId, MessageId, ReminderId, ReminderRuleId, Timestamp};
+use kernel::{ActivityId, CustomerId, MessageId, OrganizationId, ReminderId, ReminderRuleId, Timestamp};
 use messaging_outbox_core::chat::{Chat, ConversationKind};
 use messaging_outbox_core::customer;
 use messaging_outbox_core::reminder::text::Zone;
 use messaging_outbox_core::reminder::{Account, NotSent, Place};
 use messaging_outbox_core::state::MessageState;
+use messaging_outbox_core::visibility;
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::replica;
+use super::{placing, replica};
 
 /// What is known of the transaction's tenant: its zone, and whether it is suspended.
 pub(crate) async fn tenant(tx: &mut TenantTx) -> Result<Option<(Option<Zone>, bool)>, sqlx::Error> {
@@ -160,6 +161,8 @@ pub(crate) struct Listed {
     pub(crate) message: Option<(Uuid, Option<MessageState>)>,
     /// The number of a [`NotSent`].
     pub(crate) reason: Option<i16>,
+    /// The organization it belongs to; none: it is nobody's.
+    pub(crate) organization: Option<OrganizationId>,
 }
 
 /// Which reminders a page lists.
@@ -173,23 +176,35 @@ pub(crate) struct Listing {
     pub(crate) limit: i64,
 }
 
+/// What stands beside reminders `r`: the message `m` that reminds, its conversation `c`, the customer `n`.
+macro_rules! beside {
+    () => {
+        " LEFT JOIN LATERAL (
+             SELECT state, conversation_id FROM messaging.message WHERE tenant_id = $1 AND message_id = r.message_id LIMIT 1) m ON true
+         LEFT JOIN LATERAL (
+             SELECT organization_id FROM messaging.conversation
+             WHERE tenant_id = $1 AND conversation_id = m.conversation_id LIMIT 1) c ON true
+         LEFT JOIN LATERAL (
+             SELECT organization_id FROM messaging.customer_replica WHERE tenant_id = $1 AND customer_id = r.customer_id LIMIT 1) n
+             ON true"
+    };
+}
+
 /// Lists reminders, the latest first: their IDs carry their time.
 pub(crate) async fn list(tx: &mut TenantTx, listing: &Listing) -> Result<Vec<Listed>, sqlx::Error> {
     // A reservation's are few, and put in order when they are found (`OFFSET 0`).
     let query = match listing.activity {
         Some(_) => concat!(
-            "SELECT r.*, m.state FROM (
-                 SELECT * FROM messaging.reminder WHERE tenant_id = $1 AND activity_id = $2 OFFSET 0) r
-             LEFT JOIN LATERAL (
-                 SELECT state FROM messaging.message WHERE tenant_id = $1 AND message_id = r.message_id LIMIT 1) m ON true",
+            "SELECT r.*, m.state, n.organization_id AS customer_organization_id, c.organization_id FROM (
+                 SELECT * FROM messaging.reminder WHERE tenant_id = $1 AND activity_id = $2 OFFSET 0) r",
+            beside!(),
             " WHERE ($3::uuid IS NULL OR r.reminder_id < $3) AND ($4::boolean IS NULL OR (r.reason IS NULL) = $4)
              ORDER BY r.reminder_id DESC LIMIT $5"
         ),
         None => concat!(
-            "SELECT r.*, m.state FROM messaging.reminder r
-             LEFT JOIN LATERAL (
-                 SELECT state FROM messaging.message WHERE tenant_id = $1 AND message_id = r.message_id LIMIT 1) m ON true
-             WHERE r.tenant_id = $1 AND $2::uuid IS NULL AND ($4::boolean IS NOT FALSE OR r.reason IS NOT NULL)",
+            "SELECT r.*, m.state, n.organization_id AS customer_organization_id, c.organization_id FROM messaging.reminder r",
+            beside!(),
+            " WHERE r.tenant_id = $1 AND $2::uuid IS NULL AND ($4::boolean IS NOT FALSE OR r.reason IS NOT NULL)",
             " AND ($3::uuid IS NULL OR r.reminder_id < $3) AND ($4::boolean IS NULL OR (r.reason IS NULL) = $4)
              ORDER BY r.reminder_id DESC LIMIT $5"
         ),
@@ -207,7 +222,10 @@ pub(crate) async fn list(tx: &mut TenantTx, listing: &Listing) -> Result<Vec<Lis
 
 fn listed(row: &sqlx::postgres::PgRow) -> Result<Listed, sqlx::Error> {
     let state = row.try_get::<Option<i16>, _>("state")?.and_then(MessageState::from_code);
+    let customer = row.try_get::<Option<Uuid>, _>("customer_organization_id")?.map(OrganizationId::from);
+    let conversation = row.try_get::<Option<Uuid>, _>("organization_id")?.and_then(placing::read);
     Ok(Listed {
+        organization: visibility::of_reminder(customer, conversation),
         id: row.try_get("reminder_id")?,
         activity: row.try_get("activity_id")?,
         rule: row.try_get("rule_id")?,

@@ -223,3 +223,71 @@ async fn a_stream_ends_when_its_staff_member_works_for_another_branch_and_the_ne
     drop(stream);
     house.close().await;
 }
+
+/// Ten reminders of each customer, of which nothing came, and one that reminds by the message there is.
+const REMINDERS: [&str; 2] = [
+    "INSERT INTO messaging.reminder (tenant_id, reminder_id, activity_id, rule_id, start_time, due_time, reminder_time, customer_id,
+         reason)
+     SELECT tenant_id, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), now(), now(), now(), customer_id, 6
+     FROM messaging.customer_replica, generate_series(1, 10)",
+    "INSERT INTO messaging.reminder (tenant_id, reminder_id, activity_id, rule_id, start_time, due_time, reminder_time, message_id)
+     SELECT tenant_id, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), now(), now(), now(), message_id
+     FROM messaging.message",
+];
+
+/// Every reminder somebody sees, by pages of three.
+async fn reminders(house: &House, tenant: &Tenant, by: StaffId) -> Vec<wire::Reminder> {
+    let mut request = wire::ListRemindersRequest { page_size: 3, ..Default::default() };
+    let mut all = Vec::new();
+    loop {
+        let page = house.reminders(tenant).list_reminders(tenant.as_member(by, request.clone())).await.unwrap();
+        let page = page.into_inner();
+        assert!(page.reminders.len() <= 3);
+        all.extend(page.reminders);
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            return all;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_branchs_reminders_are_its_customers_and_those_it_can_read_and_nobodys_are_the_administrators() {
+    let world = World::new("branch_reminders").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    let (shibuya, ueno) = (world.branch(&tenant, "渋谷店").await, world.branch(&tenant, "上野店").await);
+    let ours = world.member(&house, &tenant, &[shibuya]).await;
+    let theirs = world.member(&house, &tenant, &[ueno]).await;
+    let of_none = world.member(&house, &tenant, &[]).await;
+    world.account_of(&tenant, 2, None, Some(shibuya)).await;
+    house.conversing(&world, &tenant).await;
+    house.until_seen_by(&tenant, ours, 1).await;
+    for of in [Some(shibuya), Some(ueno), None] {
+        world.say(&tenant, customer_of(Uuid::new_v4(), 1, of)).await;
+    }
+    testkit::eventually(SOON, || async {
+        let known = world.number("SELECT count(*) FROM messaging.customer_replica").await;
+        if known == 3 { Ok(()) } else { Err(known) }
+    })
+    .await
+    .unwrap();
+    for statement in REMINDERS {
+        world.admin(statement).await;
+    }
+    let all = reminders(&house, &tenant, tenant.staff).await;
+    assert_eq!(all.len(), 31, "an administrator sees them all, whoever's they are");
+    let (by_us, by_them) = (reminders(&house, &tenant, ours).await, reminders(&house, &tenant, theirs).await);
+    assert_eq!((by_us.len(), by_them.len()), (11, 10));
+    assert!(by_us.iter().any(|one| !one.message_id.is_empty()), "what can be read in the conversation");
+    assert!(reminders(&house, &tenant, of_none).await.is_empty());
+    for seen in [&by_us, &by_them] {
+        let in_order: Vec<&wire::Reminder> = all.iter().filter(|one| seen.contains(one)).collect();
+        assert_eq!(in_order, seen.iter().collect::<Vec<_>>(), "each once, in the order of all");
+    }
+    let activity_id = by_us[0].activity_id.clone();
+    let one = wire::ListRemindersRequest { activity_id, ..Default::default() };
+    let listed = house.reminders(&tenant).list_reminders(tenant.as_member(theirs, one)).await.unwrap().into_inner();
+    assert!(listed.reminders.is_empty() && listed.next_page_token.is_empty());
+    house.close().await;
+}
