@@ -28,6 +28,7 @@ pub(crate) mod principal;
 pub(crate) mod profile_request;
 pub(crate) mod provider;
 pub(crate) mod provider_evidence;
+mod rate;
 mod refused;
 mod row;
 pub(crate) mod staff;

@@ -6,41 +6,23 @@ use chrono::TimeDelta;
 use identity_linking_core::link::{Counted, RateScope};
 use kernel::{AccountId, CustomerId, FriendId, Timestamp};
 
+use super::rate::{count_lately, counted, lately};
+
 /// Attempts of a LINE user.
 pub(crate) async fn of_line_user(tx: &mut TenantTx, friend: FriendId, now: Timestamp) -> Result<Counted, sqlx::Error> {
-    let (from, until) = RateScope::LineUser.counted_at(now);
-    let number: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM (
-             SELECT FROM identity.link_attempt WHERE tenant_id = $1 AND friend_id = $2 AND submit_time > $3
-                 AND submit_time <= $5 AND counts LIMIT $4) a",
-    )
-    .bind(tx.tenant().uuid())
-    .bind(friend.uuid())
-    .bind(from)
-    .bind(i64::from(RateScope::LineUser.limit()))
-    .bind(until)
-    .fetch_one(&mut **tx)
-    .await?;
-    Ok(counted(RateScope::LineUser, number))
+    let scope = RateScope::LineUser;
+    let statement = count_lately!("link_attempt", "submit_time", "friend_id = $5 AND counts");
+    let number = lately(statement, tx.tenant(), scope, now).bind(friend.uuid()).fetch_one(&mut **tx).await?;
+    Ok(counted(scope, number))
 }
 
 /// Attempts by way of an account. What was too much of one LINE user or address is not too much of an
 /// account.
 pub(crate) async fn of_account(tx: &mut TenantTx, account: AccountId, now: Timestamp) -> Result<Counted, sqlx::Error> {
-    let (from, until) = RateScope::Account.counted_at(now);
-    let number: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM (
-             SELECT FROM identity.link_attempt WHERE tenant_id = $1 AND account_id = $2 AND submit_time > $3
-                 AND submit_time <= $5 AND counts AND NOT limited LIMIT $4) a",
-    )
-    .bind(tx.tenant().uuid())
-    .bind(account.uuid())
-    .bind(from)
-    .bind(i64::from(RateScope::Account.limit()))
-    .bind(until)
-    .fetch_one(&mut **tx)
-    .await?;
-    Ok(counted(RateScope::Account, number))
+    let scope = RateScope::Account;
+    let statement = count_lately!("link_attempt", "submit_time", "account_id = $5 AND counts AND NOT limited");
+    let number = lately(statement, tx.tenant(), scope, now).bind(account.uuid()).fetch_one(&mut **tx).await?;
+    Ok(counted(scope, number))
 }
 
 /// Attempts from a browser's address, by its keyed hash.
@@ -49,20 +31,10 @@ pub(crate) async fn from_address(
     address: &[u8; 32],
     now: Timestamp,
 ) -> Result<Counted, sqlx::Error> {
-    let (from, until) = RateScope::Address.counted_at(now);
-    let number: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM (
-             SELECT FROM identity.link_attempt WHERE tenant_id = $1 AND address_hash = $2 AND submit_time > $3
-                 AND submit_time <= $5 AND counts LIMIT $4) a",
-    )
-    .bind(tx.tenant().uuid())
-    .bind(address.as_slice())
-    .bind(from)
-    .bind(i64::from(RateScope::Address.limit()))
-    .bind(until)
-    .fetch_one(&mut **tx)
-    .await?;
-    Ok(counted(RateScope::Address, number))
+    let scope = RateScope::Address;
+    let statement = count_lately!("link_attempt", "submit_time", "address_hash = $5 AND counts");
+    let number = lately(statement, tx.tenant(), scope, now).bind(address.as_slice()).fetch_one(&mut **tx).await?;
+    Ok(counted(scope, number))
 }
 
 /// How late LINE's word may come and be counted still: by the time of submission the index finds them.
@@ -93,8 +65,4 @@ pub(crate) async fn at_customers(
     .fetch_one(&mut **tx)
     .await?;
     Ok(counted(scope, number))
-}
-
-fn counted(scope: RateScope, number: i64) -> Counted {
-    Counted { scope, number: u32::try_from(number).unwrap_or(u32::MAX) }
 }

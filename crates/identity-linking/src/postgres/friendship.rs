@@ -8,7 +8,9 @@ use identity_linking_core::friendship::{Friendship, FriendshipState, Turn};
 use identity_linking_core::{FriendAttributes, Line};
 use kernel::{AccountId, FriendId, ProviderId, Timestamp};
 use line_types::id::UserId;
-use sqlx::postgres::PgRow;
+use sqlx::Postgres;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
 use uuid::Uuid;
 
 use super::account;
@@ -48,17 +50,32 @@ pub(crate) struct Counts {
     pub(crate) seen: i64,
 }
 
-fn friendship(row: &PgRow) -> Result<StoredFriendship, sqlx::Error> {
+/// What a row of a LINE user on an account, for customers or for staff, says of the two.
+pub(super) fn standing(row: &PgRow) -> Result<Friendship, sqlx::Error> {
     let state: FriendshipState = row::word(row, "state", FriendshipState::named)?;
     let turned: Option<(Timestamp, String)> =
         row::get::<Option<Timestamp>>(row, "turn_time")?.zip(row::get(row, "turn_event_id")?);
-    Ok(StoredFriendship {
-        version: row::get(row, "version")?,
-        value: Friendship {
-            first_seen: row::get(row, "first_seen_time")?,
-            turn: turned.map(|(at, event_id)| Turn { at, event_id, follow: state == FriendshipState::Friend }),
-        },
+    Ok(Friendship {
+        first_seen: row::get(row, "first_seen_time")?,
+        turn: turned.map(|(at, event_id)| Turn { at, event_id, follow: state == FriendshipState::Friend }),
     })
+}
+
+/// The same as the next four values of a statement: state, when first seen, when turned and by which event.
+pub(super) fn bound(
+    query: Query<'static, Postgres, PgArguments>,
+    standing: &Friendship,
+) -> Query<'static, Postgres, PgArguments> {
+    let turn = standing.turn.as_ref();
+    query
+        .bind(standing.state().as_str())
+        .bind(standing.first_seen)
+        .bind(turn.map(|turn| turn.at))
+        .bind(turn.map(|turn| &turn.event_id))
+}
+
+fn friendship(row: &PgRow) -> Result<StoredFriendship, sqlx::Error> {
+    Ok(StoredFriendship { version: row::get(row, "version")?, value: standing(row)? })
 }
 
 fn friend(row: &PgRow) -> Result<StoredFriend, sqlx::Error> {
@@ -128,8 +145,7 @@ pub(crate) async fn insert_if_new(
     friend: FriendId,
     friendship: &StoredFriendship,
 ) -> Result<bool, sqlx::Error> {
-    let turn = friendship.value.turn.as_ref();
-    let inserted = sqlx::query(
+    let query = sqlx::query(
         "INSERT INTO identity.friendship
              (tenant_id, account_id, friend_id, version, state, first_seen_time, turn_time, turn_event_id)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
@@ -137,13 +153,8 @@ pub(crate) async fn insert_if_new(
     .bind(tx.tenant().uuid())
     .bind(account.uuid())
     .bind(friend.uuid())
-    .bind(friendship.version)
-    .bind(friendship.value.state().as_str())
-    .bind(friendship.value.first_seen)
-    .bind(turn.map(|turn| turn.at))
-    .bind(turn.map(|turn| &turn.event_id))
-    .execute(&mut **tx)
-    .await?;
+    .bind(friendship.version);
+    let inserted = bound(query, &friendship.value).execute(&mut **tx).await?;
     Ok(inserted.rows_affected() == 1)
 }
 
@@ -218,8 +229,7 @@ pub(crate) async fn update(
     friend: FriendId,
     friendship: &StoredFriendship,
 ) -> Result<(), sqlx::Error> {
-    let turn = friendship.value.turn.as_ref();
-    sqlx::query(
+    let query = sqlx::query(
         "UPDATE identity.friendship
          SET version = $4, state = $5, first_seen_time = $6, turn_time = $7, turn_event_id = $8
          WHERE tenant_id = $1 AND account_id = $2 AND friend_id = $3",
@@ -227,13 +237,8 @@ pub(crate) async fn update(
     .bind(tx.tenant().uuid())
     .bind(account.uuid())
     .bind(friend.uuid())
-    .bind(friendship.version)
-    .bind(friendship.value.state().as_str())
-    .bind(friendship.value.first_seen)
-    .bind(turn.map(|turn| turn.at))
-    .bind(turn.map(|turn| &turn.event_id))
-    .execute(&mut **tx)
-    .await?;
+    .bind(friendship.version);
+    bound(query, &friendship.value).execute(&mut **tx).await?;
     Ok(())
 }
 

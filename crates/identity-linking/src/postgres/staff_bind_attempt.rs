@@ -8,6 +8,7 @@ use line_types::id::UserId;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
+use super::rate::{self, count_lately, counted, lately};
 use super::row;
 
 /// An attempt as it is kept.
@@ -102,23 +103,8 @@ pub(crate) async fn of_line_user(
     user: &UserId,
     now: Timestamp,
 ) -> Result<Counted, sqlx::Error> {
-    let scope = RateScope::LineUser;
-    let (from, until) = scope.counted_at(now);
-    let number: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM (
-             SELECT FROM identity.staff_bind_attempt
-             WHERE tenant_id = $1 AND account_id = $2 AND line_user_id = $3 AND submit_time > $4 AND submit_time <= $5
-             LIMIT $6) a",
-    )
-    .bind(tx.tenant().uuid())
-    .bind(account.uuid())
-    .bind(user.as_str())
-    .bind(from)
-    .bind(until)
-    .bind(i64::from(scope.limit()))
-    .fetch_one(&mut **tx)
-    .await?;
-    Ok(Counted { scope, number: u32::try_from(number).unwrap_or(u32::MAX) })
+    let statement = count_lately!("staff_bind_attempt", "submit_time", "account_id = $5 AND line_user_id = $6");
+    rate::of_line_user(tx, statement, account, user, now).await
 }
 
 /// Attempts from a browser's address, by its keyed hash.
@@ -128,20 +114,9 @@ pub(crate) async fn from_address(
     now: Timestamp,
 ) -> Result<Counted, sqlx::Error> {
     let scope = RateScope::Address;
-    let (from, until) = scope.counted_at(now);
-    let number: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM (
-             SELECT FROM identity.staff_bind_attempt
-             WHERE tenant_id = $1 AND address_hash = $2 AND submit_time > $3 AND submit_time <= $4 LIMIT $5) a",
-    )
-    .bind(tx.tenant().uuid())
-    .bind(address.as_slice())
-    .bind(from)
-    .bind(until)
-    .bind(i64::from(scope.limit()))
-    .fetch_one(&mut **tx)
-    .await?;
-    Ok(Counted { scope, number: u32::try_from(number).unwrap_or(u32::MAX) })
+    let statement = count_lately!("staff_bind_attempt", "submit_time", "address_hash = $5");
+    let number = lately(statement, tx.tenant(), scope, now).bind(address.as_slice()).fetch_one(&mut **tx).await?;
+    Ok(counted(scope, number))
 }
 
 /// Drops at most `size` attempts of any tenant that were made before `made`; how many.

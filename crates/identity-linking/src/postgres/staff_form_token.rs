@@ -1,11 +1,12 @@
 //! Form tokens of the staff account, by their hashes.
 
 use chassis::postgres::{Database, TenantTx};
-use identity_linking_core::link::{Counted, FormToken, RateScope};
+use identity_linking_core::link::{Counted, FormToken};
 use kernel::{AccountId, Timestamp};
 use line_types::id::UserId;
 use sqlx::postgres::PgRow;
 
+use super::rate::{self, count_lately};
 use super::row;
 
 /// Whom a token was given to, and until when it is good.
@@ -64,23 +65,8 @@ pub(crate) async fn given(
     user: &UserId,
     now: Timestamp,
 ) -> Result<Counted, sqlx::Error> {
-    let scope = RateScope::LineUser;
-    let (from, until) = scope.counted_at(now);
-    let number: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM (
-             SELECT FROM identity.staff_form_token
-             WHERE tenant_id = $1 AND account_id = $2 AND line_user_id = $3 AND issue_time > $4 AND issue_time <= $5
-             LIMIT $6) t",
-    )
-    .bind(tx.tenant().uuid())
-    .bind(account.uuid())
-    .bind(user.as_str())
-    .bind(from)
-    .bind(until)
-    .bind(i64::from(scope.limit()))
-    .fetch_one(&mut **tx)
-    .await?;
-    Ok(Counted { scope, number: u32::try_from(number).unwrap_or(u32::MAX) })
+    let statement = count_lately!("staff_form_token", "issue_time", "account_id = $5 AND line_user_id = $6");
+    rate::of_line_user(tx, statement, account, user, now).await
 }
 
 /// Drops at most `size` tokens of any tenant that ended before `ended`; how many.

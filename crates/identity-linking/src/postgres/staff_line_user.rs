@@ -1,22 +1,11 @@
 //! LINE users as the staff account knows them.
 
 use chassis::postgres::TenantTx;
-use identity_linking_core::friendship::{Friendship, FriendshipState, Turn};
-use kernel::{AccountId, Timestamp};
+use identity_linking_core::friendship::Friendship;
+use kernel::AccountId;
 use line_types::id::UserId;
-use sqlx::postgres::PgRow;
 
-use super::row;
-
-fn standing(row: &PgRow) -> Result<Friendship, sqlx::Error> {
-    let state: FriendshipState = row::word(row, "state", FriendshipState::named)?;
-    let turned: Option<(Timestamp, String)> =
-        row::get::<Option<Timestamp>>(row, "turn_time")?.zip(row::get(row, "turn_event_id")?);
-    Ok(Friendship {
-        first_seen: row::get(row, "first_seen_time")?,
-        turn: turned.map(|(at, event_id)| Turn { at, event_id, follow: state == FriendshipState::Friend }),
-    })
-}
+use super::friendship::{bound, standing};
 
 /// Keeps a LINE user who was not known there; whether that was so.
 pub(crate) async fn insert_if_new(
@@ -25,21 +14,15 @@ pub(crate) async fn insert_if_new(
     user: &UserId,
     standing: &Friendship,
 ) -> Result<bool, sqlx::Error> {
-    let turn = standing.turn.as_ref();
-    let inserted = sqlx::query(
+    let query = sqlx::query(
         "INSERT INTO identity.staff_line_user
              (tenant_id, account_id, line_user_id, state, first_seen_time, turn_time, turn_event_id)
          VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
     )
     .bind(tx.tenant().uuid())
     .bind(account.uuid())
-    .bind(user.as_str())
-    .bind(standing.state().as_str())
-    .bind(standing.first_seen)
-    .bind(turn.map(|turn| turn.at))
-    .bind(turn.map(|turn| &turn.event_id))
-    .execute(&mut **tx)
-    .await?;
+    .bind(user.as_str());
+    let inserted = bound(query, standing).execute(&mut **tx).await?;
     Ok(inserted.rows_affected() == 1)
 }
 
@@ -68,19 +51,13 @@ pub(crate) async fn update(
     user: &UserId,
     standing: &Friendship,
 ) -> Result<(), sqlx::Error> {
-    let turn = standing.turn.as_ref();
-    sqlx::query(
+    let query = sqlx::query(
         "UPDATE identity.staff_line_user SET state = $4, first_seen_time = $5, turn_time = $6, turn_event_id = $7
          WHERE tenant_id = $1 AND account_id = $2 AND line_user_id = $3",
     )
     .bind(tx.tenant().uuid())
     .bind(account.uuid())
-    .bind(user.as_str())
-    .bind(standing.state().as_str())
-    .bind(standing.first_seen)
-    .bind(turn.map(|turn| turn.at))
-    .bind(turn.map(|turn| &turn.event_id))
-    .execute(&mut **tx)
-    .await?;
+    .bind(user.as_str());
+    bound(query, standing).execute(&mut **tx).await?;
     Ok(())
 }
