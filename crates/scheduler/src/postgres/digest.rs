@@ -10,8 +10,9 @@ use scheduler_core::LateFor;
 use scheduler_core::digest::{DigestSettings, Recipients};
 use scheduler_core::slot::{Quiet, Weekdays};
 use scheduler_core::wall_clock::MinuteOfDay;
-use sqlx::Row as _;
-use sqlx::postgres::PgRow;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{Postgres, Row as _};
 use uuid::Uuid;
 
 use super::damaged;
@@ -57,36 +58,33 @@ pub(crate) fn named(recipients: &Recipients) -> BTreeSet<StaffId> {
 
 /// Makes the schedule of the transaction's tenant, unless it has one; whether it had none.
 pub(crate) async fn insert(tx: &mut TenantTx, schedule: &Schedule) -> Result<bool, sqlx::Error> {
-    let inserted = sqlx::query(
+    let query = sqlx::query(
         "INSERT INTO scheduler.digest_schedule (tenant_id, version, times, quiet_weekdays, quiet_dates, recipients,
              late_seconds, send_empty, last_slot, next_slot)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
-    )
-    .bind(tx.tenant().uuid())
-    .bind(schedule.version)
-    .bind(times(&schedule.settings))
-    .bind(schedule.settings.quiet.weekdays.bits())
-    .bind(dates(&schedule.settings))
-    .bind(recipients(&schedule.settings))
-    .bind(schedule.settings.late_for.seconds())
-    .bind(schedule.settings.send_empty)
-    .bind(schedule.last)
-    .bind(schedule.next)
-    .execute(&mut **tx)
-    .await?;
+    );
+    let inserted = bound(query, tx, schedule).execute(&mut **tx).await?;
     Ok(inserted.rows_affected() > 0)
 }
 
-fn times(settings: &DigestSettings) -> Vec<i16> {
-    settings.times.iter().map(|time| time.number()).collect()
-}
-
-fn dates(settings: &DigestSettings) -> Vec<NaiveDate> {
-    settings.quiet.dates.iter().copied().collect()
-}
-
-fn recipients(settings: &DigestSettings) -> Vec<Uuid> {
-    named(&settings.recipients).into_iter().map(StaffId::uuid).collect()
+/// A statement about a schedule, with all that is kept of it as its values: the tenant first, then its columns in the table's order.
+fn bound(
+    query: Query<'static, Postgres, PgArguments>,
+    tx: &TenantTx,
+    schedule: &Schedule,
+) -> Query<'static, Postgres, PgArguments> {
+    let settings = &schedule.settings;
+    query
+        .bind(tx.tenant().uuid())
+        .bind(schedule.version)
+        .bind(settings.times.iter().map(|time| time.number()).collect::<Vec<i16>>())
+        .bind(settings.quiet.weekdays.bits())
+        .bind(settings.quiet.dates.iter().copied().collect::<Vec<NaiveDate>>())
+        .bind(named(&settings.recipients).into_iter().map(StaffId::uuid).collect::<Vec<Uuid>>())
+        .bind(settings.late_for.seconds())
+        .bind(settings.send_empty)
+        .bind(schedule.last)
+        .bind(schedule.next)
 }
 
 /// The schedule of the transaction's tenant.
@@ -119,24 +117,13 @@ pub(crate) async fn lock_due(
 
 /// Keeps the schedule as it stands now. It is locked.
 pub(crate) async fn update(tx: &mut TenantTx, schedule: &Schedule) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    let query = sqlx::query(
         "UPDATE scheduler.digest_schedule
          SET version = $2, times = $3, quiet_weekdays = $4, quiet_dates = $5, recipients = $6, late_seconds = $7,
              send_empty = $8, last_slot = $9, next_slot = $10
          WHERE tenant_id = $1",
-    )
-    .bind(tx.tenant().uuid())
-    .bind(schedule.version)
-    .bind(times(&schedule.settings))
-    .bind(schedule.settings.quiet.weekdays.bits())
-    .bind(dates(&schedule.settings))
-    .bind(recipients(&schedule.settings))
-    .bind(schedule.settings.late_for.seconds())
-    .bind(schedule.settings.send_empty)
-    .bind(schedule.last)
-    .bind(schedule.next)
-    .execute(&mut **tx)
-    .await?;
+    );
+    bound(query, tx, schedule).execute(&mut **tx).await?;
     Ok(())
 }
 
