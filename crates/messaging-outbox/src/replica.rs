@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::postgres::link::{self, LinkIds};
 use crate::postgres::placing::{self, Matter};
 use crate::postgres::replica::{self as rows, AccountIds};
-use crate::postgres::{account, activity, conversation, organization, staff, staff_bar};
+use crate::postgres::{account, activity, organization, staff, staff_bar};
 use crate::wake::{Wake, Wakes};
 use crate::{change, notice};
 
@@ -133,12 +133,10 @@ impl Kept {
             default: optional(&replica.default_organization_id, "default organization")?,
         };
         let before = account::for_staff(tx, &[id]).await?;
-        if rows::put_account(tx, ids, replica).await? {
-            self.place(tx, Matter::Account(id.into())).await?;
-        }
+        let moved = rows::put_account(tx, ids, replica).await?;
         let after = account::for_staff(tx, &[id]).await?;
-        if after != before {
-            conversation::follow_purpose(tx, id.into()).await?;
+        if moved || after != before {
+            self.place(tx, Matter::Account(id.into())).await?;
         }
         for account in after {
             staff_bar::job::mark(tx, account).await?;

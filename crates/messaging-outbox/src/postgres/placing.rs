@@ -1,4 +1,5 @@
-//! Whose conversations are, kept on their rows: the organization responsible, and whether a customer is linked. What decides about
+//! Whose conversations are, kept on their rows: the organization responsible, whether a customer is linked, and whether they are with
+//! staff. What decides about
 //! it stands in other rows, which other transactions change; so each change, and each new conversation, leaves a row behind that has
 //! the conversations it concerns looked at once more, after it is committed. Whichever of two looks comes last has seen both changes.
 
@@ -9,7 +10,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::conversation::changed;
+use super::conversation::{self, changed};
 use crate::change::Changed;
 
 /// Tenants that one look finds at most.
@@ -79,7 +80,7 @@ pub(crate) enum Matter {
     Link(Uuid),
     /// A customer belongs to another organization.
     Customer(Uuid),
-    /// An account belongs to another organization, has another default, or was not known.
+    /// An account belongs to another organization, has another default, is for others than it was, or was not known.
     Account(AccountId),
 }
 
@@ -176,6 +177,8 @@ pub(crate) async fn step(tx: &mut TenantTx) -> Result<(Vec<Changed>, bool), sqlx
     concerned.sort_unstable();
     concerned.dedup();
     lock(tx, &concerned).await?;
+    // First: whom a conversation is with decides whether anybody is linked.
+    conversation::follow_purpose(tx, &concerned).await?;
     let found = find(tx, &concerned).await?;
     let changed = write(tx, &found, true).await?;
     let unheard: Vec<Uuid> =

@@ -1,5 +1,7 @@
 //! The staff account: what staff do there is shown nowhere and kept nowhere.
 
+use std::os::unix::process::ExitStatusExt as _;
+
 use chrono::TimeDelta;
 use contracts::events::v1::identity_event::Body;
 use contracts::events::v1::{self as events, AccountState};
@@ -12,6 +14,7 @@ use tonic::Code;
 use uuid::Uuid;
 
 use super::place::Office;
+use crate::killing::program;
 use crate::world::{SOON, World};
 
 #[tokio::test]
@@ -81,5 +84,40 @@ async fn an_account_that_turns_out_to_be_for_staff_shows_no_conversation_any_mor
     let send = crate::world::send_request(&conversation.conversation_id, "hi", wire::SendPolicy::ReplyFirst);
     let status = house.messages(&tenant).send_message(tenant.as_staff(send)).await.unwrap_err();
     assert_eq!(status.code(), Code::NotFound);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn an_account_with_many_conversations_becomes_one_for_staff_in_steps_that_survive_a_kill() {
+    let world = World::new("staff_account_many").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    house.conversing(&world, &tenant).await;
+    world
+        .admin(
+            "INSERT INTO messaging.conversation (tenant_id, conversation_id, account_id, kind, chat_key, activity_time)
+             SELECT tenant_id, gen_random_uuid(), account_id, 1, 'U' || number, now()
+             FROM messaging.conversation, generate_series(1, 999) AS n (number)",
+        )
+        .await;
+    house.close().await;
+
+    let office = Office { account: tenant.account, card: tenant.card.clone(), branch: Uuid::new_v4() };
+    office.stand(&world, &tenant, 2, AccountState::Connected).await;
+    let mut killed = program(&world, testkit::port::free(), "messaging.before_placing");
+    assert_eq!(killed.exit(SOON).await.unwrap().signal(), Some(9), "{:?}", killed.lines());
+    let customers = "SELECT count(*) FROM messaging.conversation WHERE kind = 1";
+    assert!(world.number(customers).await > 200, "it was killed on the way");
+    let house = world.open().await;
+    eventually(SOON, || async {
+        let left = (world.number(customers).await, world.number("SELECT count(*) FROM messaging.placing").await);
+        if left == (0, 0) { Ok(()) } else { Err(left) }
+    })
+    .await
+    .unwrap();
+    let at_once = "SELECT max(number) FROM (
+        SELECT count(*) AS number FROM messaging.conversation GROUP BY xmin::text) transaction";
+    assert!(world.number(at_once).await <= 201, "a bounded number in each transaction");
+    assert!(house.list(&tenant).await.is_empty());
     house.close().await;
 }
