@@ -135,3 +135,16 @@ pub(crate) async fn tell_staff(
     };
     staff_notice::ask_of(tx, now, matter, after, None).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn accounts_are_asked_about_an_hour_later_and_not_all_at_once() {
+        let pauses: BTreeSet<Duration> = (0..200).map(|_| pause()).collect();
+        assert!(pauses.iter().all(|pause| (EVERY..=EVERY + SPREAD).contains(pause)));
+        assert!(pauses.len() > 100, "{} of 200", pauses.len());
+    }
+}

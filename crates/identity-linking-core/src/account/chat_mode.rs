@@ -110,6 +110,15 @@ mod tests {
     fn a_finding_says_what_it_is_in_both_languages() {
         let finding = Finding::ChatModeOn(Timestamp::UNIX_EPOCH);
         assert!(finding.reason_ja().contains("チャット") && finding.reason_en().is_ascii());
+        // What is wrong, what mends it (F-37), what does not appear meanwhile, nor afterwards (F-38).
+        for (ja, en) in [
+            ("がオンになっています", "is on"),
+            ("オフにしてください", "Turn it off"),
+            ("ここには表示されず", "does not appear here"),
+            ("あとから取り込むこともできません", "cannot be filled in later"),
+        ] {
+            assert!(finding.reason_ja().contains(ja) && finding.reason_en().contains(en), "{ja} {en}");
+        }
         assert!(!finding.reason_ja().contains("  ") && !finding.reason_en().contains("  "));
     }
 }

@@ -96,3 +96,47 @@ async fn a_purpose_that_changes_while_people_come_leaves_nobody_on_the_wrong_sid
         }
     }
 }
+
+/// Changes the account's purpose while an event of it is being handled: once it was looked at whom the account is for, before what it
+/// tells is kept. `row` is kept by nobody until then: whoever would keep the same waits.
+async fn put_purpose_under(stage: &Stage, row: &'static str, wanted: AccountPurpose) {
+    let admin = stage.house.admin().await;
+    let mut held = admin.begin().await.unwrap();
+    // Without the locks that foreign keys take: they would keep the account as it is.
+    sqlx::query("SET LOCAL session_replication_role = replica").execute(&mut *held).await.unwrap();
+    sqlx::query(row).execute(&mut *held).await.unwrap();
+    stage.leave(&[stage.event("follow", &person(1), stage.moment(), "")]).await;
+    Stage::until(async || {
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&admin).await.unwrap();
+        if waiting > 0 { Ok(()) } else { Err("nobody waits".to_owned()) }
+    })
+    .await;
+    put_purpose(stage, &stage.account.to_string(), wanted).await.unwrap();
+    held.rollback().await.unwrap();
+    stage.send(&[]).await;
+}
+
+#[tokio::test]
+async fn an_event_that_was_looked_at_before_the_purpose_changed_is_handled_by_what_the_account_is_for_now() {
+    let known = ["friendship", "line_user", "staff_line_user"];
+    let count = async |stage: &Stage| {
+        let mut counts = Vec::new();
+        for table in known {
+            counts.push(stage.count(&format!("identity.{table}")).await);
+        }
+        counts
+    };
+    let stage = Stage::open("purpose_friend").await;
+    let row = "INSERT INTO identity.line_user (tenant_id, friend_id, version, provider_id, line_user_id, create_time)
+         SELECT tenant_id, gen_random_uuid(), 1, provider_id, 'U' || lpad('1', 32, '0'), now() FROM identity.official_account";
+    put_purpose_under(&stage, row, AccountPurpose::Staff).await;
+    assert_eq!(count(&stage).await, [0, 0, 1]);
+
+    let stage = open("purpose_staff").await;
+    let row = "INSERT INTO identity.staff_line_user (tenant_id, account_id, line_user_id, state, first_seen_time)
+         SELECT tenant_id, account_id, 'U' || lpad('1', 32, '0'), 'SEEN', now() FROM identity.official_account";
+    put_purpose_under(&stage, row, AccountPurpose::Customers).await;
+    assert_eq!(count(&stage).await, [1, 1, 0]);
+}

@@ -127,6 +127,20 @@ async fn whoever_blocks_the_account_or_is_not_active_is_not_reached_until_that_c
 }
 
 #[tokio::test]
+async fn who_blocked_the_account_before_lines_word_is_bound_and_reached_once_back() {
+    let stage = open("bind_blocks_first").await;
+    let (staff, who) = (member(&stage, "佐藤").await.staff_id, person(1));
+    let code = invite(&stage, &staff).await;
+    let nonce = types(&stage, &card(&stage, &who).await, &code).await.nonce();
+    stage.send(&[stage.event("unfollow", &who, stage.moment(), "")]).await;
+    stage.send(&[stage.confirmed(&who, stage.moment(), &nonce)]).await;
+    assert_eq!(read(&stage, &staff).await.line_state(), StaffLineState::Blocked);
+    assert_eq!(reached(&stage, &staff).await, (stage.account.to_string(), String::new()));
+    stage.send(&[stage.event("follow", &who, stage.moment(), "")]).await;
+    assert_eq!(reached(&stage, &staff).await, (stage.account.to_string(), who));
+}
+
+#[tokio::test]
 async fn no_card_answers_what_is_old_silenced_or_on_standby_nor_writing_without_end() {
     let stage = open("bind_card").await;
     let who = person(1);

@@ -6,7 +6,7 @@ use contracts::identity::v1::resolve_link_attempt_request::Resolution;
 use contracts::identity::v1::*;
 
 use crate::friend::user;
-use crate::linking::stage::{HANAKO, MOBILE, Stage, person};
+use crate::linking::stage::{HANAKO, MOBILE, OTHER_MOBILE, Stage, person};
 
 /// In milliseconds.
 const DAY: i64 = 24 * 3_600_000;
@@ -124,4 +124,25 @@ async fn a_held_attempt_and_a_take_over_are_told_to_whose_customer_it_is() {
     assert_eq!((&takeovers[0].organization_id, &takeovers[0].line_user_id), (&ginza, &person(3)));
     let held = told.iter().filter(|one| one.kind() == StaffNoticeKind::LinkHeld).count();
     assert_eq!(held, 1, "what a request stands for is not told twice");
+}
+
+#[tokio::test]
+async fn an_attempt_that_asked_for_a_take_over_and_is_held_when_decided_again_is_not_told_twice() {
+    let stage = Stage::open("notice_twice").await;
+    stage.put_default(&stage.branch("渋谷店").await).await;
+    stage.customer(HANAKO, MOBILE).await;
+    stage.link(&person(1), HANAKO, MOBILE).await;
+    stage.link(&person(2), HANAKO, OTHER_MOBILE).await;
+    // He unlinks, and asks for the record of the other; LINE's events come the other way round.
+    let unlinked = stage.moment();
+    let asked = stage.link(&person(2), HANAKO, MOBILE).await;
+    assert_eq!(asked.reason(), LinkReason::CustomerHasOtherLineUser);
+    stage.customer(HANAKO, MOBILE).await;
+    stage.send(&[stage.tapped(&person(2), unlinked, "unlink:yes")]).await;
+    let held = stage.attempt_of(&person(2)).await;
+    assert_eq!((held.outcome(), held.reason()), (LinkOutcome::Held, LinkReason::AmbiguousNameAndMobile));
+    assert_eq!(held.takeover_request_id, asked.takeover_request_id);
+    let told: Vec<_> = notices(&stage).await.iter().map(StaffNoticeRequested::kind).collect();
+    let about = |kind: StaffNoticeKind| told.iter().filter(|one| **one == kind).count();
+    assert_eq!((about(StaffNoticeKind::TakeoverRequested), about(StaffNoticeKind::LinkHeld)), (1, 0), "{told:?}");
 }
