@@ -1,7 +1,8 @@
-// A customer's way through the forms: rich menu, card, form, LINE's dialog, answer in the chat; and what must not get through.
+// A customer's way through the forms, and a staff member's: rich menu, card, form, LINE's dialog, answer in the chat; and what must not get through.
 
 import { SCRIPT, forgedPage, hostileRequests, uniformPages } from "./hostile.mjs";
 import { Phone } from "./phone.mjs";
+import { staffForms } from "./staff.mjs";
 import { Checks, Line, platform } from "./stage.mjs";
 
 const INQUIRY = { data: "tsunagi:inquiry", field: "text", good: "土曜日の午後は\n空いていますか。", bad: "" };
@@ -65,6 +66,16 @@ async function confirmation(name, phone, { field, good }, friend) {
   answers.push(JSON.stringify(answer));
 }
 
+// Nobody but we and LINE was asked for anything, and the browser has nothing to complain of.
+function undisturbed(name, phone) {
+  const own = [where.pages, where.line].map((origin) => `${origin}/`);
+  const strangers = phone.requests.filter((url) => !own.some((origin) => url.startsWith(origin)));
+  checks.equal(`${name}: nobody else was asked`, strangers, []);
+  // A page that says what is wrong has a status that the browser notes, too.
+  const complaints = phone.complaints.filter((text) => !text.startsWith("Failed to load resource"));
+  checks.equal(`${name}: the browser has nothing to complain of`, complaints, []);
+}
+
 async function walk({ name, form, locale, lang, other, friend: index }) {
   const friend = where.friends[index];
   const address = await line.card(friend, form.data);
@@ -78,12 +89,7 @@ async function walk({ name, form, locale, lang, other, friend: index }) {
   checks.equal(`${name}: the form is gone`, (await phone.page.goto(address)).status(), 404);
   await sound(`${name}, gone`, phone);
   spent.push(address);
-  const own = [where.pages, where.line].map((origin) => `${origin}/`);
-  const strangers = phone.requests.filter((url) => !own.some((origin) => url.startsWith(origin)));
-  checks.equal(`${name}: nobody else was asked`, strangers, []);
-  // A page that says what is wrong has a status that the browser notes, too.
-  const complaints = phone.complaints.filter((text) => !text.startsWith("Failed to load resource"));
-  checks.equal(`${name}: the browser has nothing to complain of`, complaints, []);
+  undisturbed(name, phone);
   await phone.close();
 }
 
@@ -154,7 +160,7 @@ async function nobodysPhone() {
 
 async function forgeries() {
   const address = await line.card(where.friends[1], INQUIRY.data);
-  await hostileRequests(checks, address, { text: "こんにちは" });
+  await hostileRequests(checks, "inquiry", address, { family: "山田", given: "花子", text: "こんにちは" });
   const phone = await Phone.open(where, "ja-JP", { friend: where.friends[1], dark: true });
   await forgedPage(checks, phone, address);
   checks.equal("none of it used the token up", (await phone.page.goto(address)).status(), 200);
@@ -169,6 +175,7 @@ try {
   await forwarded();
   await forgeries();
   await unsent();
+  spent.push(...(await staffForms({ checks, where, sound, languages, undisturbed })));
   await uniformPages(checks, where.pages, spent);
   await refused();
 } catch (problem) {

@@ -25,11 +25,11 @@ export async function platform() {
   return { ...where, stop };
 }
 
-// LINE's side, over the simulator's control API.
+// LINE's side of one account, over the simulator's control API.
 export class Line {
-  constructor(where) {
+  constructor(where, channel = where.channel) {
     this.base = `${where.line}/control`;
-    this.channel = where.channel;
+    this.channel = channel;
   }
 
   async #call(path, body) {
@@ -66,15 +66,25 @@ export class Line {
     await this.#act(friend, { act: "block" });
   }
 
-  // A friend taps the rich menu; gives the address of the card that answers it.
-  async card(friend, data) {
+  // The address of the card that answers what somebody does.
+  async #answered(friend, act) {
     const before = (await this.sent(friend)).length;
-    await this.#act(friend, { act: "postback", data });
+    await this.#act(friend, act);
     const messages = await this.after(friend, before);
     const actions = messages.flatMap((message) => message.template?.actions ?? []);
     const address = actions.find((action) => action.type === "uri")?.uri;
-    if (!address) throw new Error(`${data}: no card with an address`);
+    if (!address) throw new Error(`${JSON.stringify(act)}: no card with an address`);
     return address;
+  }
+
+  // A friend taps the rich menu; gives the address of the card that answers it.
+  card(friend, data) {
+    return this.#answered(friend, { act: "postback", data });
+  }
+
+  // Somebody adds the account as a friend; gives the address of the card that answers it.
+  join(person) {
+    return this.#answered(person, { act: "add_friend" });
   }
 }
 

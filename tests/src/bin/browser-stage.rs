@@ -1,17 +1,23 @@
-//! The platform under a browser: starts it, opens a shop with two friends and a customer, says where everything is in one JSON
-//! line, and ends when its standard input does. `tests/browser` is the other side.
+//! The platform under a browser: starts it, opens a shop with two friends, a customer, and two of the staff who are invited to its staff
+//! account, says where everything is in one JSON line, and ends when its standard input does. `tests/browser` is the other side.
 
 use std::io::Write as _;
 
 use contracts::identity::v1::customer_service_client::CustomerServiceClient;
-use contracts::identity::v1::{CreateCustomerRequest, Customer, PersonName, Phone, PhoneKind};
-use serde_json::json;
+use contracts::identity::v1::staff_service_client::StaffServiceClient;
+use contracts::identity::v1::{
+    CreateCustomerRequest, CreateStaffInvitationRequest, CreateStaffMemberRequest, Customer, PersonName, Phone,
+    PhoneKind, StaffMember,
+};
+use serde_json::{Value, json};
 use tests::{Options, Platform};
 use tokio::io::AsyncReadExt as _;
 use tsunagi::stage::{Shop, Stage};
 
 /// Friends of the shop, by the name they show on LINE.
 const FRIENDS: [&str; 2] = ["はなこ", "ほかのひと"];
+/// Staff who are invited, and whoever gets hold of the card of each.
+const STAFF: [(&str, &str); 2] = [("田中", "たなかのとなり"), ("鈴木", "すずきのとなり")];
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -25,11 +31,21 @@ async fn main() -> anyhow::Result<()> {
         stage.line.add_friend(&shop.card.channel_id, &person.id).await?;
         friends.push(json!({ "person": person.id, "user_id": person.user_id }));
     }
+    let staff_account = shop.open_staff_account(&stage, "さくら美容室 スタッフ").await?;
+    let mut members = Vec::new();
+    for (name, stranger) in STAFF {
+        members.push(json!({
+            "person": nobodys_friend(&stage, &shop, name).await?,
+            "stranger": nobodys_friend(&stage, &shop, stranger).await?,
+            "code": invite(&stage, &shop, name).await?,
+        }));
+    }
     let told = json!({
         "line": platform.simulator().base_url(),
         "pages": platform.pages(),
         "channel": shop.card.channel_id,
         "friends": friends,
+        "staff": { "channel": staff_account.channel_id, "members": members },
     });
     let mut out = std::io::stdout();
     writeln!(out, "{told}")?;
@@ -37,6 +53,22 @@ async fn main() -> anyhow::Result<()> {
     let mut nothing = Vec::new();
     tokio::io::stdin().read_to_end(&mut nothing).await?;
     Ok(())
+}
+
+/// Somebody on LINE who is no friend of the shop's accounts.
+async fn nobodys_friend(stage: &Stage, shop: &Shop, name: &str) -> anyhow::Result<Value> {
+    let person = shop.person(stage, name).await?;
+    Ok(json!({ "person": person.id, "user_id": person.user_id }))
+}
+
+/// The code of an invitation for a new member of the staff.
+async fn invite(stage: &Stage, shop: &Shop, name: &str) -> anyhow::Result<String> {
+    let mut staff = StaffServiceClient::new(shop.program.connect(&stage.identity)?);
+    let staff_member = StaffMember { display_name: name.to_owned(), active: true, ..StaffMember::default() };
+    let request = CreateStaffMemberRequest { staff_member: Some(staff_member), request_id: String::new() };
+    let staff_id = staff.create_staff_member(request).await?.into_inner().staff_member.unwrap_or_default().staff_id;
+    let request = CreateStaffInvitationRequest { staff_id, request_id: String::new() };
+    Ok(staff.create_staff_invitation(request).await?.into_inner().code)
 }
 
 /// The record that the first friend's entry matches.
