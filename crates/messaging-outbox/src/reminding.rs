@@ -29,7 +29,7 @@ use crate::postgres::account::AccountKey;
 use crate::postgres::inbound::{self, Touch};
 use crate::postgres::reminder::{self, Reach, Reminder};
 use crate::postgres::send_queue::{self, Entry};
-use crate::postgres::settle::Settled;
+use crate::postgres::settle::{self, Settled, TakenBack};
 use crate::postgres::{activity, conversation};
 use crate::wake::{Wake, Wakes};
 use crate::{change, database_clock, trouble};
@@ -50,6 +50,29 @@ pub(crate) fn spec() -> ConsumerSpec<SchedulerEvent> {
         subjects: vec![Filter::Happened(Family::Scheduler, "reminders_due")],
         ..ConsumerSpec::new("reminders", Stream::Scheduler, |event| key(&event.header.id))
     }
+}
+
+/// Takes back what has not left yet of reminders of a reservation that was cancelled or moved since, or is over.
+pub(crate) async fn withdraw(tx: &mut TenantTx, wakes: &Wakes, activity: ActivityId) -> anyhow::Result<()> {
+    let outdated = reminder::outdated(tx, activity).await?;
+    if outdated.is_empty() {
+        return Ok(());
+    }
+    conversation::lock_of(tx, &outdated.iter().map(|(_, message)| message.uuid()).collect::<Vec<_>>()).await?;
+    let mut taken = Vec::new();
+    for (account, message) in outdated {
+        if let TakenBack::Cancelled(one) = settle::take_back(tx, account, route::REMINDER, message).await? {
+            taken.push(one);
+        }
+    }
+    if taken.is_empty() {
+        return Ok(());
+    }
+    let changed = conversation::bump(tx, &taken).await?;
+    change::note(tx, wakes, &changed).await?;
+    let now = crate::postgres::notice::now(tx).await?;
+    change::announce_states(tx, &taken, now).await?;
+    Ok(())
 }
 
 /// The reservation has not been heard of yet.

@@ -15,7 +15,7 @@ use crate::postgres::placing::{self, Matter};
 use crate::postgres::replica::{self as rows, AccountIds};
 use crate::postgres::{account, activity, organization, staff, staff_bar};
 use crate::wake::{Wake, Wakes};
-use crate::{change, notice};
+use crate::{change, notice, reminding, trouble};
 
 /// What is kept of identity-linking's aggregates; principals and staff have a replica of their own.
 pub(crate) const KINDS: &[ReplicaKind] = &[
@@ -67,7 +67,7 @@ impl Replica for Kept {
                     self.place(tx, Matter::Customer(id)).await?;
                 }
             }
-            Body::Activity(activity) => put_activity(tx, activity).await?,
+            Body::Activity(activity) => self.put_activity(tx, activity).await?,
             Body::Link(link) => self.put_link(tx, link).await?,
             Body::StaffContact(contact) => put_contact(tx, contact).await?,
             Body::Principal(_)
@@ -106,21 +106,24 @@ async fn put_contact(tx: &mut TenantTx, replica: &StaffContactReplica) -> Result
     Ok(())
 }
 
-/// Keeps a reservation; of other activities nobody is reminded.
-async fn put_activity(tx: &mut TenantTx, replica: &ActivityReplica) -> Result<(), Trouble> {
-    if replica.kind != "RESERVATION" {
-        return Ok(());
-    }
-    let id = |text: &str, of| text.parse().map_err(|_| Trouble::failed(NoId(of)));
-    let (activity, customer) = (id(&replica.activity_id, "activity")?, id(&replica.customer_id, "customer")?);
-    Ok(activity::put(tx, activity, customer, replica).await?)
-}
-
 impl Kept {
     /// Has it looked at whose conversations are that `matter` concerns.
     async fn place(&self, tx: &mut TenantTx, matter: Matter) -> Result<(), Trouble> {
         placing::look_at(tx, &[matter]).await?;
         self.wakes.after(tx, Wake::Placing);
+        Ok(())
+    }
+
+    /// Keeps a reservation, and takes back reminders of what it was; of other activities nobody is reminded.
+    async fn put_activity(&self, tx: &mut TenantTx, replica: &ActivityReplica) -> Result<(), Trouble> {
+        if replica.kind != "RESERVATION" {
+            return Ok(());
+        }
+        let activity = replica.activity_id.parse().map_err(|_| Trouble::failed(NoId("activity")))?;
+        let customer = replica.customer_id.parse().map_err(|_| Trouble::failed(NoId("customer")))?;
+        if activity::put(tx, activity, customer, replica).await? {
+            reminding::withdraw(tx, &self.wakes, activity).await.map_err(trouble::of)?;
+        }
         Ok(())
     }
 

@@ -10,14 +10,14 @@ use uuid::Uuid;
 
 use super::replica::text;
 
-/// Keeps a reservation. `activity` and `customer` are the replica's IDs, parsed.
+/// Keeps a reservation, unless it is known as it is now; whether it was not. `activity` and `customer` are the replica's IDs, parsed.
 pub(crate) async fn put(
     tx: &mut TenantTx,
-    activity: Uuid,
-    customer: Uuid,
+    activity: ActivityId,
+    customer: CustomerId,
     replica: &ActivityReplica,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+) -> Result<bool, sqlx::Error> {
+    let put = sqlx::query(
         "INSERT INTO messaging.activity_replica AS a (tenant_id, activity_id, version, customer_id, state, start_time)
          VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (tenant_id, activity_id) DO UPDATE
@@ -26,17 +26,18 @@ pub(crate) async fn put(
          WHERE a.version < excluded.version",
     )
     .bind(tx.tenant().uuid())
-    .bind(activity)
+    .bind(activity.uuid())
     .bind(replica.version)
-    .bind(customer)
+    .bind(customer.uuid())
     .bind(text(&replica.state))
     .bind(replica.start_time.as_ref().and_then(contracts::to_timestamp))
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    Ok(put.rows_affected() > 0)
 }
 
-/// Reads those of `activities` that are known, each with its customer.
+/// Reads those of `activities` that are known, each with its customer, in this order. They stay as they are until the transaction ends:
+/// whoever changes one finds what was made of it.
 pub(crate) async fn read(
     tx: &mut TenantTx,
     activities: &[Uuid],
@@ -46,7 +47,7 @@ pub(crate) async fn read(
          FROM unnest($2::uuid[]) AS k (activity_id)
          CROSS JOIN LATERAL (
              SELECT activity_id, customer_id, state, start_time FROM messaging.activity_replica
-             WHERE tenant_id = $1 AND activity_id = k.activity_id LIMIT 1) a",
+             WHERE tenant_id = $1 AND activity_id = k.activity_id LIMIT 1 FOR SHARE) a",
     )
     .bind(tx.tenant().uuid())
     .bind(activities)

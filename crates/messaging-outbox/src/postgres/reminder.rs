@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use chassis::postgres::TenantTx;
-use kernel::{ActivityId, CustomerId, MessageId, OrganizationId, ReminderId, ReminderRuleId, Timestamp};
+use kernel::{AccountId, ActivityId, CustomerId, MessageId, OrganizationId, ReminderId, ReminderRuleId, Timestamp};
 use messaging_outbox_core::chat::{Chat, ConversationKind};
 use messaging_outbox_core::customer;
 use messaging_outbox_core::reminder::text::Zone;
@@ -146,6 +146,26 @@ pub(crate) async fn keep(tx: &mut TenantTx, reminders: &[Reminder]) -> Result<Ha
     .fetch_all(&mut **tx)
     .await?;
     Ok(new.into_iter().map(ReminderId::from).collect())
+}
+
+/// Messages that remind of a reservation as it does not stand any more, wherever they are by now, each with its account.
+pub(crate) async fn outdated(
+    tx: &mut TenantTx,
+    activity: ActivityId,
+) -> Result<Vec<(AccountId, MessageId)>, sqlx::Error> {
+    let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
+        "SELECT m.account_id, r.message_id
+         FROM messaging.reminder r
+         JOIN messaging.activity_replica a ON a.tenant_id = $1 AND a.activity_id = r.activity_id
+         CROSS JOIN LATERAL (
+             SELECT account_id FROM messaging.message WHERE tenant_id = $1 AND message_id = r.message_id LIMIT 1) m
+         WHERE r.tenant_id = $1 AND r.activity_id = $2 AND (a.state <> 'ACTIVE' OR a.start_time IS DISTINCT FROM r.start_time)",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(activity.uuid())
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows.into_iter().map(|(account, message)| (account.into(), message.into())).collect())
 }
 
 /// A reminder as it is listed.

@@ -9,7 +9,7 @@ use contracts::events::v1::{self as events, AccountState, Assurance, FriendshipS
 use contracts::messaging::v1 as wire;
 use contracts::timestamp;
 use kernel::{Clock as _, SystemClock, Timestamp};
-use line_simulator::{Act, BooksQuery, PersonSpec};
+use line_simulator::{AccountSettings, Act, BooksQuery, PersonSpec};
 use messaging_outbox_core::state::MessageState;
 use testkit::eventually;
 use tonic::Code;
@@ -335,5 +335,46 @@ async fn a_process_killed_while_it_reminds_reminds_once() {
     }
     assert_eq!(sent(&world, &tenant).await, 4);
     assert!(world.line.duplicates().is_empty());
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_reminder_that_waits_is_taken_back_when_its_reservation_is_cancelled_or_moved() {
+    let world = World::new("reminders_withdrawn").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    let quota = |messages| AccountSettings { quota: Some(Some(messages)), ..Default::default() };
+    world.control.change_account(&tenant.card.channel_id, &quota(0)).await.unwrap();
+    let customer = regular(&world, &tenant).await;
+    let start = at(20 * 60);
+    let [cancelled, moved, stands] = [(); 3].map(|()| Uuid::new_v4());
+    for activity in [cancelled, moved, stands] {
+        world.say(&tenant, customer.reserves(activity, 1, "ACTIVE", start)).await;
+    }
+    until(&world, LINKS, 1).await;
+    until(&world, FRIENDSHIPS, 1).await;
+    until(&world, RESERVATIONS, 3).await;
+    let mut waiting = Vec::new();
+    for activity in [cancelled, moved, stands] {
+        say(&world, &tenant, due(Uuid::new_v4(), TEMPLATE, activity, start, at(60))).await;
+        let message = until_listed(&house, &tenant, activity, 1).await.remove(0).message_id;
+        house.until(&tenant, &message, MessageState::WaitingForQuota).await;
+        waiting.push(message);
+    }
+    world.say(&tenant, customer.reserves(cancelled, 2, "CANCELLED", start)).await;
+    world.say(&tenant, customer.reserves(moved, 2, "ACTIVE", at(21 * 60))).await;
+    world.say(&tenant, customer.reserves(stands, 2, "ACTIVE", start)).await;
+    house.until(&tenant, &waiting[0], MessageState::Cancelled).await;
+    house.until(&tenant, &waiting[1], MessageState::Cancelled).await;
+    until(&world, "SELECT count(*) FROM messaging.activity_replica WHERE version = 2", 3).await;
+    house.close().await;
+
+    world.control.change_account(&tenant.card.channel_id, &quota(9)).await.unwrap();
+    world.admin("UPDATE messaging.send SET due = now()").await;
+    let house = world.open().await;
+    house.until(&tenant, &waiting[2], MessageState::Accepted).await;
+    assert_eq!(sent(&world, &tenant).await, 1, "the one that stands");
+    let shown = listed(&house, &tenant, &cancelled.to_string()).await.remove(0);
+    assert_eq!(shown.message_state, wire::MessageState::Cancelled as i32);
     house.close().await;
 }
