@@ -9,12 +9,12 @@ use tests::chaos::{Plan, Report, play};
 #[tokio::main]
 #[expect(clippy::print_stdout, reason = "the table is what was asked for")]
 async fn main() -> anyhow::Result<()> {
+    let seed = number("SEED", 1)?;
     let plan = Plan {
-        seed: number("SEED", 1)?,
-        runs: number("RUNS", 100)?,
+        seeds: (seed..seed.saturating_add(number("RUNS", 100)?)).collect(),
         within: Duration::from_secs(60 * number("MINUTES", 60)?),
     };
-    let report = Box::pin(play(plan, Report::open(Path::new("target/chaos"), plan.seed)?)).await?;
+    let report = Box::pin(play(plan, Report::open(Path::new("target/chaos"), seed)?)).await?;
     println!("\n{}", report.table());
     match report.unsound() {
         None => Ok(()),

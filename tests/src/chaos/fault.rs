@@ -41,7 +41,7 @@ pub enum Fault {
 }
 
 /// Where the services can be killed from inside.
-pub const PLACES: [(Service, &str); 31] = [
+pub const PLACES: [(Service, &str); 37] = [
     (Service::WebhookIngest, "ingest.before_commit"),
     (Service::WebhookIngest, "ingest.after_commit"),
     (Service::WebhookIngest, "ingest.after_publish"),
@@ -57,6 +57,10 @@ pub const PLACES: [(Service, &str); 31] = [
     (Service::MessagingOutbox, "messaging.after_settle"),
     (Service::MessagingOutbox, "messaging.before_content"),
     (Service::MessagingOutbox, "messaging.after_due"),
+    (Service::MessagingOutbox, "messaging.before_digest"),
+    (Service::MessagingOutbox, "messaging.after_digest"),
+    (Service::MessagingOutbox, "messaging.after_reminders"),
+    (Service::MessagingOutbox, "messaging.after_staff_notice"),
     (Service::MessagingOutbox, "bus.relay.after_publish"),
     (Service::MessagingOutbox, "bus.consumer.after_commit"),
     (Service::IdentityLinking, "bus.consumer.before_commit"),
@@ -72,6 +76,8 @@ pub const PLACES: [(Service, &str); 31] = [
     (Service::Scheduler, "scheduler.after_take"),
     (Service::Scheduler, "scheduler.before_commit"),
     (Service::Scheduler, "scheduler.after_commit"),
+    (Service::Scheduler, "scheduler.before_digest"),
+    (Service::Scheduler, "scheduler.after_digest"),
     (Service::Scheduler, "bus.relay.after_publish"),
 ];
 
@@ -79,7 +85,7 @@ pub const PLACES: [(Service, &str); 31] = [
 const REACHED_WITHIN: Duration = Duration::from_secs(8);
 
 /// How long Postgres is away in one of eight such runs.
-const LONG: Duration = Duration::from_mins(1);
+pub(super) const LONG: Duration = Duration::from_mins(1);
 
 /// Where webhook-ingest can be killed from inside on the way that bodies take while Postgres is away.
 pub const SPILL_PLACES: [&str; 3] = ["ingest.after_spill", "ingest.before_move", "ingest.after_move"];
@@ -125,10 +131,7 @@ impl Fault {
             17 => Self::KillEvery(Service::Scheduler),
             3..=6 => {
                 let (service, place) = *dice.one(&PLACES);
-                // Of those who link, some do it before and some after; of the timers, the other replicas take some.
-                let is_rare = place.starts_with("identity.link.") || service == Service::Scheduler;
-                let most = if is_rare { 2 } else { 6 };
-                Self::KillAt(service, place, dice.number(1, most))
+                Self::KillAt(service, place, dice.number(1, passes(service, place)))
             }
             7 if dice.number(0, 7) == 0 => Self::PostgresAway(LONG),
             7 => Self::PostgresAway(dice.duration(Duration::from_millis(100), Duration::from_secs(3))),
@@ -241,6 +244,16 @@ impl fmt::Display for Fault {
             Self::Clock(wrong) => wrong.fmt(f),
         }
     }
+}
+
+/// How often a place is passed in a run for sure. Of those who link, some do it before and some after; of the timers, the other replicas
+/// take some; slots are few, and reminders come together.
+fn passes(service: Service, place: &str) -> u32 {
+    if place.ends_with("_digest") {
+        return 1;
+    }
+    let is_rare = place.starts_with("identity.link.") || place.ends_with("_reminders") || service == Service::Scheduler;
+    if is_rare { 2 } else { 6 }
 }
 
 /// How long LINE says nothing, in milliseconds.

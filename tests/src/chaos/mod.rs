@@ -7,6 +7,7 @@ mod clocks;
 mod dice;
 mod digests;
 mod fault;
+mod few;
 mod handover;
 mod hurry;
 mod invariants;
@@ -33,6 +34,7 @@ use crate::service::Service;
 pub use clocks::WrongClock;
 use dice::Dice;
 pub use fault::{Fault, PLACES, SPILL_PLACES};
+pub use few::seeds as bounded_few;
 use load::{Load, Sent};
 use phase::{Course, Phase};
 pub use report::{Report, Run};
@@ -41,12 +43,10 @@ pub use report::{Report, Run};
 const SCHEDULERS: usize = 3;
 
 /// How much to do.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
-    /// The first run's seed; each further run adds one.
-    pub seed: u64,
-    /// Runs at most.
-    pub runs: u64,
+    /// The seed of each run.
+    pub seeds: Vec<u64>,
     /// No run begins after this.
     pub within: Duration,
 }
@@ -56,7 +56,7 @@ pub async fn play(plan: Plan, mut report: Report) -> anyhow::Result<Report> {
     let begun = Instant::now();
     let mut platform = platform().await?;
     let load = Load::prepare(&platform).await?;
-    for seed in plan.seed..plan.seed.saturating_add(plan.runs) {
+    for seed in plan.seeds {
         if begun.elapsed() > plan.within {
             break;
         }
