@@ -1,26 +1,30 @@
-//! The traffic of a run: friends write, staff answer, now or at a time, people come and go, some link, and a program keeps timers,
-//! whatever happens meanwhile.
+//! The traffic of a run: friends write, staff answer, now or at a time, people come and go, some link, customers book, and a program
+//! keeps timers, whatever happens meanwhile.
 
 use std::time::Duration;
 
 use contracts::messaging::v1::message_content::Kind as Content;
 use contracts::messaging::v1::{MessageContent, SendMessageRequest, TextContent};
+use kernel::Timestamp;
 use line_simulator::{Act, Media, Writing};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use tsunagi::stage::{Person, Shop, Stage, until};
 
 use super::digests::Slots;
 use super::handover::{self, Handover};
 use super::hurry;
 use super::linking::{self, Linker, Scene};
+use super::notices::{self, Before};
 use super::phase::Course;
+use super::reservations::{self, Booked, Guest};
 use super::scheduled::{self, Kept};
+use super::staff::Staff;
 use super::timers::{self, Wanted};
 use crate::hearing::Hearing;
 use crate::platform::Platform;
 
 /// Friends who write.
-const FRIENDS: usize = 8;
+pub(super) const FRIENDS: usize = 8;
 /// Messages of friends in a run.
 const WRITTEN: usize = 60;
 /// Messages between two files that friends send.
@@ -37,8 +41,14 @@ const QUEUED_WITHIN: Duration = Duration::from_mins(2);
 pub(super) struct Load {
     pub(super) shop: Shop,
     friends: Vec<(Person, String)>,
+    /// Customers who book.
+    guests: Vec<Guest>,
+    /// Who hears of all that, on LINE.
+    pub(super) staff: Staff,
     /// The digests' slots of all runs.
     pub(super) slots: Slots,
+    /// The database, for its administrator.
+    pub(super) tables: PgPool,
     /// Who hears of the timers, from the first run to the last.
     _hearing: Hearing,
 }
@@ -67,15 +77,22 @@ pub(super) struct Sent {
     pub(super) kept: Vec<Kept>,
     /// Timers of a program.
     pub(super) timers: Vec<Wanted>,
+    /// Reservations.
+    pub(super) booked: Vec<Booked>,
+    /// Slots of digests.
+    pub(super) slots: Vec<Timestamp>,
     /// Whether somebody's clock was wrong.
     pub(super) turned: bool,
 }
 
 impl Load {
-    /// Opens the shop and has everybody write once.
+    /// Opens the shop, binds its staff on LINE, and has everybody write once.
     pub(super) async fn prepare(platform: &Platform) -> anyhow::Result<Self> {
         let stage = platform.stage();
+        let tables = PgPool::connect_lazy(&platform.admin_url())?;
         let shop = Shop::open(&stage, "さくら美容室", "佐藤 美咲").await?;
+        let staff = Staff::bind(&stage, &shop, &tables).await?;
+        staff.let_wait(&stage, &shop).await?;
         let mut friends = Vec::new();
         for n in 0..FRIENDS {
             let person = shop.person(&stage, &format!("友だち{n}")).await?;
@@ -85,11 +102,20 @@ impl Load {
             let (conversation, _) = shop.sees(&stage, &hello).await?;
             friends.push((person, conversation.conversation_id));
         }
-        Ok(Self { shop, friends, slots: Slots::default(), _hearing: Hearing::start(platform).await? })
+        let guests = reservations::guests(&stage, &shop).await?;
+        let hearing = Hearing::start(platform).await?;
+        let load = Self { shop, friends, guests, staff, slots: Slots::new()?, tables, _hearing: hearing };
+        until(QUEUED_WITHIN, async || {
+            let heard = load.staff.heard(&stage, 0).await?;
+            notices::settled(&load.tables, &load.staff, Before::default(), &[], &heard).await
+        })
+        .await?;
+        Ok(load)
     }
 
-    /// A run's traffic: ends when everything is written, every answer is queued, every timer is made, and whoever links is through,
-    /// some of them with steps before the fault, in the middle of it and after it. `hurries` is the database where somebody hurries.
+    /// A run's traffic: ends when everything is written, every answer is queued, every timer is made, every reservation known, every slot
+    /// over, and whoever links is through, some of them with steps before the fault, in the middle of it and after it. `hurries` is the
+    /// database where somebody hurries.
     pub(super) async fn traffic(
         &self,
         stage: &Stage,
@@ -106,7 +132,7 @@ impl Load {
                 None => Ok(None),
             }
         };
-        let ((written, files), answered, came, mut linkers, handover, hurried, timers, kept, ()) = tokio::try_join!(
+        let ((written, files), answered, came, mut linkers, handover, hurried, timers, kept, booked, slots) = tokio::try_join!(
             self.write(stage, seed),
             self.answer(stage, seed),
             self.come_and_go(stage, seed),
@@ -115,10 +141,11 @@ impl Load {
             hurry,
             timers::keep(stage, &self.shop, seed, turned),
             self.keep(stage, seed),
-            self.slots.settle_on_next(stage, &self.shop, turned),
+            reservations::book(stage, &self.shop, &self.tables, &self.guests, (seed, turned)),
+            self.slots.come(stage, &self.shop, &self.tables, seed),
         )?;
         linkers.extend(hurried);
-        Ok(Sent { written, files, answered, came, linkers, handover, seed, kept, timers, turned })
+        Ok(Sent { written, files, answered, came, linkers, handover, seed, kept, timers, booked, slots, turned })
     }
 
     async fn keep(&self, stage: &Stage, seed: u64) -> anyhow::Result<Vec<Kept>> {

@@ -14,11 +14,15 @@ mod invariants;
 mod linking;
 mod links;
 mod load;
+mod notices;
 mod phase;
+mod reminders;
 mod report;
+mod reservations;
 mod scheduled;
 #[cfg(test)]
 mod spoiling;
+mod staff;
 mod timer_verdict;
 mod timers;
 mod verdict;
@@ -38,6 +42,7 @@ pub use few::seeds as bounded_few;
 use load::{Load, Sent};
 use phase::{Course, Phase};
 pub use report::{Report, Run};
+use verdict::Begun;
 
 /// Instances of the scheduler.
 const SCHEDULERS: usize = 3;
@@ -100,7 +105,7 @@ async fn once(platform: &mut Platform, load: &Load, seed: u64) -> Run {
         platform.line().change_account(&load.shop.card.channel_id, &redelivery).await?;
         platform.line().set_delivery(&load.shop.card.channel_id, &trouble).await?;
         let stage = platform.stage();
-        let linked_before = links::count(&stage, &load.shop).await?;
+        let begun = Begun::now(&stage, load).await?;
         let course = Course::new();
         let hurries = match fault {
             Fault::Clock(_) => Some(PgConnection::connect(&platform.admin_url()).await?),
@@ -118,7 +123,7 @@ async fn once(platform: &mut Platform, load: &Load, seed: u64) -> Run {
         };
         let (sent, struck) = tokio::try_join!(load.traffic(&stage, &course, seed, hurries), strike)?;
         (run.ready_again, run.reached) = (struck.ready_again, struck.reached);
-        run.counts = end(platform, load, &sent, linked_before, &mut run.settled).await?;
+        run.counts = end(platform, load, &sent, begun, &mut run.settled).await?;
         anyhow::Ok(())
     })
     .await;
@@ -131,14 +136,14 @@ async fn end(
     platform: &Platform,
     load: &Load,
     sent: &Sent,
-    linked_before: i64,
+    begun: Begun,
     took: &mut Option<Duration>,
 ) -> anyhow::Result<verdict::Counts> {
     platform.line().set_delivery(&load.shop.card.channel_id, &Trouble::default()).await?;
     let mended = Instant::now();
     invariants::end_by_themselves(&mut PgConnection::connect(&platform.admin_url()).await?).await?;
     claims_run_out(platform).await?;
-    let counts = verdict::settled(platform, load, sent, linked_before).await?;
+    let counts = verdict::settled(platform, load, sent, begun).await?;
     *took = Some(mended.elapsed());
     Ok(counts)
 }
@@ -154,11 +159,12 @@ fn trouble(dice: &mut Dice) -> Trouble {
     }
 }
 
-/// A content whose fetcher died is fetched when its claim has run out, in six minutes, and an attempt whose answer was lost is given
-/// up after fifteen: a run does not wait for that.
+/// A content whose fetcher died is fetched when its claim has run out, in six minutes, staff of a slot whose teller died are told in one,
+/// and an attempt whose answer was lost is given up after fifteen: a run does not wait for that.
 async fn claims_run_out(platform: &Platform) -> anyhow::Result<()> {
     let mut admin = PgConnection::connect(&platform.admin_url()).await?;
     sqlx::query("UPDATE messaging.content_job SET due = now() WHERE due < 'infinity'").execute(&mut admin).await?;
+    sqlx::query("UPDATE messaging.digest_slot SET due = now() WHERE due < 'infinity'").execute(&mut admin).await?;
     let given_up = "UPDATE identity.link_attempt SET confirm_until = now() WHERE decide_time IS NULL";
     sqlx::query(given_up).execute(&mut admin).await?;
     Ok(())

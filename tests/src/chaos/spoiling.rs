@@ -119,12 +119,14 @@ async fn every_check_of_linking_sees_what_is_wrong() -> anyhow::Result<()> {
     let load = Load::prepare(&platform).await?;
     let (stage, course) = (platform.stage(), Course::new());
     course.reach(Phase::After);
+    let begun = Begun::now(&stage, &load).await?;
     let mut sent = Box::pin(load.traffic(&stage, &course, 1, None)).await?;
-    end(&platform, &load, &sent, 0, &mut None).await?;
+    end(&platform, &load, &sent, begun, &mut None).await?;
     let mut admin = PgConnection::connect(&platform.admin_url()).await?;
     sqlx::query("CREATE TABLE spoilt_link (LIKE identity.link)").execute(&mut admin).await?;
-    let looked = async |sent: &Sent, before: i64| {
-        let seen = verdict::look(&stage, &platform.admin_url(), &load, sent, before).await;
+    let looked = async |sent: &Sent, more: i64| {
+        let begun = Begun { linked: begun.linked + more, ..begun };
+        let seen = verdict::look(&stage, &platform.admin_url(), &load, sent, begun).await;
         seen.err().map(|problem| format!("{problem:#}")).unwrap_or_default()
     };
     assert_eq!(looked(&sent, 0).await, "");
@@ -149,7 +151,7 @@ async fn every_check_of_linking_sees_what_is_wrong() -> anyhow::Result<()> {
     }
 
     // What was expected is as wrong as what is there.
-    assert!(looked(&sent, 1).await.contains("customers are linked: 1 before"));
+    assert!(looked(&sent, 1).await.contains(&format!("customers are linked: {} before", begun.linked + 1)));
     let spoilt: [(Spoil, &str); 4] = [
         (|linker| linker.taps = 0, "0 taps, 1 cards"),
         (|linker| linker.texts.push("not sent".to_owned()), "an inquiry is there 0 times"),

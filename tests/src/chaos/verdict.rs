@@ -1,6 +1,6 @@
 //! Whether a run was sound: every message of a friend is there once, every answer reached its end and LINE's books hold it
-//! as often as that end says, whoever came or went is known to have, whoever linked is linked,
-//! and every timer, every slot and every reply that waited for its time came once.
+//! as often as that end says, whoever came or went is known to have, whoever linked is linked, every timer, every slot and every reply that
+//! waited for its time came once, customers were reminded of what stands, and staff were told once of what they must hear.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,7 +20,8 @@ use sqlx::{Connection as _, PgConnection};
 use tsunagi::stage::{Stage, until};
 
 use super::load::{Load, Sent};
-use super::{invariants, links, scheduled, timer_verdict};
+use super::notices::{self, Before};
+use super::{invariants, links, reminders, scheduled, timer_verdict};
 use crate::platform::Platform;
 
 /// How long the platform may take to catch up after the fault is mended.
@@ -42,21 +43,36 @@ pub struct Counts {
     pub linked: usize,
     /// Replies that were written for a time and that LINE accepted, each in its books once.
     pub kept: usize,
-    /// Slots of digests of all runs so far, each said once, or recorded.
+    /// Slots of digests of all runs so far, each said once and told once to everybody for whom something waits.
     pub slots: usize,
+    /// Reminders in LINE's books, each of a reservation that stood.
+    pub reminded: usize,
+    /// Notices to staff, each in LINE's books once.
+    pub notices: usize,
     /// Timers, each said once, or recorded, or cancelled.
     pub timers: usize,
 }
 
-/// Waits until everything of the run is where it belongs; `linked_before` customers were linked when it began.
-pub(super) async fn settled(
-    platform: &Platform,
-    load: &Load,
-    sent: &Sent,
-    linked_before: i64,
-) -> anyhow::Result<Counts> {
+/// What there was when a run began.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Begun {
+    /// Customers who were linked.
+    pub(super) linked: i64,
+    /// Where books and tables stood.
+    pub(super) before: Before,
+}
+
+impl Begun {
+    /// What there is now.
+    pub(super) async fn now(stage: &Stage, load: &Load) -> anyhow::Result<Self> {
+        Ok(Self { linked: links::count(stage, &load.shop).await?, before: notices::stand(stage, &load.tables).await? })
+    }
+}
+
+/// Waits until everything of the run is where it belongs.
+pub(super) async fn settled(platform: &Platform, load: &Load, sent: &Sent, begun: Begun) -> anyhow::Result<Counts> {
     let (stage, admin) = (platform.stage(), platform.admin_url());
-    until(SETTLED_WITHIN, async || look(&stage, &admin, load, sent, linked_before).await).await
+    until(SETTLED_WITHIN, async || look(&stage, &admin, load, sent, begun).await).await
 }
 
 /// Whether everything of the run is where it belongs now.
@@ -65,22 +81,26 @@ pub(super) async fn look(
     admin_url: &str,
     load: &Load,
     sent: &Sent,
-    linked_before: i64,
+    begun: Begun,
 ) -> anyhow::Result<Counts> {
     let (received, files) = received(stage, load, sent).await?;
-    let query = BooksQuery { account: Some(load.shop.card.channel_id.clone()), ..Default::default() };
+    let (account, after) = (Some(load.shop.card.channel_id.clone()), Some(begun.before.entry));
+    let query = BooksQuery { account, after, ..Default::default() };
     let books = stage.line.sent(&query).await?;
     let (accepted, uncertain) = answered(stage, load, sent, &books).await?;
     let kept = scheduled::settled(stage, &load.shop, (&sent.kept, sent.turned), &books).await?;
     came_and_went(stage, load, sent).await?;
     no_dead_letters(stage, load).await?;
-    let linked = links::settled(stage, &load.shop, &sent.linkers, &sent.handover, linked_before).await?;
+    let linked = links::settled(stage, &load.shop, &sent.linkers, &sent.handover, begun.linked).await?;
     let mut admin = PgConnection::connect(admin_url).await?;
     let run = (sent.timers.as_slice(), sent.seed, sent.turned);
     let timers = timer_verdict::settled(stage, &load.shop, &mut admin, run).await?;
-    let slots = load.slots.settled(stage, &load.shop, &mut admin).await?;
+    let reminded = reminders::settled(stage, &load.shop, (&sent.booked, sent.turned), &books).await?;
+    let heard = load.staff.heard(stage, begun.before.entry).await?;
+    let notices = notices::settled(&load.tables, &load.staff, begun.before, &sent.came, &heard).await?;
+    let slots = load.slots.settled(&load.shop, &load.tables, &load.staff, &sent.slots, &heard).await?;
     invariants::hold(&mut admin).await?;
-    Ok(Counts { received, files, accepted, uncertain, linked, kept, slots, timers })
+    Ok(Counts { received, files, accepted, uncertain, linked, kept, slots, reminded, notices, timers })
 }
 
 async fn received(stage: &Stage, load: &Load, sent: &Sent) -> anyhow::Result<(usize, usize)> {
