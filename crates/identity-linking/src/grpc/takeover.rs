@@ -113,7 +113,8 @@ async fn get(
     let id: Option<TakeoverRequestId> = fields.id("takeover_request_id", &request.get_ref().takeover_request_id);
     let id = fields.all(|| id)?;
     let mut tx = registry.tenant_of(&caller).await?;
-    let found = seen(&mut tx, &caller.sight(), takeover::find(&mut tx, id).await?).await?;
+    let found = takeover::find(&mut tx, id).await?;
+    let found = seen(&mut tx, &caller.sight(), found).await?;
     Ok(GetTakeoverRequestResponse { takeover_request: Some(tell(&found)) })
 }
 

@@ -61,8 +61,8 @@ async fn a_friend_add_is_told_to_the_default_organization_once_and_to_nobody_wit
 #[tokio::test]
 async fn whoever_blocks_and_unblocks_an_account_over_and_over_is_told_once_a_day() {
     let stage = Stage::open("notice_toggled").await;
-    let shibuya = branch(&stage, "渋谷店").await;
-    put_default(&stage, &shibuya).await;
+    let shibuya = stage.branch("渋谷店").await;
+    stage.put_default(&shibuya).await;
     let first = stage.moment() - 2 * DAY;
     stage.send(&[stage.event("follow", &person(2), first, "")]).await;
     for minute in (1..20).step_by(2) {
@@ -79,8 +79,8 @@ async fn whoever_blocks_and_unblocks_an_account_over_and_over_is_told_once_a_day
 #[tokio::test]
 async fn of_one_persons_attempts_that_wait_staff_hear_once_until_they_have_looked() {
     let stage = Stage::open("notice_held_again").await;
-    let shibuya = branch(&stage, "渋谷店").await;
-    put_default(&stage, &shibuya).await;
+    let shibuya = stage.branch("渋谷店").await;
+    stage.put_default(&shibuya).await;
     stage.hold().await;
     let told = async || notices(&stage).await.len();
     let first = stage.link(&person(1), ("鈴木", "一郎"), MOBILE).await;
