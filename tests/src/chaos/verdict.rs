@@ -72,7 +72,9 @@ impl Begun {
 /// Waits until everything of the run is where it belongs.
 pub(super) async fn settled(platform: &Platform, load: &Load, sent: &Sent, begun: Begun) -> anyhow::Result<Counts> {
     let (stage, admin) = (platform.stage(), platform.admin_url());
-    until(SETTLED_WITHIN, async || look(&stage, &admin, load, sent, begun).await).await
+    // With its causes: of whom something is wrong says nothing without what.
+    let looked = async || look(&stage, &admin, load, sent, begun).await.map_err(|problem| format!("{problem:#}"));
+    until(SETTLED_WITHIN, looked).await
 }
 
 /// Whether everything of the run is where it belongs now.
