@@ -41,7 +41,8 @@ fn field(status: &Status) -> String {
     status.get_details_bad_request().unwrap().field_violations[0].field.clone()
 }
 
-fn reason(status: &Status) -> String {
+/// Why it was refused.
+pub(crate) fn reason(status: &Status) -> String {
     status.get_details_error_info().unwrap().reason
 }
 

@@ -48,14 +48,17 @@ async fn who_is_not_on_line_gets_one_letter_over_tls() {
 #[tokio::test]
 async fn a_letter_is_offered_again_when_the_server_says_so_and_given_up_when_it_refuses() {
     let world = World::new("notice_email_again").await;
-    let server = MailServer::start(&[Act::Greylist, Act::Full, Act::Take, Act::Refuse, Act::RefuseWhole]).await;
+    let server =
+        MailServer::start(&[Act::Full, Act::Full, Act::Take, Act::Greylist, Act::Take, Act::Refuse, Act::RefuseWhole])
+            .await;
     let house = world.open_with(|config| config.mail = Some(server.config())).await;
     let tenant = world.tenant(&house).await;
     let (office, _) = staffed(&world, &tenant).await;
     for (count, expected) in [
         (1, (NoticeState::Delivered, NoticeFailure::Unspecified, 3)),
-        (2, (NoticeState::Failed, NoticeFailure::Refused, 1)),
+        (2, (NoticeState::Delivered, NoticeFailure::Unspecified, 2)),
         (3, (NoticeState::Failed, NoticeFailure::Refused, 1)),
+        (4, (NoticeState::Failed, NoticeFailure::Refused, 1)),
     ] {
         friends_come(&world, &tenant, &office, 1).await;
         assert_eq!(settled(&house, &tenant, NoticeChannel::Email, count).await[0], expected);
@@ -76,6 +79,29 @@ async fn a_letter_of_which_nobody_knows_is_repeated_once_and_under_the_same_name
     let letters = server.letters();
     assert_eq!(letters.len(), 2);
     assert_eq!(header(&letters[0], "Message-ID: "), header(&letters[1], "Message-ID: "));
+    house.close().await;
+}
+
+/// As whoever died twice in the middle of it left it.
+#[tokio::test]
+async fn a_letter_that_was_left_unsure_as_often_as_may_be_is_offered_no_more() {
+    let world = World::new("notice_email_left").await;
+    let server = MailServer::start(&[Act::Greylist, Act::Take]).await;
+    let house = world.open_with(|config| config.mail = Some(server.config())).await;
+    let tenant = world.tenant(&house).await;
+    let (office, _) = staffed(&world, &tenant).await;
+    friends_come(&world, &tenant, &office, 1).await;
+    eventually(SOON, || async {
+        let tried = "SELECT count(*) FROM messaging.notice_delivery WHERE channel = 2 AND attempts = 1";
+        let tried = world.number(tried).await;
+        if tried == 1 { Ok(()) } else { Err(tried) }
+    })
+    .await
+    .unwrap();
+    world.admin("UPDATE messaging.notice_delivery SET unsure = 2 WHERE channel = 2").await;
+    let standing = settled(&house, &tenant, NoticeChannel::Email, 1).await;
+    assert_eq!(standing, [(NoticeState::Failed, NoticeFailure::UnknownOutcome, 2)]);
+    assert_eq!(server.letters(), Vec::<String>::new());
     house.close().await;
 }
 
