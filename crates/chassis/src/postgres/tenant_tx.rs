@@ -29,6 +29,21 @@ impl TenantTx {
         self.tenant
     }
 
+    /// From now on the transaction sees the rows of `tenant` and no others: for what concerns two tenants and holds for both or for
+    /// neither. Which other tenant that is follows from a row of the one before. Turn back before anything else is done, also when
+    /// what was done in between failed.
+    ///
+    /// # Errors
+    /// When the connection broke, or an earlier statement failed: then nothing of the transaction will be kept.
+    pub async fn turn_to(&mut self, tenant: TenantId) -> Result<(), sqlx::Error> {
+        sqlx::query("SELECT set_config('tsunagi.tenant', $1, true)")
+            .bind(tenant.to_string())
+            .execute(&mut *self.tx)
+            .await?;
+        self.tenant = tenant;
+        Ok(())
+    }
+
     /// Whether the rows are the platform's own ([`Database::platform`]).
     #[must_use]
     pub fn is_platform(&self) -> bool {

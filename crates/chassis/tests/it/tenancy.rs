@@ -193,3 +193,32 @@ async fn a_restart_of_the_server_is_told_apart_from_a_mistake_and_costs_no_trans
     assert!(!is_unavailable(&mistake));
     assert_eq!(constraint(&mistake), Some("note_pkey"));
 }
+
+#[tokio::test]
+async fn a_transaction_that_turns_to_another_tenant_sees_one_at_a_time_and_keeps_what_it_did_in_both_or_in_neither() {
+    let stage = Stage::new("turning").await;
+    write_note(&stage, 1, "one").await;
+    write_note(&stage, 2, "two").await;
+    for is_kept in [false, true] {
+        let mut tx = stage.database.tenant(tenant(1)).await.unwrap();
+        tx.turn_to(tenant(2)).await.unwrap();
+        assert_eq!(tx.tenant(), tenant(2));
+        let seen: Vec<String> =
+            sqlx::query_scalar("SELECT text FROM messaging.note").fetch_all(&mut *tx).await.unwrap();
+        assert_eq!(seen, ["two"]);
+        let changed = sqlx::query("UPDATE messaging.note SET text = text || '!'").execute(&mut *tx).await.unwrap();
+        assert_eq!(changed.rows_affected(), 1, "its own row alone");
+        tx.turn_to(tenant(1)).await.unwrap();
+        let changed = sqlx::query("UPDATE messaging.note SET text = text || '?'").execute(&mut *tx).await.unwrap();
+        assert_eq!(changed.rows_affected(), 1);
+        if is_kept {
+            tx.commit().await.unwrap();
+        } else {
+            drop(tx);
+        }
+        let kept = if is_kept { ["one?", "two!"] } else { ["one", "two"] };
+        assert_eq!([notes(&stage, 1).await, notes(&stage, 2).await].concat(), kept);
+    }
+    // Whoever gets the connection next begins in its own tenant.
+    assert_eq!(notes(&stage, 3).await, Vec::<String>::new());
+}
