@@ -130,6 +130,7 @@ fn place(aggregate: &identity_event::Body) -> (u8, &str, &str) {
         Body::AnswerRequested(answer) => (11, &answer.answer_id, ""),
         Body::StaffContact(contact) => (12, &contact.staff_id, ""),
         Body::StaffNoticeRequested(notice) => (13, &notice.notice_id, ""),
+        Body::StaffAccountShare(share) => (14, &share.account_id, ""),
     }
 }
 
@@ -148,6 +149,7 @@ fn happened(kind: ReplicaKind) -> Option<&'static str> {
         ReplicaKind::Activity => Some("activity"),
         ReplicaKind::Link => Some("link"),
         ReplicaKind::StaffContact => Some("staff_contact"),
+        ReplicaKind::StaffAccountShare => Some("staff_account_share"),
     }
 }
 
@@ -171,6 +173,7 @@ mod tests {
             (ReplicaKind::Activity, Body::Activity(<_>::default())),
             (ReplicaKind::Link, Body::Link(<_>::default())),
             (ReplicaKind::StaffContact, Body::StaffContact(<_>::default())),
+            (ReplicaKind::StaffAccountShare, Body::StaffAccountShare(<_>::default())),
         ];
         for (kind, body) in said {
             assert_eq!(happened(kind).map(str::to_owned), Some(IdentityEvent { body: Some(body) }.happened()));

@@ -37,6 +37,7 @@ impl EventBody for IdentityEvent {
             Some(Body::AnswerRequested(_)) => "answer_requested",
             Some(Body::StaffContact(_)) => "staff_contact",
             Some(Body::StaffNoticeRequested(_)) => "staff_notice_requested",
+            Some(Body::StaffAccountShare(_)) => "staff_account_share",
             None => "unknown",
         }
         .to_owned()

@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 
 use kernel::OrganizationId;
 
+use crate::account::AccountPurpose;
 use crate::{Right, Rights, Standing, Tenant};
 
 /// Who changes how somebody stands.
@@ -87,6 +88,20 @@ impl Granter {
     pub fn may_change_contract(&self, before: &Tenant, after: &Tenant) -> Result<(), GrantRefusal> {
         let changes = (before.suspended, before.gate) != (after.suspended, after.gate);
         if !changes || self.rights.contains(&Right::TenantsManage) {
+            Ok(())
+        } else {
+            Err(GrantRefusal::NotHeld(Right::TenantsManage))
+        }
+    }
+
+    /// Decides whether the granter may turn an account of one purpose into one of another: the operator alone makes one that serves the
+    /// staff of several tenants, or takes that from it.
+    ///
+    /// # Errors
+    /// When one of the two is [`AccountPurpose::SharedStaff`] and the granter does not manage tenants.
+    pub fn may_repurpose(&self, before: AccountPurpose, after: AccountPurpose) -> Result<(), GrantRefusal> {
+        let is_shared = [before, after].contains(&AccountPurpose::SharedStaff);
+        if before == after || !is_shared || self.rights.contains(&Right::TenantsManage) {
             Ok(())
         } else {
             Err(GrantRefusal::NotHeld(Right::TenantsManage))

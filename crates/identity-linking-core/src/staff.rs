@@ -5,6 +5,7 @@ mod contact;
 mod email;
 mod invitation;
 mod notice;
+mod share;
 
 use std::collections::BTreeSet;
 
@@ -15,8 +16,11 @@ use crate::{ExternalReference, Line, Rights};
 pub use binding::{BindCase, BindOutcome, bind, is_good};
 pub use contact::{Reach, StaffLine, reach};
 pub use email::EmailAddress;
-pub use invitation::{INVITATION_LIFE, Invitation, InvitationCode, InvitationState, InvitationUsed};
+pub use invitation::{
+    INVITATION_LIFE, Invitation, InvitationCode, InvitationState, InvitationUsed, ShareCode, WrittenCode,
+};
 pub use notice::{NoticeKind, QUIET_FOR, is_news};
+pub use share::{PushLimit, ShareState, ShareUsed, StaffShare};
 
 /// Most organizations one staff member works for.
 pub const MAX_ORGANIZATIONS: usize = 200;

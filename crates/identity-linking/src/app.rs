@@ -21,6 +21,7 @@ use contracts::identity::v1::link_service_server::LinkServiceServer;
 use contracts::identity::v1::merge_service_server::MergeServiceServer;
 use contracts::identity::v1::principal_service_server::PrincipalServiceServer;
 use contracts::identity::v1::replica_service_server::ReplicaServiceServer;
+use contracts::identity::v1::staff_account_service_server::StaffAccountServiceServer;
 use contracts::identity::v1::staff_service_server::StaffServiceServer;
 use contracts::identity::v1::takeover_service_server::TakeoverServiceServer;
 use contracts::identity::v1::tenant_service_server::TenantServiceServer;
@@ -30,7 +31,7 @@ use crate::consumer::{Reception, order};
 use crate::gateway::Gateway;
 use crate::grpc::{
     Accounts, Customers, Duplicates, Friends, LinkAttempts, LinkPolicies, Links, Merges, Principals, Replicas,
-    StaffAndOrganizations, Takeovers, Tenants,
+    StaffAccounts, StaffAndOrganizations, Takeovers, Tenants,
 };
 use crate::linking::address::AddressKeys;
 use crate::linking::{Desk, sweep};
@@ -90,6 +91,7 @@ impl App {
             .add(TenantServiceServer::new(Tenants(registry.clone())))
             .add(PrincipalServiceServer::new(Principals(registry.clone())))
             .add(StaffServiceServer::new(StaffAndOrganizations(registry.clone())))
+            .add(StaffAccountServiceServer::new(StaffAccounts(registry.clone())))
             .add(AccountServiceServer::new(Accounts { registry: registry.clone(), gateway }))
             .add(FriendServiceServer::new(Friends(registry.clone())))
             .add(CustomerServiceServer::new(Customers(registry.clone())))

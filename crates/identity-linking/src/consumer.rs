@@ -147,8 +147,8 @@ impl Reception {
                 continue;
             };
             let Some(look) = looks.next().flatten() else { return Ok(Handled::Never("no such account")) };
-            if look.purpose == AccountPurpose::Staff {
-                self.receive(tx, look.provider, report, user).instrument(span.clone()).await?;
+            if look.purpose.is_for_staff() {
+                self.receive(tx, (look.provider, look.purpose), report, user).instrument(span.clone()).await?;
                 continue;
             }
             // The usual case, a friend who writes again: nothing changes, and nothing is locked.
@@ -169,11 +169,11 @@ impl Reception {
         Ok(Handled::Done)
     }
 
-    /// Does what follows from an event of the staff account.
+    /// Does what follows from an event of the staff account, of that provider and purpose.
     async fn receive(
         &self,
         tx: &mut TenantTx,
-        provider: ProviderId,
+        (provider, purpose): (ProviderId, AccountPurpose),
         report: &Report,
         user: &UserId,
     ) -> Result<(), ChangeError> {
@@ -186,7 +186,7 @@ impl Reception {
             silent: report.standby || report.effects_off,
         };
         let is_new = visitor::receive(&self.0, tx, self.0.registry.now(), visit).await?;
-        if is_new { self.stay(tx, report.account, AccountPurpose::Staff).await } else { Ok(()) }
+        if is_new { self.stay(tx, report.account, purpose).await } else { Ok(()) }
     }
 
     /// Checks, once something that belongs to an account was kept and its purpose cannot change any more, that it is still the one

@@ -28,4 +28,5 @@ migrations! {
     1012 "staff_line",
     1013 "account_check",
     1014 "branch_customers",
+    1015 "shared_staff_account",
 }

@@ -5,14 +5,14 @@ mod account;
 use contracts::events::v1::{
     ActivityReplica, AssertionKey, Assurance as WireAssurance, CustomerReplica, FriendshipReplica,
     FriendshipState as WireState, InquiryReplica, InquiryState as WireInquiryState, LineUserReplica, LinkReplica,
-    OrganizationReplica, PrincipalReplica, StaffContactReplica, StaffReplica, TenantReplica,
+    OrganizationReplica, PrincipalReplica, StaffAccountShareReplica, StaffContactReplica, StaffReplica, TenantReplica,
 };
 use contracts::timestamp;
 use identity_linking_core::friendship::FriendshipState;
 use identity_linking_core::inquiry::{Inquiry, InquiryState};
 use identity_linking_core::link::Link;
 use identity_linking_core::matching::Assurance;
-use identity_linking_core::staff::{EmailAddress, reach};
+use identity_linking_core::staff::{EmailAddress, ShareState, reach};
 use identity_linking_core::{Line, Organization, StaffMember, Tenant};
 use kernel::{AccountId, FriendId, InquiryId, LinkId, OrganizationId, StaffId, TenantId};
 use line_types::id::UserId;
@@ -24,6 +24,7 @@ use crate::postgres::customer::StoredCustomer;
 use crate::postgres::friend::StoredLineUser;
 use crate::postgres::friendship::StoredFriendship;
 use crate::postgres::principal::StoredPrincipal;
+use crate::postgres::staff_account_share::StoredShare;
 use crate::postgres::staff_contact::StoredContact;
 use crate::right;
 
@@ -70,6 +71,18 @@ pub(crate) fn staff_contact(staff: &Stored<StaffId, StaffMember>, contact: &Stor
         email_address: reach.email_address.map(EmailAddress::as_str).unwrap_or_default().to_owned(),
         account_id: optional(reach.account),
         line_user_id: reach.user.map(UserId::as_str).unwrap_or_default().to_owned(),
+    }
+}
+
+/// A tenant's share in a staff account of the operator's.
+pub(crate) fn staff_account_share(share: &StoredShare, tenant_name: &Line<200>) -> StaffAccountShareReplica {
+    StaffAccountShareReplica {
+        account_id: share.value.account.to_string(),
+        version: share.version,
+        home_tenant_id: share.value.home.to_string(),
+        used: share.value.state == ShareState::Used,
+        monthly_push_limit: share.value.push_limit.number(),
+        tenant_display_name: tenant_name.as_str().to_owned(),
     }
 }
 

@@ -100,7 +100,8 @@ impl AccessTokens {
     }
 
     /// The token of an account, got from LINE when there is none that still lives.
-    pub(crate) async fn get(&self, key: AccountKey, account: &Account) -> Result<ChannelAccessToken, TokenTrouble> {
+    pub(crate) async fn get(&self, account: &Account) -> Result<ChannelAccessToken, TokenTrouble> {
+        let key = account.key();
         let slot = self.slot(key);
         let mut slot = slot.lock().await;
         let (now, credential) = (self.clock.now(), fingerprint(account));
@@ -132,10 +133,10 @@ impl AccessTokens {
     /// Another token than `refused`, which LINE did not take. Whoever comes later with the same one gets what the first got.
     pub(crate) async fn renew(
         &self,
-        key: AccountKey,
         account: &Account,
         refused: &ChannelAccessToken,
     ) -> Result<ChannelAccessToken, TokenTrouble> {
+        let key = account.key();
         let slot = self.slot(key);
         let mut slot = slot.lock().await;
         let (now, credential) = (self.clock.now(), fingerprint(account));

@@ -5,6 +5,9 @@
 //! link it twice is to link it once, and only the last call for a user counts. That one is told from those before it by the claim
 //! of the account's job: one process at a time calls for an account, never longer than the claim lasts, and after a call of
 //! unknown outcome nobody calls until it must have ended. What was called for and not written is `Unknown`, and set anew.
+//!
+//! An account of the operator's serves the staff of several tenants. Each of them has a job of its own there, which tells the account's
+//! for whom something waits; the account's calls, for whoever has anything waiting in any of them.
 
 mod line;
 mod menus;
@@ -16,9 +19,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::Host;
+use chassis::postgres::TenantTx;
 use chassis::work_queue::{Crew, Job};
 use futures::{StreamExt as _, stream};
-use kernel::{StaffId, TenantId};
+use kernel::{AccountId, StaffId, TenantId};
 use line_client::FailureKind;
 use line_types::id::UserId;
 use messaging_outbox_core::backoff;
@@ -31,8 +35,8 @@ use url::Url;
 use self::line::{DEADLINE, Line, Trouble};
 use self::menus::Menus;
 use crate::postgres::account::{self, Account, AccountKey};
-use crate::postgres::staff_bar::{self as rows, MenusAtLine, job as jobs};
-use crate::postgres::waiting;
+use crate::postgres::staff_bar::{self as rows, MenusAtLine, job as jobs, wish};
+use crate::postgres::{replica, staff_account_share, waiting};
 use crate::sender::Tools;
 use crate::wake::Wake;
 
@@ -159,6 +163,9 @@ impl Bars {
 
     /// One run; none when somebody else has the job by now. How long to rest otherwise.
     async fn run(&self, job: &Job) -> Result<Option<(jobs::Began, Duration)>, Trouble> {
+        if self.is_shared(job).await? {
+            return Ok(self.wish(job).await?.map(|began| (began, REST)));
+        }
         let key = AccountKey { tenant: job.tenant, account: job.account };
         let (mut token, mut renewed, mut lost) = (None, false, false);
         loop {
@@ -168,7 +175,7 @@ impl Bars {
             };
             let held = match token.take() {
                 Some(token) => token,
-                None => self.tools.tokens.get(key, account).await?,
+                None => self.tools.tokens.get(account).await?,
             };
             let line = Line { tools: &self.tools, key, token: held };
             match self.round(&line, &scene).await {
@@ -179,11 +186,41 @@ impl Bars {
                 }
                 Err(Trouble::Line(failure)) if failure.kind == FailureKind::Unauthorized && !renewed => {
                     renewed = true;
-                    token = Some(self.tools.tokens.renew(key, account, &line.token).await?);
+                    token = Some(self.tools.tokens.renew(account, &line.token).await?);
                 }
                 Err(trouble) => return Err(trouble),
             }
         }
+    }
+
+    /// Whether the account is another tenant's, in which the job's has a share or had one.
+    async fn is_shared(&self, job: &Job) -> Result<bool, sqlx::Error> {
+        let mut tx = self.tools.database.tenant(job.tenant).await?;
+        let shares = staff_account_share::of(&mut tx, &[job.account.uuid()]).await?;
+        tx.rollback().await?;
+        Ok(!shares.is_empty())
+    }
+
+    /// Tells the job of such an account, which alone calls LINE, for whom something waits here. None when somebody else has this job
+    /// by now.
+    async fn wish(&self, job: &Job) -> Result<Option<jobs::Began>, Trouble> {
+        let mut tx = self.tools.database.tenant(job.tenant).await?;
+        let Some(began) = jobs::begin(&mut tx, job).await? else { return Ok(None) };
+        let suspended = replica::is_suspended(&mut tx).await?;
+        for share in staff_account_share::of(&mut tx, &[job.account.uuid()]).await? {
+            let mut wishes = BTreeMap::new();
+            if share.used {
+                for (user, waits) in waiting_for(&mut tx, job.account).await? {
+                    *wishes.entry(user).or_default() |= waits && !suspended;
+                }
+            }
+            tx.turn_to(share.home).await?;
+            if wish::keep(&mut tx, job.account, job.tenant, &wishes).await? {
+                jobs::mark(&mut tx, job.account).await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(Some(began))
     }
 
     /// Everything a run decides by, in this order: what changes later is marked for the next run.
@@ -192,14 +229,15 @@ impl Bars {
         let Some(began) = jobs::begin(&mut tx, job).await? else { return Ok(None) };
         let staff = account::for_staff(&mut tx, &[job.account.uuid()]).await?.contains(&job.account);
         let account = account::read(&mut tx, job.account).await?.filter(|account| staff && account.may_send());
-        let bound = rows::bound(&mut tx, job.account).await?;
-        let members: Vec<StaffId> = bound.iter().map(|(staff, _)| *staff).collect();
-        let waits = waiting::of_staff(&mut tx, &members).await?;
+        let own = waiting_for(&mut tx, job.account).await?;
+        let mut waits = wish::of(&mut tx, job.account).await?;
+        for (user, own) in own {
+            *waits.entry(user).or_default() |= own;
+        }
         let known = rows::known(&mut tx, job.account).await?;
         let menus = rows::menus(&mut tx, job.account, MENUS_HOLD).await?;
         tx.rollback().await?;
-        let bar = |staff: StaffId| Bar::of(waits.get(&staff).copied().unwrap_or_default());
-        let wanted = bound.into_iter().map(|(staff, user)| (user, bar(staff))).collect();
+        let wanted = waits.into_iter().map(|(user, waits)| (user, Bar::of(waits))).collect();
         Ok(Some(Scene { began, account, wanted, known, menus }))
     }
 
@@ -217,6 +255,15 @@ impl Bars {
         menus::delete(line, &old).await;
         Ok(wait.map_or(REST, |wait| wait.min(REST)))
     }
+}
+
+/// The LINE users bound to staff of the transaction's tenant on an account, each with whether anything waits for them.
+async fn waiting_for(tx: &mut TenantTx, account: AccountId) -> Result<Vec<(UserId, bool)>, sqlx::Error> {
+    let bound = rows::bound(tx, account).await?;
+    let members: Vec<StaffId> = bound.iter().map(|(staff, _)| *staff).collect();
+    let waits = waiting::of_staff(tx, &members).await?;
+    let waits = |staff| waits.get(&staff).copied().unwrap_or_default();
+    Ok(bound.into_iter().map(|(staff, user)| (user, waits(staff))).collect())
 }
 
 /// How long after a failure the next run may begin. A call of unknown outcome may still be on its way.

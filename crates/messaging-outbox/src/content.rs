@@ -17,7 +17,7 @@ use messaging_outbox_core::media::{self, AfterFetch, ContentState, Fetched};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::access_token::TokenTrouble;
-use crate::postgres::account::{self, AccountKey};
+use crate::postgres::account;
 use crate::postgres::content::{self, Outcome};
 use crate::postgres::inbound;
 use crate::sender::Tools;
@@ -114,15 +114,14 @@ async fn try_fetch(
         return Ok(None);
     };
     let Some(account) = account else { return Ok(Some(Fetched::Trouble)) };
-    let key = AccountKey { tenant: job.tenant, account: job.account };
-    let Ok(mut access) = tools.tokens.get(key, &account).await else { return Ok(Some(Fetched::Trouble)) };
+    let Ok(mut access) = tools.tokens.get(&account).await else { return Ok(Some(Fetched::Trouble)) };
     for renewed in [false, true] {
         match tools.line.content(&access, &line_message, config.most_bytes, DEADLINE).await {
             Ok(ContentAnswer::Ready(content)) => return keep(tools, job, content).await,
             Ok(ContentAnswer::NotReady) => return Ok(Some(Fetched::Preparing)),
             Ok(ContentAnswer::Gone) => return Ok(Some(Fetched::Gone)),
             Err(failure) if failure.kind == FailureKind::Unauthorized && !renewed => {
-                match tools.tokens.renew(key, &account, &access).await {
+                match tools.tokens.renew(&account, &access).await {
                     Ok(fresh) => access = fresh,
                     Err(
                         TokenTrouble::Missing

@@ -13,7 +13,7 @@ use line_client::FailureKind;
 use line_types::id::GroupId;
 use messaging_outbox_core::backoff;
 
-use crate::postgres::account::{self, AccountKey};
+use crate::postgres::account;
 use crate::postgres::group_name as rows;
 use crate::sender::Tools;
 use crate::wake::Wake;
@@ -64,14 +64,13 @@ async fn name(tools: &Tools, job: &Job, conversation: ConversationId) -> Result<
     tx.rollback().await?;
     let Some(group) = chat.and_then(|chat| GroupId::parse(&chat).ok()) else { return Ok(Some(String::new())) };
     let Some(account) = account else { return Ok(None) };
-    let key = AccountKey { tenant: job.tenant, account: job.account };
-    let Ok(token) = tools.tokens.get(key, &account).await else { return Ok(None) };
+    let Ok(token) = tools.tokens.get(&account).await else { return Ok(None) };
     match tools.line.group_summary(&token, &group, DEADLINE).await {
         Ok(summary) => Ok(Some(summary.group_name)),
         Err(failure) if failure.kind == FailureKind::Refused => Ok(Some(String::new())),
         Err(failure) if failure.kind == FailureKind::Unauthorized => {
             // The next try uses the new token.
-            let _ = tools.tokens.renew(key, &account, &token).await;
+            let _ = tools.tokens.renew(&account, &token).await;
             Ok(None)
         }
         Err(_) => Ok(None),

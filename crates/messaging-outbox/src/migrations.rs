@@ -24,6 +24,11 @@ pub const MIGRATIONS: &[MigrationText] = &[
         name: "reservation_retention",
         sql: include_str!("../migrations/1030_reservation_retention.sql"),
     },
+    MigrationText {
+        version: 1031,
+        name: "shared_staff_account",
+        sql: include_str!("../migrations/1031_shared_staff_account.sql"),
+    },
 ];
 
 #[cfg(test)]

@@ -16,16 +16,19 @@ use std::sync::Arc;
 use chassis::Host;
 use chassis::egress::Egress;
 use chassis::postgres::TenantTx;
-use kernel::{StaffId, Timestamp};
+use kernel::{AccountId, StaffId, Timestamp};
 use messaging_outbox_core::answer::is_over;
 use messaging_outbox_core::notice::NoticeKind;
+use messaging_outbox_core::notice::attempt::Reason;
 use messaging_outbox_core::notice::channel::{self, DeliveryState, NoticeChannel, Reach, Rule};
 use messaging_outbox_core::notice::text::Words;
+use messaging_outbox_core::quota::QuotaMonth;
 use uuid::Uuid;
 
 use crate::postgres::notice::delivery::{self, Begun};
 use crate::postgres::notice::{self as rows, job, rule, webhook as endpoint};
-use crate::postgres::staff::{self, Contact};
+use crate::postgres::staff::{self, Contact, OnLine};
+use crate::postgres::staff_account_share::{self, Share};
 use crate::sender::Tools;
 use crate::wake::{Wake, Wakes};
 
@@ -75,14 +78,16 @@ pub(crate) async fn raise(tx: &mut TenantTx, wakes: &Wakes, notices: &[Notice]) 
         return Ok(0);
     }
     let told = Told::read(tx, new.iter().map(|notice| notice.staff)).await?;
+    let short = told.short(tx, &new).await?;
     let mut begun = Vec::new();
     for notice in &new {
-        let (contact, over) = (told.contacts.get(&notice.staff), is_over(Some(notice.expire), told.now));
-        begun.extend(
-            channel::plan(told.rule(notice.kind), told.reach(contact), over).into_iter().map(|(channel, state)| {
-                Begun { notice: notice.id, channel, state, expire: notice.expire, message: None }
-            }),
-        );
+        let (reach, over) = (told.reach(notice.staff), is_over(Some(notice.expire), told.now));
+        let is_short = short.contains(&notice.id);
+        let reach = Reach { line: reach.line && !is_short, ..reach };
+        begun.extend(channel::plan(told.rule(notice.kind), reach, over).into_iter().map(|(channel, state)| {
+            let reason = (is_short && channel == NoticeChannel::Line).then_some(Reason::ShareUsedUp);
+            Begun { notice: notice.id, channel, state, reason, expire: notice.expire, message: None }
+        }));
     }
     line::queue(tx, wakes, &new, &told, &mut begun).await?;
     delivery::insert(tx, &begun).await?;
@@ -105,7 +110,7 @@ pub(crate) async fn reached(
 ) -> Result<BTreeSet<StaffId>, sqlx::Error> {
     let told = Told::read(tx, staff.iter().copied()).await?;
     let reaches = |member: &StaffId| {
-        let planned = channel::plan(told.rule(kind), told.reach(told.contacts.get(member)), false);
+        let planned = channel::plan(told.rule(kind), told.reach(*member), false);
         planned.iter().any(|(_, state)| *state == DeliveryState::Pending)
     };
     Ok(staff.iter().copied().filter(reaches).collect())
@@ -117,6 +122,8 @@ struct Told {
     rules: Vec<(NoticeKind, Rule)>,
     webhook: bool,
     contacts: BTreeMap<StaffId, Contact>,
+    /// The tenant's shares in the accounts where they are bound; none in one of its own.
+    shares: BTreeMap<AccountId, Share>,
 }
 
 impl Told {
@@ -125,7 +132,13 @@ impl Told {
         staff.sort_unstable();
         staff.dedup();
         let contacts = staff::contacts(tx, &staff).await?;
+        let mut accounts: Vec<Uuid> =
+            contacts.iter().filter_map(|contact| Some(contact.line.as_ref()?.account.uuid())).collect();
+        accounts.sort_unstable();
+        accounts.dedup();
+        let shares = if accounts.is_empty() { Vec::new() } else { staff_account_share::of(tx, &accounts).await? };
         Ok(Self {
+            shares: shares.into_iter().map(|share| (share.account, share)).collect(),
             now: rows::now(tx).await?,
             rules: rule::read(tx).await?,
             webhook: endpoint::is_open(tx).await?,
@@ -138,13 +151,44 @@ impl Told {
         set.map_or_else(|| Rule::usual(kind), |(_, rule)| *rule)
     }
 
-    fn reach(&self, contact: Option<&Contact>) -> Reach {
+    fn reach(&self, staff: StaffId) -> Reach {
+        let contact = self.contacts.get(&staff);
+        // An account of the operator's reaches nobody whose tenant does not use its share.
+        let is_served = |line: &OnLine| self.shares.get(&line.account).is_none_or(|share| share.used);
         Reach {
             active: contact.is_some_and(|contact| contact.active),
-            line: contact.is_some_and(|contact| contact.line.is_some()),
+            line: contact.and_then(|contact| contact.line.as_ref()).is_some_and(is_served),
             email: contact.is_some_and(|contact| !contact.email.is_empty()),
             webhook: self.webhook,
         }
+    }
+
+    /// Takes the pushes of `notices` from what the tenant's shares have left for the month; which of them they have no room for.
+    async fn short(&self, tx: &mut TenantTx, notices: &[&Notice]) -> Result<HashSet<Uuid>, sqlx::Error> {
+        let month = QuotaMonth::of(self.now);
+        let mut short = HashSet::new();
+        for (account, share) in &self.shares {
+            let is_pushed = |notice: &&Notice| {
+                let line = self.contacts.get(&notice.staff).and_then(|contact| contact.line.as_ref());
+                let over = is_over(Some(notice.expire), self.now);
+                line.is_some_and(|line| line.account == *account)
+                    && channel::plan(self.rule(notice.kind), self.reach(notice.staff), over)
+                        .contains(&(NoticeChannel::Line, DeliveryState::Pending))
+            };
+            let pushed: Vec<Uuid> = notices.iter().copied().filter(is_pushed).map(|notice| notice.id).collect();
+            if pushed.is_empty() {
+                continue;
+            }
+            let wanted = i32::try_from(pushed.len()).unwrap_or(i32::MAX);
+            let given = staff_account_share::take(tx, share, month, wanted).await?;
+            short.extend(pushed.into_iter().skip(usize::try_from(given).unwrap_or_default()));
+        }
+        Ok(short)
+    }
+
+    /// What stands above what is pushed by an account: the tenant's name, where staff of others are told by it as well.
+    fn heading(&self, account: AccountId) -> &str {
+        self.shares.get(&account).map_or("", |share| &share.tenant_name)
     }
 }
 

@@ -25,5 +25,6 @@ pub(crate) mod schedule;
 pub(crate) mod send_queue;
 pub(crate) mod settle;
 pub(crate) mod staff;
+pub(crate) mod staff_account_share;
 pub(crate) mod staff_bar;
 pub(crate) mod waiting;

@@ -1,19 +1,21 @@
 //! The replica of what identity-linking owns: tenants, organizations, accounts, LINE users, friendships, customers, reservations, links,
-//! how staff can be reached.
+//! how staff can be reached, shares in staff accounts of the operator's.
 
 use bus::Trouble;
 use bus::replica::Replica;
 use chassis::postgres::TenantTx;
 use contracts::events::v1::identity_event::Body;
-use contracts::events::v1::{AccountReplica, ActivityReplica, LinkReplica, StaffContactReplica};
+use contracts::events::v1::{
+    AccountReplica, ActivityReplica, LinkReplica, StaffAccountShareReplica, StaffContactReplica,
+};
 use contracts::identity::v1::ReplicaKind;
-use kernel::StaffId;
+use kernel::{AccountId, StaffId, TenantId};
 use uuid::Uuid;
 
 use crate::postgres::link::{self, LinkIds};
 use crate::postgres::placing::{self, Matter};
 use crate::postgres::replica::{self as rows, AccountIds};
-use crate::postgres::{account, activity, organization, staff, staff_bar};
+use crate::postgres::{account, activity, organization, staff, staff_account_share, staff_bar};
 use crate::wake::{Wake, Wakes};
 use crate::{change, notice, reminding, trouble};
 
@@ -28,6 +30,7 @@ pub(crate) const KINDS: &[ReplicaKind] = &[
     ReplicaKind::Activity,
     ReplicaKind::Link,
     ReplicaKind::StaffContact,
+    ReplicaKind::StaffAccountShare,
 ];
 
 /// Keeps them.
@@ -70,14 +73,15 @@ impl Replica for Kept {
             Body::Activity(activity) => self.put_activity(tx, activity).await?,
             Body::Link(link) => self.put_link(tx, link).await?,
             Body::StaffContact(contact) => put_contact(tx, contact).await?,
+            Body::StaffAccountShare(share) => put_share(tx, share).await?,
             Body::Principal(_)
             | Body::Staff(_)
             | Body::Inquiry(_)
             | Body::AnswerRequested(_)
             | Body::StaffNoticeRequested(_) => {}
         }
-        if matches!(aggregate, Body::Tenant(_) | Body::Account(_)) {
-            // A connected account or a lifted suspension may set a queue in motion.
+        if matches!(aggregate, Body::Tenant(_) | Body::Account(_) | Body::StaffAccountShare(_)) {
+            // A connected account, a share in one or a lifted suspension may set a queue in motion.
             self.wakes.after(tx, Wake::Look);
         }
         Ok(())
@@ -104,6 +108,15 @@ async fn put_contact(tx: &mut TenantTx, replica: &StaffContactReplica) -> Result
         }
     }
     Ok(())
+}
+
+/// Keeps a tenant's share in a staff account of the operator's.
+async fn put_share(tx: &mut TenantTx, replica: &StaffAccountShareReplica) -> Result<(), Trouble> {
+    let account: AccountId = replica.account_id.parse().map_err(|_| Trouble::failed(NoId("account")))?;
+    let home: TenantId = replica.home_tenant_id.parse().map_err(|_| Trouble::failed(NoId("home tenant")))?;
+    staff_account_share::put(tx, account, home, replica).await?;
+    // Who is bound there may have been heard of before.
+    Ok(staff_bar::job::mark(tx, account).await?)
 }
 
 impl Kept {

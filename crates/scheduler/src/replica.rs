@@ -48,6 +48,7 @@ impl Replica for Kept {
             | Body::Inquiry(_)
             | Body::AnswerRequested(_)
             | Body::StaffContact(_)
+            | Body::StaffAccountShare(_)
             | Body::StaffNoticeRequested(_) => Ok(()),
         }
     }

@@ -10,6 +10,15 @@ words! {
         Customers = "CUSTOMERS",
         /// For the tenant's staff: its LINE users are staff, never customers, friends or recipients of anything else.
         Staff = "STAFF",
+        /// For the staff of every tenant that has a share in it: the operator's.
+        SharedStaff = "SHARED_STAFF",
+    }
+}
+
+impl AccountPurpose {
+    /// Whether its LINE users are staff and nobody else.
+    pub fn is_for_staff(self) -> bool {
+        matches!(self, Self::Staff | Self::SharedStaff)
     }
 }
 

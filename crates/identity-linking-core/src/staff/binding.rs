@@ -32,7 +32,7 @@ pub struct BindCase<'a> {
     pub wish: Pending,
     /// The invitation whose code was typed, as it stands now.
     pub invitation: &'a Invitation,
-    /// Whether its member is active.
+    /// Whether its member is active, and the account still the staff account of the tenant that invited.
     pub is_active: bool,
     /// Whom the LINE user is already.
     pub is_already: Option<StaffId>,

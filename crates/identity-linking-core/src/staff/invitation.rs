@@ -16,11 +16,15 @@ const LENGTH: usize = 16;
 const GROUP: usize = 4;
 /// Most characters that are read as a code.
 const LONGEST: usize = 100;
+/// Characters of a share's code: 20 bits, which name a tenant on one account and are no secret.
+const SHARE_LENGTH: usize = 4;
+/// Characters of a code with a share's before it.
+const SHARED_LENGTH: usize = SHARE_LENGTH + LENGTH;
 /// The digits of Crockford's base 32 (<https://www.crockford.com/base32.html>), which leaves out what is taken for another.
 const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// The code of an invitation: 16 characters of Crockford's base 32, written in groups of four. It is told once, to who invites;
-/// kept is its hash alone. `Debug` shows none of it.
+/// The code of an invitation: 16 characters of Crockford's base 32. It is told once, to who invites; kept is its hash alone. `Debug`
+/// shows none of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct InvitationCode(String);
 
@@ -32,24 +36,6 @@ impl InvitationCode {
         Self((0..LENGTH).rev().map(digit).collect())
     }
 
-    /// Reads a code as somebody typed it: in either case, with or without hyphens and spaces, in full width as well, with `O` for 0
-    /// and `I` or `L` for 1; none where it cannot be one.
-    pub fn parse(text: &str) -> Option<Self> {
-        if text.chars().nth(LONGEST).is_some() {
-            return None;
-        }
-        let digits: Option<String> =
-            text.chars().map(narrow).filter(|c| !is_between(*c)).map(|c| digit(c.to_ascii_uppercase())).collect();
-        digits.filter(|digits| digits.len() == LENGTH).map(Self)
-    }
-
-    /// The code as it is written.
-    pub fn reveal(&self) -> String {
-        let groups: Vec<&str> =
-            (0..LENGTH / GROUP).filter_map(|group| self.0.get(group * GROUP..(group + 1) * GROUP)).collect();
-        groups.join("-")
-    }
-
     /// SHA-256 of its characters without hyphens.
     pub fn hash(&self) -> [u8; 32] {
         Sha256::digest(self.0.as_bytes()).into()
@@ -59,6 +45,61 @@ impl InvitationCode {
 impl fmt::Debug for InvitationCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("InvitationCode(..)")
+    }
+}
+
+/// Names a tenant on a staff account that it has a share in: four characters of Crockford's base 32. No secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShareCode(String);
+
+impl ShareCode {
+    /// The code of 20 bits, the last ones of a number.
+    pub fn of(number: u32) -> Self {
+        let digit = |place: usize| char::from(DIGITS[usize::try_from(number >> (5 * place) & 31).unwrap_or_default()]);
+        Self((0..SHARE_LENGTH).rev().map(digit).collect())
+    }
+
+    /// Reads a code as it is kept; none where it is no such code.
+    pub fn named(text: &str) -> Option<Self> {
+        let fits = text.len() == SHARE_LENGTH && text.bytes().all(|byte| DIGITS.contains(&byte));
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    /// Its characters.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An invitation's code as it is written down: in groups of four, behind the share's where the account serves several tenants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrittenCode {
+    /// Names the tenant that invites; none: the account's own.
+    pub share: Option<ShareCode>,
+    /// The invitation's.
+    pub code: InvitationCode,
+}
+
+impl WrittenCode {
+    /// Reads a code as somebody typed it: in either case, with or without hyphens and spaces, in full width as well, with `O` for 0
+    /// and `I` or `L` for 1; none where it cannot be one.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.chars().nth(LONGEST).is_some() {
+            return None;
+        }
+        let digits: Option<String> =
+            text.chars().map(narrow).filter(|c| !is_between(*c)).map(|c| digit(c.to_ascii_uppercase())).collect();
+        let digits = digits.filter(|digits| matches!(digits.len(), LENGTH | SHARED_LENGTH))?;
+        let (share, code) = digits.split_at(digits.len() - LENGTH);
+        Some(Self { share: ShareCode::named(share), code: InvitationCode(code.to_owned()) })
+    }
+
+    /// The code in groups.
+    pub fn reveal(&self) -> String {
+        let whole = [self.share.as_ref().map_or("", ShareCode::as_str), &self.code.0].concat();
+        let groups: Vec<&str> =
+            (0..whole.len() / GROUP).filter_map(|group| whole.get(group * GROUP..(group + 1) * GROUP)).collect();
+        groups.join("-")
     }
 }
 
@@ -152,11 +193,18 @@ mod tests {
     use proptest::prelude::*;
     use uuid::Uuid;
 
+    fn written(share: Option<u32>, code: [u8; 10]) -> WrittenCode {
+        WrittenCode { share: share.map(ShareCode::of), code: InvitationCode::of(code) }
+    }
+
     #[test]
     fn a_code_is_read_as_people_type_it_and_hides_itself() {
-        let code = InvitationCode::of([0x00, 0x44, 0x32, 0x14, 0xC7, 0x42, 0x54, 0xB6, 0x35, 0xCF]);
+        let code = [0x00, 0x44, 0x32, 0x14, 0xC7, 0x42, 0x54, 0xB6, 0x35, 0xCF];
+        let (code, shared) = (written(None, code), written(Some(0x8_9ABC), code));
         assert_eq!(code.reveal(), "0123-4567-89AB-CDEF");
-        assert_eq!(format!("{code:?}"), "InvitationCode(..)");
+        assert_eq!(shared.reveal(), "H6NW-0123-4567-89AB-CDEF");
+        assert!(WrittenCode::parse("h6nw0123456789abcdef").as_ref() == Some(&shared));
+        assert_eq!(format!("{:?}", code.code), "InvitationCode(..)");
         for typed in [
             "0123-4567-89AB-CDEF",
             "0123456789abcdef",
@@ -164,25 +212,29 @@ mod tests {
             "Ol23‐4567−89AB–CDEF",
             "０１２３ー４５６７ー８９ＡＢーｃｄｅｆ",
         ] {
-            assert!(InvitationCode::parse(typed).as_ref() == Some(&code), "{typed}");
+            assert!(WrittenCode::parse(typed).as_ref() == Some(&code), "{typed}");
         }
         for wrong in ["", "0123-4567-89AB-CDE", "0123-4567-89AB-CDEFG", "0123-4567-89AB-CDEU", "あ123-4567-89AB-CDEF"]
         {
-            assert!(InvitationCode::parse(wrong).is_none(), "{wrong}");
+            assert!(WrittenCode::parse(wrong).is_none(), "{wrong}");
         }
-        assert!(InvitationCode::parse(&format!("0123-4567-89AB-CDEF{}", "-".repeat(90))).is_none());
+        assert!(WrittenCode::parse(&format!("0123-4567-89AB-CDEF{}", "-".repeat(90))).is_none());
     }
 
     proptest! {
         #[test]
-        fn every_code_is_read_again_and_no_two_are_one(one: [u8; 10], other: [u8; 10], typed in "\\PC{0,40}") {
-            let code = InvitationCode::of(one);
-            prop_assert!(InvitationCode::parse(&code.reveal()).as_ref() == Some(&code));
-            prop_assert!(InvitationCode::parse(&code.reveal().to_lowercase().replace('-', "")).as_ref() == Some(&code));
-            prop_assert_eq!(one == other, code == InvitationCode::of(other));
-            prop_assert_eq!(one == other, code.hash() == InvitationCode::of(other).hash());
-            if let Some(read) = InvitationCode::parse(&typed) {
-                prop_assert!(InvitationCode::parse(&read.reveal()).as_ref() == Some(&read));
+        fn every_code_is_read_again_and_no_two_are_one(
+            one: [u8; 10], other: [u8; 10], share in proptest::option::of(0_u32..1 << 20), typed in "\\PC{0,40}",
+        ) {
+            let code = written(share, one);
+            prop_assert!(WrittenCode::parse(&code.reveal()).as_ref() == Some(&code));
+            prop_assert!(WrittenCode::parse(&code.reveal().to_lowercase().replace('-', "")).as_ref() == Some(&code));
+            prop_assert_eq!(one == other, code == written(share, other));
+            prop_assert_eq!(one == other, code.code.hash() == InvitationCode::of(other).hash());
+            let kept = code.share.as_ref().and_then(|share| ShareCode::named(share.as_str()));
+            prop_assert_eq!(kept, code.share.clone());
+            if let Some(read) = WrittenCode::parse(&typed) {
+                prop_assert!(WrittenCode::parse(&read.reveal()).as_ref() == Some(&read));
             }
         }
 

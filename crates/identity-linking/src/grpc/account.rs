@@ -26,6 +26,7 @@ use contracts::identity::v1::{
 use contracts::timestamp;
 use identity_linking_core::Line;
 use identity_linking_core::account::{AccountPurpose, AccountState, Equipment, Finding, OfficialAccount, repurposed};
+use identity_linking_core::staff::ShareState;
 use kernel::{AccountId, Timestamp};
 use line_types::id::{BotUserId, ChannelId};
 use line_types::signature::ChannelSecret;
@@ -34,11 +35,12 @@ use tonic::{Request, Response, Status};
 use super::fields::Fields;
 use super::mask::Mask;
 use super::refusal::Refusal;
-use super::{credential, etag, provider, repeat};
+use super::{credential, etag, granter, provider, repeat};
 use crate::change::{self, Subject};
 use crate::gateway::Gateway;
 use crate::postgres::Stored;
 use crate::postgres::account::{self, EquippedAccount};
+use crate::postgres::staff_account_share;
 use crate::registry::Registry;
 use crate::replica;
 
@@ -186,9 +188,28 @@ fn purpose(fields: &mut Fields, wire: i32) -> Option<AccountPurpose> {
     let read = match WirePurpose::try_from(wire) {
         Ok(WirePurpose::Unspecified | WirePurpose::Customers) => Ok(AccountPurpose::Customers),
         Ok(WirePurpose::Staff) => Ok(AccountPurpose::Staff),
+        Ok(WirePurpose::SharedStaff) => Ok(AccountPurpose::SharedStaff),
         Err(_) => Err("does not exist"),
     };
     fields.take("account.purpose", read)
+}
+
+/// Refuses a purpose, other than before, that is not the caller's to give or to take, or that another staff account stands against.
+async fn check_purpose(
+    tx: &mut TenantTx,
+    caller: &Caller,
+    before: AccountPurpose,
+    after: AccountPurpose,
+) -> Result<(), Refusal> {
+    granter::of(caller).may_repurpose(before, after)?;
+    if after == AccountPurpose::Staff && before != after {
+        // Held, so that the share is not used meanwhile.
+        let share = staff_account_share::hold(tx).await?;
+        if share.is_some_and(|share| share.value.state == ShareState::Used) {
+            return Err(refuse::already_exists("STAFF_ACCOUNT_TAKEN").into());
+        }
+    }
+    Ok(())
 }
 
 /// Notes a change of an account and tells it, with its keys and secrets as they stand in the transaction.
@@ -253,6 +274,7 @@ async fn create(
     if let Some(answer) = repeat::answered(&mut tx, CREATE, &request.request_id, &request).await? {
         return Ok(answer);
     }
+    check_purpose(&mut tx, &caller, AccountPurpose::Customers, value.purpose).await?;
     let stored = Stored { id: AccountId::new(now), version: 1, create_time: now, value };
     account::insert(&mut tx, &stored).await?;
     if let Some(secret) = &secret {
@@ -335,6 +357,7 @@ async fn update(
     };
     let value = match purpose {
         Some(purpose) if purpose != value.purpose => {
+            check_purpose(&mut tx, &caller, value.purpose, purpose).await?;
             repurposed(value, purpose, account::is_in_use(&mut tx, id).await?)?
         }
         _ => value,

@@ -5,7 +5,7 @@ use identity_linking_core::GrantRefusal;
 use identity_linking_core::account::{AccountInUse, ConnectRefusal};
 use identity_linking_core::activity::ServiceUseStays;
 use identity_linking_core::principal::TooManyKeys;
-use identity_linking_core::staff::InvitationUsed;
+use identity_linking_core::staff::{InvitationUsed, ShareUsed};
 use tonic::Status;
 
 use crate::change::ChangeError;
@@ -74,6 +74,12 @@ impl From<AccountInUse> for Refusal {
 impl From<InvitationUsed> for Refusal {
     fn from(refusal: InvitationUsed) -> Self {
         Self(refuse::precondition("INVITATION_USED", &refusal.to_string()))
+    }
+}
+
+impl From<ShareUsed> for Refusal {
+    fn from(refusal: ShareUsed) -> Self {
+        Self(refuse::precondition("SHARE_USED", &refusal.to_string()))
     }
 }
 

@@ -8,6 +8,7 @@ use contracts::identity::v1::replica_service_server::ReplicaService;
 use contracts::identity::v1::{ReplicaKind, SnapshotReplicasRequest, SnapshotReplicasResponse};
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use identity_linking_core::Tenant;
 use kernel::TenantId;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -16,9 +17,10 @@ use tonic::{Request, Response, Status};
 use super::fields::Fields;
 use super::refusal::Refusal;
 use crate::change::ChangeError;
+use crate::postgres::staff_account_share::StoredShare;
 use crate::postgres::{
-    Position, account, activity, customer, friend, friendship, link, organization, principal, staff, staff_contact,
-    tenant,
+    Position, Stored, account, activity, customer, friend, friendship, link, organization, principal, staff,
+    staff_account_share, staff_contact, tenant,
 };
 use crate::registry::Registry;
 use crate::replica;
@@ -218,6 +220,13 @@ async fn page(registry: &Registry, tenant: TenantId, kind: ReplicaKind, place: &
             let rows = staff_contact::list(&mut tx, place.staff, PAGE).await?;
             place.staff = rows.last().map(|(last, _)| last.id);
             rows.iter().map(|(staff, contact)| Body::StaffContact(replica::staff_contact(staff, contact))).collect()
+        }
+        ReplicaKind::StaffAccountShare => {
+            let found = staff_account_share::find(&mut tx).await?.zip(tenant::find(&mut tx).await?);
+            let told = |(share, tenant): &(StoredShare, Stored<TenantId, Tenant>)| {
+                Body::StaffAccountShare(replica::staff_account_share(share, &tenant.value.display_name))
+            };
+            found.iter().map(told).collect()
         }
     };
     // Nothing was written; ending it gives the connection back at once.

@@ -11,7 +11,7 @@ use contracts::identity::v1::{
     UnbindStaffLineResponse,
 };
 use contracts::timestamp;
-use identity_linking_core::staff::{Invitation, InvitationCode, InvitationState};
+use identity_linking_core::staff::{Invitation, InvitationCode, InvitationState, ShareState, WrittenCode};
 use kernel::{StaffId, StaffInvitationId, Timestamp};
 use serde_json::json;
 use tonic::Request;
@@ -23,7 +23,7 @@ use super::{granter, repeat};
 use crate::change;
 use crate::postgres::staff::StoredStaff;
 use crate::postgres::staff_invitation::StoredInvitation;
-use crate::postgres::{staff, staff_contact, staff_invitation};
+use crate::postgres::{staff, staff_account_share, staff_contact, staff_invitation};
 use crate::registry::Registry;
 use crate::staffing::invitation;
 
@@ -77,10 +77,12 @@ pub(super) async fn create(
     staff_invitation::insert(&mut tx, &stored, &code).await?;
     let detail = json!({ "invitation": stored.id.to_string() });
     change::note(&mut tx, &Actor::of(&caller), "staff.invite", subject(&member), detail).await?;
+    let share = staff_account_share::find(&mut tx).await?.map(|share| share.value);
+    let share = share.filter(|share| share.state == ShareState::Used).map(|share| share.code);
     let answer = CreateStaffInvitationResponse { staff_invitation: Some(tell(&stored, now)), code: String::new() };
     repeat::keep(&mut tx, CREATE, &request.request_id, &answer).await?;
     tx.commit().await?;
-    Ok(CreateStaffInvitationResponse { code: code.reveal(), ..answer })
+    Ok(CreateStaffInvitationResponse { code: WrittenCode { share, code }.reveal(), ..answer })
 }
 
 pub(super) async fn list(

@@ -25,6 +25,7 @@ use crate::change::{self, Subject};
 use crate::postgres::{Position, Stored, tenant};
 use crate::registry::Registry;
 use crate::replica;
+use crate::staffing::share;
 
 const CREATE: &str = "/tsunagi.identity.v1.TenantService/CreateTenant";
 
@@ -193,8 +194,12 @@ async fn update(registry: &Registry, request: Request<UpdateTenantRequest>) -> R
     if value == stored.value {
         return Ok(UpdateTenantResponse { tenant: Some(tell(&stored)) });
     }
+    let is_renamed = value.display_name != stored.value.display_name;
     let stored = stored.changed(value);
     tenant::update(&mut tx, &stored).await?;
+    if is_renamed {
+        share::follow_name(&mut tx, now, &stored.value.display_name).await?;
+    }
     let body = Body::Tenant(replica::tenant(&stored));
     change::record(&mut tx, &Actor::of(&caller), "tenant.update", subject(&stored), now, body).await?;
     tx.commit().await?;

@@ -65,7 +65,7 @@ pub(crate) async fn unnamed(
 ) -> Result<(), ChangeError> {
     let Act::Failed(nonce) = act else { return Ok(()) };
     // A nonce of the staff account's is no attempt's, and nobody is bound by a word that names nobody.
-    if account::purpose(tx, account).await? == Some(AccountPurpose::Staff) {
+    if account::purpose(tx, account).await?.is_some_and(AccountPurpose::is_for_staff) {
         return Ok(());
     }
     let word = Word { account, nonce, confirmation: Confirmation::Failed, told_time, effects_off: true };

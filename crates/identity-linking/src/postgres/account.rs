@@ -140,11 +140,22 @@ pub(crate) async fn purpose(tx: &mut TenantTx, id: AccountId) -> Result<Option<A
     Ok(places(tx, &[id.uuid()]).await?.remove(&id).map(|place| place.purpose))
 }
 
-/// Whether any LINE user was seen on an account.
+/// Whether an account of the tenant's own is its staff account.
+pub(crate) async fn has_staff_account(tx: &mut TenantTx) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM identity.official_account WHERE tenant_id = $1 AND purpose = 'STAFF')",
+    )
+    .bind(tx.tenant().uuid())
+    .fetch_one(&mut **tx)
+    .await
+}
+
+/// Whether any LINE user was seen on an account, or any tenant was given a share in it.
 pub(crate) async fn is_in_use(tx: &mut TenantTx, id: AccountId) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar(
         "SELECT EXISTS (SELECT FROM identity.friendship WHERE tenant_id = $1 AND account_id = $2)
-             OR EXISTS (SELECT FROM identity.staff_line_user WHERE tenant_id = $1 AND account_id = $2)",
+             OR EXISTS (SELECT FROM identity.staff_line_user WHERE tenant_id = $1 AND account_id = $2)
+             OR EXISTS (SELECT FROM identity.staff_account_guest WHERE tenant_id = $1 AND account_id = $2)",
     )
     .bind(tx.tenant().uuid())
     .bind(id.uuid())

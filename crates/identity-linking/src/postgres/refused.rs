@@ -18,6 +18,7 @@ pub(crate) fn refused(error: sqlx::Error) -> Status {
             | "staff_member_tenant"
             | "provider_tenant"
             | "official_account_tenant"
+            | "staff_account_share_tenant"
             | "customer_tenant",
         ) => refuse::not_found("TENANT"),
         Some(

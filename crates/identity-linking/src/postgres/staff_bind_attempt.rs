@@ -3,7 +3,7 @@
 use chassis::postgres::{Database, TenantTx};
 use identity_linking_core::link::{Counted, Nonce, RateScope};
 use identity_linking_core::staff::BindOutcome;
-use kernel::{AccountId, StaffInvitationId, Timestamp};
+use kernel::{AccountId, StaffInvitationId, TenantId, Timestamp};
 use line_types::id::UserId;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
@@ -22,6 +22,8 @@ pub(crate) struct BindAttempt {
     pub(crate) user: UserId,
     /// The invitation whose code was typed; none: it is no good one's.
     pub(crate) invitation: Option<StaffInvitationId>,
+    /// The tenant whose invitation it is, where that is not the account's.
+    pub(crate) guest: Option<TenantId>,
     /// When it was typed.
     pub(crate) submit_time: Timestamp,
     /// When LINE told who it was.
@@ -35,7 +37,8 @@ fn attempt(row: &PgRow) -> Result<BindAttempt, sqlx::Error> {
         id: row::get(row, "staff_bind_attempt_id")?,
         account: row::id(row, "account_id")?,
         user: row::read(row, "line_user_id", UserId::parse)?,
-        invitation: row::optional_id(row, "staff_invitation_id")?,
+        invitation: row::optional_id(row, "staff_invitation_id")?.or(row::optional_id(row, "guest_invitation_id")?),
+        guest: row::optional_id(row, "guest_tenant_id")?,
         submit_time: row::get(row, "submit_time")?,
         told_time: row::get(row, "told_time")?,
         outcome: row::optional_word(row, "outcome", BindOutcome::named)?,
@@ -52,18 +55,20 @@ pub(crate) async fn insert(
     sqlx::query(
         "INSERT INTO identity.staff_bind_attempt
              (tenant_id, staff_bind_attempt_id, account_id, line_user_id, staff_invitation_id, nonce_hash, address_hash,
-              submit_time, outcome)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+              submit_time, outcome, guest_tenant_id, guest_invitation_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(tx.tenant().uuid())
     .bind(attempt.id)
     .bind(attempt.account.uuid())
     .bind(attempt.user.as_str())
-    .bind(attempt.invitation.map(StaffInvitationId::uuid))
+    .bind(attempt.invitation.filter(|_| attempt.guest.is_none()).map(StaffInvitationId::uuid))
     .bind(nonce.map(|nonce| nonce.hash().to_vec()))
     .bind(address.as_slice())
     .bind(attempt.submit_time)
     .bind(attempt.outcome.map(BindOutcome::as_str))
+    .bind(attempt.guest.map(TenantId::uuid))
+    .bind(attempt.invitation.filter(|_| attempt.guest.is_some()).map(StaffInvitationId::uuid))
     .execute(&mut **tx)
     .await?;
     Ok(())

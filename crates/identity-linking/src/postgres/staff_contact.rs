@@ -68,6 +68,18 @@ pub(crate) async fn bound_to(
     Ok(found.map(StaffId::from))
 }
 
+/// Whoever is bound on an account, by their IDs.
+pub(crate) async fn bound_on(tx: &mut TenantTx, account: AccountId) -> Result<Vec<StaffId>, sqlx::Error> {
+    let found: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT staff_id FROM identity.staff_contact WHERE tenant_id = $1 AND account_id = $2 ORDER BY staff_id",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(account.uuid())
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(found.into_iter().map(StaffId::from).collect())
+}
+
 /// Keeps a contact's new version.
 pub(crate) async fn put(tx: &mut TenantTx, staff: StaffId, contact: &StoredContact) -> Result<(), sqlx::Error> {
     let line = contact.line.as_ref();

@@ -106,6 +106,19 @@ pub(crate) async fn unended(tx: &mut TenantTx, staff: StaffId) -> Result<Vec<Sto
     rows.iter().map(invitation).collect()
 }
 
+/// Takes back whatever invitations of the tenant are open at `now`; how many.
+pub(crate) async fn revoke_all(tx: &mut TenantTx, now: Timestamp) -> Result<u64, sqlx::Error> {
+    let revoked = sqlx::query(
+        "UPDATE identity.staff_invitation SET revoke_time = $2
+         WHERE tenant_id = $1 AND use_time IS NULL AND revoke_time IS NULL AND expire_time > $2",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    Ok(revoked.rows_affected())
+}
+
 /// At most `size` invitations, of one member or of all, the latest first, behind `after`.
 pub(crate) async fn list(
     tx: &mut TenantTx,

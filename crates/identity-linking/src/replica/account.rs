@@ -95,6 +95,7 @@ pub(crate) fn purpose(purpose: AccountPurpose) -> WirePurpose {
     match purpose {
         AccountPurpose::Customers => WirePurpose::Customers,
         AccountPurpose::Staff => WirePurpose::Staff,
+        AccountPurpose::SharedStaff => WirePurpose::SharedStaff,
     }
 }
 

@@ -5,13 +5,14 @@ use std::net::IpAddr;
 
 use chassis::failpoint;
 use chassis::postgres::TenantTx;
-use identity_linking_core::account::AccountState;
+use identity_linking_core::account::{AccountPurpose, AccountState};
 use identity_linking_core::link::{Counted, FORM_TOKEN_LIFE, FormToken, NoLinkToken, Nonce, RateScope};
-use identity_linking_core::staff::{BindOutcome, InvitationCode, is_good};
-use kernel::{AccountId, Timestamp};
+use identity_linking_core::staff::{BindOutcome, InvitationCode, WrittenCode, is_good};
+use kernel::{AccountId, TenantId, Timestamp};
 use line_types::id::UserId;
 use uuid::Uuid;
 
+use super::share;
 use crate::change::ChangeError;
 use crate::linking::Desk;
 use crate::linking::form::{Form, FormField, Opened, Submitted, Wrong};
@@ -20,7 +21,8 @@ use crate::postgres::staff_bind_attempt::BindAttempt;
 use crate::postgres::staff_form_token::StaffFormToken;
 use crate::postgres::staff_invitation::StoredInvitation;
 use crate::postgres::{
-    account, staff, staff_bind_attempt, staff_contact, staff_form_token, staff_invitation, staff_line_user,
+    account, staff, staff_account_guest, staff_bind_attempt, staff_contact, staff_form_token, staff_invitation,
+    staff_line_user,
 };
 
 /// Issues a token for a LINE user of the staff account, locked; none where enough were given lately: whoever writes and writes is
@@ -77,13 +79,14 @@ pub(crate) async fn submit(
     if let Some(full) = too_many(&mut tx, &issued, &address, now).await? {
         return Ok(Submitted::TooMany(full.window().to_std().unwrap_or_default()));
     }
-    let invitation = good(&mut tx, code, now).await?;
+    let (guest, invitation) = good(&mut tx, issued.account, code, now).await?.unzip();
     let nonce = invitation.as_ref().map(|_| Nonce::of(rand::random()));
     let attempt = BindAttempt {
         id: Uuid::now_v7(),
         account: issued.account,
         user: issued.user.clone(),
         invitation: invitation.map(|invitation| invitation.id),
+        guest: guest.flatten(),
         submit_time: now,
         told_time: None,
         outcome: nonce.is_none().then_some(BindOutcome::BadCode),
@@ -117,10 +120,47 @@ async fn too_many(
     Ok(counted.into_iter().find(|counted: &Counted| counted.is_full()).map(|counted| counted.scope))
 }
 
-/// The invitation with a code, where it is good. Everything that is wrong with a code is one answer.
-async fn good(tx: &mut TenantTx, code: &str, now: Timestamp) -> Result<Option<StoredInvitation>, ChangeError> {
-    let Some(code) = InvitationCode::parse(code) else { return Ok(None) };
-    let Some(found) = staff_invitation::with_code(tx, &code).await? else { return Ok(None) };
+/// The invitation whose code was typed on an account, where it is good, and the tenant that invites where that is another than the
+/// account's. Everything that is wrong with a code is one answer.
+async fn good(
+    tx: &mut TenantTx,
+    id: AccountId,
+    typed: &str,
+    now: Timestamp,
+) -> Result<Option<(Option<TenantId>, StoredInvitation)>, ChangeError> {
+    let Some(written) = WrittenCode::parse(typed) else { return Ok(None) };
+    match (account::purpose(tx, id).await?, &written.share) {
+        (Some(AccountPurpose::Staff), None) => {
+            Ok(good_of_tenant(tx, &written.code, now).await?.map(|invitation| (None, invitation)))
+        }
+        (Some(AccountPurpose::SharedStaff), Some(share)) => {
+            let Some(guest) = staff_account_guest::named(tx, id, share).await? else { return Ok(None) };
+            let home = tx.tenant();
+            tx.turn_to(guest).await?;
+            let found = good_of_guest(tx, (home, id), &written.code, now).await;
+            tx.turn_to(home).await?;
+            Ok(found?.map(|invitation| (Some(guest), invitation)))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The same of the transaction's tenant, which must use its share in the account.
+async fn good_of_guest(
+    tx: &mut TenantTx,
+    (home, account): (TenantId, AccountId),
+    code: &InvitationCode,
+    now: Timestamp,
+) -> Result<Option<StoredInvitation>, ChangeError> {
+    if share::serves(tx, home, account).await? { good_of_tenant(tx, code, now).await } else { Ok(None) }
+}
+
+async fn good_of_tenant(
+    tx: &mut TenantTx,
+    code: &InvitationCode,
+    now: Timestamp,
+) -> Result<Option<StoredInvitation>, ChangeError> {
+    let Some(found) = staff_invitation::with_code(tx, code).await? else { return Ok(None) };
     let member = staff::find(tx, found.value.staff).await?.ok_or(sqlx::Error::RowNotFound)?;
     Ok(is_good(&found.value, member.value.active, now).then_some(found))
 }

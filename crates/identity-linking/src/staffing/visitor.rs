@@ -1,5 +1,6 @@
 //! A LINE user who does something on the staff account: no friend, no customer, and whatever is written there belongs to nobody's
-//! conversation. Whoever is nobody of the staff yet is answered with the card that asks for an invitation's code.
+//! conversation. Whoever is nobody of the staff yet is answered with the card that asks for an invitation's code; on an account of the
+//! operator's everybody is, as whoever is staff of one tenant may be invited by another.
 
 use chassis::postgres::TenantTx;
 use identity_linking_core::friendship::{Friendship, FriendshipState, Seen, Sign};
@@ -13,7 +14,7 @@ use super::{contact, form};
 use crate::change::ChangeError;
 use crate::linking::answer::{self, To};
 use crate::linking::{Desk, acts, form_token};
-use crate::postgres::{staff, staff_contact, staff_line_user};
+use crate::postgres::{staff, staff_contact, staff_guest_binding, staff_line_user};
 
 /// What a LINE user did on the staff account.
 #[derive(Clone, Copy, Debug)]
@@ -78,19 +79,38 @@ async fn keep(
         return Ok(false);
     }
     staff_line_user::update(tx, account, user, &folded).await?;
-    let Some(id) = staff_contact::bound_to(tx, account, user).await? else { return Ok(false) };
-    let member = staff::lock(tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
-    // Unbound by now, perhaps, or bound to another.
-    let contact = staff_contact::find(tx, id).await?;
     let is_blocked = folded.state() == FriendshipState::Blocked;
-    let line = contact.line.clone().filter(|line| line.account == account && line.user == *user);
-    if let Some(line) = line.filter(|line| line.is_blocked != is_blocked) {
-        contact::keep(tx, now, &member, contact, Some(StaffLine { is_blocked, ..line })).await?;
+    follow(tx, now, account, user, is_blocked).await?;
+    let home = tx.tenant();
+    for guest in staff_guest_binding::of(tx, account, user).await? {
+        tx.turn_to(guest).await?;
+        let followed = follow(tx, now, account, user, is_blocked).await;
+        tx.turn_to(home).await?;
+        followed?;
     }
     Ok(false)
 }
 
-/// Answers somebody who is nobody of the staff, and whose row is locked, with the card that asks for a code.
+/// Keeps whether a LINE user of an account can be written to, where he is staff of the transaction's tenant.
+async fn follow(
+    tx: &mut TenantTx,
+    now: Timestamp,
+    account: AccountId,
+    user: &UserId,
+    is_blocked: bool,
+) -> Result<(), ChangeError> {
+    let Some(id) = staff_contact::bound_to(tx, account, user).await? else { return Ok(()) };
+    let member = staff::lock(tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
+    // Unbound by now, perhaps, or bound to another.
+    let contact = staff_contact::find(tx, id).await?;
+    let line = contact.line.clone().filter(|line| line.account == account && line.user == *user);
+    if let Some(line) = line.filter(|line| line.is_blocked != is_blocked) {
+        contact::keep(tx, now, &member, contact, Some(StaffLine { is_blocked, ..line })).await?;
+    }
+    Ok(())
+}
+
+/// Answers somebody who is nobody of the account's own staff, and whose row is locked, with the card that asks for a code.
 async fn card(desk: &Desk, tx: &mut TenantTx, now: Timestamp, visit: Visit<'_>) -> Result<(), ChangeError> {
     let Visit { account, user, .. } = visit;
     if !may_answer(tx, now, visit).await? || staff_contact::bound_to(tx, account, user).await?.is_some() {

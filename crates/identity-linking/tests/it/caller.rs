@@ -12,6 +12,7 @@ use contracts::identity::v1::link_service_client::LinkServiceClient;
 use contracts::identity::v1::merge_service_client::MergeServiceClient;
 use contracts::identity::v1::principal_service_client::PrincipalServiceClient;
 use contracts::identity::v1::replica_service_client::ReplicaServiceClient;
+use contracts::identity::v1::staff_account_service_client::StaffAccountServiceClient;
 use contracts::identity::v1::staff_service_client::StaffServiceClient;
 use contracts::identity::v1::takeover_service_client::TakeoverServiceClient;
 use contracts::identity::v1::tenant_service_client::TenantServiceClient;
@@ -52,6 +53,10 @@ impl Caller {
 
     pub(crate) fn staff(&self) -> StaffServiceClient<Client> {
         StaffServiceClient::new(self.0.clone())
+    }
+
+    pub(crate) fn staff_accounts(&self) -> StaffAccountServiceClient<Client> {
+        StaffAccountServiceClient::new(self.0.clone())
     }
 
     pub(crate) fn accounts(&self) -> AccountServiceClient<Client> {

@@ -197,6 +197,30 @@ fn calls<'a>(caller: &'a Caller, ids: &'a Ids) -> Vec<Call<'a>> {
             staff.unbind_staff_line(UnbindStaffLineRequest { staff_id: id(&ids.staff) })
         ),
         call!(
+            "StaffAccountService/SetStaffAccountShare",
+            staff_accounts.set_staff_account_share(SetStaffAccountShareRequest {
+                home_tenant_id: id(&ids.tenant),
+                account_id: id(&ids.account),
+                monthly_push_limit: 1,
+            })
+        ),
+        call!(
+            "StaffAccountService/EndStaffAccountShare",
+            staff_accounts.end_staff_account_share(EndStaffAccountShareRequest {})
+        ),
+        call!(
+            "StaffAccountService/GetStaffAccountShare",
+            staff_accounts.get_staff_account_share(GetStaffAccountShareRequest {})
+        ),
+        call!(
+            "StaffAccountService/UseStaffAccountShare",
+            staff_accounts.use_staff_account_share(UseStaffAccountShareRequest {})
+        ),
+        call!(
+            "StaffAccountService/LeaveStaffAccountShare",
+            staff_accounts.leave_staff_account_share(LeaveStaffAccountShareRequest {})
+        ),
+        call!(
             "AccountService/CreateProvider",
             accounts.create_provider(CreateProviderRequest {
                 provider: Some(Provider { display_name: "x".to_owned(), ..Provider::default() }),
@@ -351,6 +375,10 @@ const WITHOUT_IDS: [&str; 13] = [
     "LinkPolicyService/UpdateLinkPolicy",
 ];
 
+/// Methods that no tenant's program may call, on whatever IDs.
+const OF_THE_OPERATOR: [&str; 2] =
+    ["StaffAccountService/SetStaffAccountShare", "StaffAccountService/EndStaffAccountShare"];
+
 /// A hash of every row of a tenant, by table; the request ledger is left out, as it notes calls.
 async fn rows(house: &House, tenant: &str) -> BTreeMap<String, Option<String>> {
     let admin = house.admin().await;
@@ -411,7 +439,13 @@ async fn every_method_answers_not_found_to_another_tenant_and_changes_nothing() 
     }
     for (path, call) in calls(&stranger, &ids) {
         let code = call.await.err().map(|status| status.code());
-        let wanted = if WITHOUT_IDS.contains(&path) { None } else { Some(Code::NotFound) };
+        let wanted = if WITHOUT_IDS.contains(&path) {
+            None
+        } else if OF_THE_OPERATOR.contains(&path) {
+            Some(Code::PermissionDenied)
+        } else {
+            Some(Code::NotFound)
+        };
         assert_eq!(code, wanted, "{path} on the other tenant's IDs");
     }
     assert!(house.messaging.endpoints().is_empty(), "LINE was not told anything");

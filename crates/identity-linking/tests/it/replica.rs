@@ -34,7 +34,7 @@ pub(crate) async fn snapshot(reader: &Caller, kinds: &[ReplicaKind], tenant: &st
     found
 }
 
-const ALL: [ReplicaKind; 11] = [
+const ALL: [ReplicaKind; 12] = [
     ReplicaKind::Tenant,
     ReplicaKind::Principal,
     ReplicaKind::Organization,
@@ -46,6 +46,7 @@ const ALL: [ReplicaKind; 11] = [
     ReplicaKind::Activity,
     ReplicaKind::Link,
     ReplicaKind::StaffContact,
+    ReplicaKind::StaffAccountShare,
 ];
 
 #[tokio::test]

@@ -8,4 +8,5 @@ mod guessing;
 mod invitation;
 mod killed;
 mod notice;
+mod operators_account;
 mod scene;

@@ -46,11 +46,13 @@ pub enum Reason {
     UnknownOutcome,
     /// The receiver wants no more.
     Gone,
+    /// The tenant's share in the operator's staff account is used up for the month.
+    ShareUsedUp,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 4] = [Self::Refused, Self::NotReached, Self::UnknownOutcome, Self::Gone];
+    pub const ALL: [Self; 5] = [Self::Refused, Self::NotReached, Self::UnknownOutcome, Self::Gone, Self::ShareUsedUp];
 
     /// The reason's number, as the proto has it.
     #[must_use]
@@ -60,6 +62,7 @@ impl Reason {
             Self::NotReached => 2,
             Self::UnknownOutcome => 3,
             Self::Gone => 4,
+            Self::ShareUsedUp => 5,
         }
     }
 }

@@ -37,6 +37,15 @@ impl Words {
     pub fn together(&self) -> String {
         if self.body.is_empty() { self.title.clone() } else { format!("{}\n\n{}", self.title, self.body) }
     }
+
+    /// The same under a heading, where that is not empty: whose words they are, for who works for several tenants.
+    #[must_use]
+    pub fn under(&self, heading: &str) -> String {
+        match cut(&line(heading), LONGEST_NAME).as_str() {
+            "" => self.together(),
+            heading => format!("【{heading}】\n{}", self.together()),
+        }
+    }
 }
 
 /// What the notice of something that happened says; none for kinds whose words another rule makes. `who`: the LINE user's shown
@@ -130,7 +139,9 @@ mod tests {
         fn words_stay_within_lines_limit_and_a_title_is_one_line(title in ".*", body in "(?s).{0,4000}", who in "(?s).*") {
             let own = Words::new(&title, &body);
             for words in NoticeKind::ALL.into_iter().filter_map(|kind| of(kind, &who, &who)).chain([own]) {
-                prop_assert!(words.together().encode_utf16().count() <= 5_000);
+                prop_assert!(words.under(&who).encode_utf16().count() <= 5_000);
+                prop_assert!(words.under(&who).ends_with(&words.together()));
+                prop_assert_eq!(words.under("\u{202e} \n"), words.together());
                 prop_assert!(words.title.chars().count() <= LONGEST_TITLE);
                 prop_assert!(!words.title.chars().any(char::is_control));
                 prop_assert!(!words.body.chars().any(|c| c.is_control() && c != '\n'));

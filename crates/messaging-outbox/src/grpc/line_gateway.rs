@@ -17,7 +17,7 @@ use url::Url;
 
 use super::{Desk, field};
 use crate::access_token::TokenTrouble;
-use crate::postgres::account::{self, Account, AccountKey};
+use crate::postgres::account::{self, Account};
 
 /// How long LINE may take to answer.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -172,12 +172,11 @@ impl Desk {
         F: Future<Output = Result<T, Failure>> + Send,
     {
         let account = self.account(caller, account).await?;
-        self.ask_for(caller, &account, call).await
+        self.ask_for(&account, call).await
     }
 
     async fn ask_for<T, F>(
         &self,
-        caller: &Caller,
         account: &Account,
         call: impl Fn(LineClient, ChannelAccessToken) -> F + Send + Sync,
     ) -> Result<T, Status>
@@ -185,12 +184,11 @@ impl Desk {
         T: Send,
         F: Future<Output = Result<T, Failure>> + Send,
     {
-        let key = AccountKey { tenant: caller.tenant(), account: account.id };
         let (tokens, line) = (&self.tools.tokens, &self.tools.line);
-        let token = tokens.get(key, account).await.map_err(no_token)?;
+        let token = tokens.get(account).await.map_err(no_token)?;
         match call(line.clone(), token.clone()).await {
             Err(failure) if failure.kind == FailureKind::Unauthorized => {
-                let token = tokens.renew(key, account, &token).await.map_err(no_token)?;
+                let token = tokens.renew(account, &token).await.map_err(no_token)?;
                 call(line.clone(), token).await.map_err(|failure| refused(&failure))
             }
             answer => answer.map_err(|failure| refused(&failure)),
@@ -212,7 +210,7 @@ impl Desk {
     {
         let account = self.account(caller, account).await?;
         self.record(caller, account.id, action, "asked").await?;
-        let answer = self.ask_for(caller, &account, call).await;
+        let answer = self.ask_for(&account, call).await;
         let outcome = match &answer {
             Ok(_) => "accepted",
             Err(status) if status.code() == Code::FailedPrecondition => "refused",

@@ -56,7 +56,7 @@ pub(super) async fn queue(
         let last = conversation::last_message_time(tx, *id).await?;
         for (time, notice) in queue_times(last, told.now).zip(theirs) {
             let words = Words { title: notice.title.clone(), body: notice.body.clone() };
-            let object = json!({ "type": "text", "text": words.together() });
+            let object = json!({ "type": "text", "text": words.under(told.heading(*account)) });
             entries.push((entry(*id, *account, time, notice.expire), notice.id, object));
         }
     }

@@ -6,7 +6,8 @@ use kernel::{AccountId, TenantId};
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::replica::FOR_STAFF;
+use super::replica::{self, FOR_STAFF};
+use super::staff_account_share;
 
 /// An account of a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,12 +20,14 @@ pub(crate) struct AccountKey {
 #[derive(Clone)]
 pub(crate) struct Account {
     pub(crate) id: AccountId,
+    /// The tenant that has it. Others may have a share in it, for their staff.
+    pub(crate) home: TenantId,
     pub(crate) channel_id: String,
     pub(crate) state: AccountState,
     pub(crate) credential: ChannelCredentialKind,
     pub(crate) sealed_material: Vec<u8>,
     pub(crate) assertion_key_id: String,
-    /// The tenant is suspended: nothing is sent for it.
+    /// A tenant is suspended, the one that has it or the one it is to be used for: nothing is sent.
     pub(crate) tenant_suspended: bool,
 }
 
@@ -35,6 +38,11 @@ impl std::fmt::Debug for Account {
 }
 
 impl Account {
+    /// By what everything is kept that belongs to the account, whoever uses it: its tokens, its quota.
+    pub(crate) fn key(&self) -> AccountKey {
+        AccountKey { tenant: self.home, account: self.id }
+    }
+
     /// Whether the sender may send for it.
     pub(crate) fn may_send(&self) -> bool {
         self.state == AccountState::Connected && !self.tenant_suspended
@@ -84,14 +92,31 @@ pub(crate) async fn read_all(tx: &mut TenantTx, accounts: &[Uuid]) -> Result<Vec
     .bind(accounts)
     .fetch_all(&mut **tx)
     .await?;
-    rows.iter().map(account).collect()
+    rows.iter().map(|row| account(tx.tenant(), row)).collect()
 }
 
-fn account(row: &sqlx::postgres::PgRow) -> Result<Account, sqlx::Error> {
+/// Reads those of `accounts` that are another tenant's and that the transaction's tenant uses by its share in them.
+pub(crate) async fn read_shared(tx: &mut TenantTx, accounts: &[Uuid]) -> Result<Vec<Account>, sqlx::Error> {
+    let mut found = Vec::new();
+    for share in staff_account_share::of(tx, accounts).await?.into_iter().filter(|share| share.used) {
+        let suspended = replica::is_suspended(tx).await?;
+        let guest = tx.tenant();
+        tx.turn_to(share.home).await?;
+        let account = read(tx, share.account).await;
+        tx.turn_to(guest).await?;
+        found.extend(
+            account?.map(|account| Account { tenant_suspended: account.tenant_suspended || suspended, ..account }),
+        );
+    }
+    Ok(found)
+}
+
+fn account(home: TenantId, row: &sqlx::postgres::PgRow) -> Result<Account, sqlx::Error> {
     let state: i16 = row.try_get("state")?;
     let credential: i16 = row.try_get("credential_kind")?;
     Ok(Account {
         id: row.try_get::<Uuid, _>("account_id")?.into(),
+        home,
         channel_id: row.try_get("channel_id")?,
         state: AccountState::try_from(i32::from(state)).unwrap_or(AccountState::Unspecified),
         credential: ChannelCredentialKind::try_from(i32::from(credential))

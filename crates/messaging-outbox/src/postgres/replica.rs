@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 /// `account_replica.purpose` of an account for customers.
 const FOR_CUSTOMERS: i16 = 1;
-/// The same of the staff account.
+/// The same of a staff account, whosever staff it is for.
 pub(super) const FOR_STAFF: i16 = 2;
 
 /// Whether the account of this state is connected: not merely registered, not paused.
@@ -35,6 +35,14 @@ pub(crate) async fn put_tenant(tx: &mut TenantTx, replica: &TenantReplica) -> Re
     .execute(&mut **tx)
     .await?;
     Ok(())
+}
+
+/// Whether the transaction's tenant is suspended; one that was not heard of is not.
+pub(crate) async fn is_suspended(tx: &mut TenantTx) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT FROM messaging.tenant_replica WHERE tenant_id = $1 AND suspended)")
+        .bind(tx.tenant().uuid())
+        .fetch_one(&mut **tx)
+        .await
 }
 
 /// The IDs of an account, parsed.
@@ -90,7 +98,10 @@ pub(crate) async fn put_account(
     .bind(material.map(|material| material.ciphertext.as_slice()).unwrap_or_default())
     .bind(material.map(|material| text(&material.key_id)).unwrap_or_default())
     .bind(credential.map(|credential| text(&credential.key_id)).unwrap_or_default())
-    .bind(if replica.purpose() == AccountPurpose::Staff { FOR_STAFF } else { FOR_CUSTOMERS })
+    .bind(match replica.purpose() {
+        AccountPurpose::Staff | AccountPurpose::SharedStaff => FOR_STAFF,
+        AccountPurpose::Customers | AccountPurpose::Unspecified => FOR_CUSTOMERS,
+    })
     .bind(ids.owner)
     .bind(ids.default)
     .execute(&mut **tx)

@@ -1,6 +1,7 @@
 //! The yellow bar's tables: what LINE users bound to staff see, and the two menus at LINE.
 
 pub(crate) mod job;
+pub(crate) mod wish;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -79,8 +79,8 @@ pub(super) async fn call(
         }
         let tokens = &sender.tools.tokens;
         let access = match &refused {
-            Some(refused) => tokens.renew(hold.key, &account, refused).await,
-            None => tokens.get(hold.key, &account).await,
+            Some(refused) => tokens.renew(&account, refused).await,
+            None => tokens.get(&account).await,
         };
         let access = match access {
             Ok(access) => access,
@@ -101,7 +101,7 @@ pub(super) async fn call(
         metrics::histogram!("tsunagi_messaging_call_seconds").record(started.elapsed().as_secs_f64());
         let called = match answer {
             Ok(accepted) => Called::Accepted(accepted),
-            Err(failure) => judge(&sender, hold.key, access, failure).await,
+            Err(failure) => judge(&sender, account.key(), access, failure).await,
         };
         (request, called)
     }

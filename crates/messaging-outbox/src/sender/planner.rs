@@ -64,7 +64,12 @@ async fn try_plan(
     let mut planned: HashMap<AccountKey, Planned> = HashMap::new();
     let mut tx = sender.tools.database.tenant_planning_anew(tenant).await?;
     let ids: Vec<Uuid> = wants.iter().map(|want| want.key.account.uuid()).collect();
-    let accounts = account::read_all(&mut tx, &ids).await?;
+    let mut accounts = account::read_all(&mut tx, &ids).await?;
+    let is_own = |id: &Uuid| accounts.iter().any(|account| account.id.uuid() == *id);
+    let others: Vec<Uuid> = ids.iter().copied().filter(|id| !is_own(id)).collect();
+    if !others.is_empty() {
+        accounts.extend(account::read_shared(&mut tx, &others).await?);
+    }
     let mut accounts: HashMap<AccountId, Account> = accounts.into_iter().map(|account| (account.id, account)).collect();
     let taken = claimed.len();
     for want in wants {

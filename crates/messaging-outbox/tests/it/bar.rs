@@ -4,6 +4,7 @@ mod desk;
 mod killed;
 mod line_away;
 mod many;
+mod several_tenants;
 
 use contracts::events::v1::AccountState;
 use contracts::messaging::v1 as wire;

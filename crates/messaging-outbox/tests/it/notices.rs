@@ -6,5 +6,6 @@ mod line;
 mod mail_server;
 pub(crate) mod place;
 mod settings;
+mod shared_account;
 mod staff_account;
 mod webhook;

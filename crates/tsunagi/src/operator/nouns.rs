@@ -71,6 +71,17 @@ pub(super) const NOUNS: &[Noun] = &[
         ],
     ),
     (
+        "staff-account-share",
+        "A tenant's share in a staff account of the operator's",
+        &[
+            verb("set", "identity.v1.StaffAccountService/SetStaffAccountShare"),
+            verb("end", "identity.v1.StaffAccountService/EndStaffAccountShare"),
+            verb("get", "identity.v1.StaffAccountService/GetStaffAccountShare"),
+            verb("use", "identity.v1.StaffAccountService/UseStaffAccountShare"),
+            verb("leave", "identity.v1.StaffAccountService/LeaveStaffAccountShare"),
+        ],
+    ),
+    (
         "provider",
         "LINE providers",
         &[

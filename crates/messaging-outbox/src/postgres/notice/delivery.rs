@@ -13,6 +13,8 @@ pub(crate) struct Begun {
     pub(crate) notice: Uuid,
     pub(crate) channel: NoticeChannel,
     pub(crate) state: DeliveryState,
+    /// Why it is over as soon as it began.
+    pub(crate) reason: Option<Reason>,
     pub(crate) expire: Timestamp,
     /// The message that carries it, on LINE.
     pub(crate) message: Option<MessageId>,
@@ -21,10 +23,11 @@ pub(crate) struct Begun {
 /// Keeps them.
 pub(crate) async fn insert(tx: &mut TenantTx, begun: &[Begun]) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO messaging.notice_delivery (tenant_id, notice_id, channel, state, expire_time, message_id, settle_time)
-         SELECT $1, d.notice_id, d.channel, d.state, d.expire_time, d.message_id, CASE WHEN d.state <> $7 THEN now() END
-         FROM unnest($2::uuid[], $3::smallint[], $4::smallint[], $5::timestamptz[], $6::uuid[])
-             AS d (notice_id, channel, state, expire_time, message_id)",
+        "INSERT INTO messaging.notice_delivery (tenant_id, notice_id, channel, state, reason, expire_time, message_id, settle_time)
+         SELECT $1, d.notice_id, d.channel, d.state, d.reason, d.expire_time, d.message_id,
+             CASE WHEN d.state <> $7 THEN now() END
+         FROM unnest($2::uuid[], $3::smallint[], $4::smallint[], $5::timestamptz[], $6::uuid[], $8::smallint[])
+             AS d (notice_id, channel, state, expire_time, message_id, reason)",
     )
     .bind(tx.tenant().uuid())
     .bind(begun.iter().map(|one| one.notice).collect::<Vec<_>>())
@@ -33,6 +36,7 @@ pub(crate) async fn insert(tx: &mut TenantTx, begun: &[Begun]) -> Result<(), sql
     .bind(begun.iter().map(|one| one.expire).collect::<Vec<_>>())
     .bind(begun.iter().map(|one| one.message.map(MessageId::uuid)).collect::<Vec<_>>())
     .bind(DeliveryState::Pending.code())
+    .bind(begun.iter().map(|one| one.reason.map(Reason::code)).collect::<Vec<_>>())
     .execute(&mut **tx)
     .await?;
     Ok(())

@@ -32,6 +32,11 @@ impl Desk {
     pub(super) async fn new(world: &World, house: &House) -> Self {
         let tenant = world.tenant(house).await;
         let office = Office::open(world, &tenant).await;
+        Self::at(world, tenant, office).await
+    }
+
+    /// The same of a tenant that has its staff account.
+    pub(super) async fn at(world: &World, tenant: Tenant, office: Office) -> Self {
         world.account_of(&tenant, 2, Some(office.branch), None).await;
         let placed = format!(
             "SELECT count(*) FROM messaging.account_replica WHERE account_id = '{}' AND version = 2",

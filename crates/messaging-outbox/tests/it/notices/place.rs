@@ -20,6 +20,8 @@ pub(crate) struct Office {
     pub(crate) account: AccountId,
     pub(crate) card: AccountCard,
     pub(crate) branch: Uuid,
+    /// Whose staff the account is for.
+    pub(crate) purpose: AccountPurpose,
 }
 
 /// A staff member.
@@ -34,13 +36,18 @@ pub(crate) struct Member {
 impl Office {
     /// A staff account that is connected, beside the tenant's own.
     pub(crate) async fn open(world: &World, tenant: &Tenant) -> Self {
+        Self::open_for(world, tenant, AccountPurpose::Staff).await
+    }
+
+    /// The same for the tenant's own staff, or for that of the tenants that are given shares.
+    pub(crate) async fn open_for(world: &World, tenant: &Tenant, purpose: AccountPurpose) -> Self {
         let account = AccountId::from(Uuid::new_v4());
         let receiver = Receiver { publisher: world.publisher.clone(), tenant: tenant.id, account };
         let url = receiver.listen().await;
         let provider = world.control.add_provider("staff").await.unwrap();
         let spec = AccountSpec { webhook_url: Some(url), verified: true, ..AccountSpec::default() };
         let card = world.control.add_account(&provider, spec).await.unwrap();
-        let office = Self { account, card, branch: Uuid::new_v4() };
+        let office = Self { account, card, branch: Uuid::new_v4(), purpose };
         office.stand(world, tenant, 1, AccountState::Connected).await;
         eventually(SOON, || async {
             let known = world.number("SELECT count(*) FROM messaging.account_replica WHERE purpose = 2").await;
@@ -66,7 +73,7 @@ impl Office {
             provider_id: Uuid::new_v5(&self.account.uuid(), b"provider").to_string(),
             channel_id: self.card.channel_id.as_str().to_owned(),
             state: state.into(),
-            purpose: AccountPurpose::Staff.into(),
+            purpose: self.purpose.into(),
             credential: Some(events::ChannelCredential {
                 kind: events::ChannelCredentialKind::LongLivedToken.into(),
                 material: Some(material),
@@ -75,6 +82,37 @@ impl Office {
             ..Default::default()
         };
         world.say(tenant, Body::Account(replica)).await;
+    }
+
+    /// The same account as a tenant knows it that is given a share in it, with a branch of its own.
+    pub(crate) async fn shared(&self, world: &World, home: &Tenant, guest: &Tenant, limit: i32) -> Self {
+        let office =
+            Self { account: self.account, card: self.card.clone(), branch: Uuid::new_v4(), purpose: self.purpose };
+        office.share(world, home, guest, (1, true), limit).await;
+        office
+    }
+
+    /// Says how a tenant's share in the account stands: its version, and whether it is used.
+    pub(crate) async fn share(
+        &self,
+        world: &World,
+        home: &Tenant,
+        guest: &Tenant,
+        (version, used): (i64, bool),
+        monthly_push_limit: i32,
+    ) {
+        let share = events::StaffAccountShareReplica {
+            account_id: self.account.to_string(),
+            version,
+            home_tenant_id: home.id.to_string(),
+            used,
+            monthly_push_limit,
+            tenant_display_name: name_of(guest),
+        };
+        world.say(guest, Body::StaffAccountShare(share)).await;
+        let known =
+            format!("SELECT count(*) FROM messaging.staff_account_share WHERE version >= {version} AND tenant_id = ");
+        until(world, &known, guest.id.uuid()).await;
     }
 
     /// A member of `branch` who is bound on LINE.
@@ -146,8 +184,13 @@ impl Member {
     }
 }
 
+/// What a tenant with a share is called.
+pub(crate) fn name_of(guest: &Tenant) -> String {
+    format!("店 {}", &guest.id.to_string()[24..])
+}
+
 /// Waits until `sql` and the ID count something.
-async fn until(world: &World, sql: &str, id: Uuid) {
+pub(crate) async fn until(world: &World, sql: &str, id: Uuid) {
     let sql = format!("{sql} '{id}'");
     eventually(SOON, || async {
         let count = world.count(&sql).await;

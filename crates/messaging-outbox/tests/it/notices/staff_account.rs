@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt as _;
 
 use chrono::TimeDelta;
 use contracts::events::v1::identity_event::Body;
-use contracts::events::v1::{self as events, AccountState};
+use contracts::events::v1::{self as events, AccountPurpose, AccountState};
 use contracts::messaging::v1 as wire;
 use kernel::{Clock as _, SystemClock};
 use line_simulator::{Act, BooksQuery, Method, PersonSpec};
@@ -73,7 +73,8 @@ async fn an_account_that_turns_out_to_be_for_staff_shows_no_conversation_any_mor
     let house = world.open().await;
     let tenant = world.tenant(&house).await;
     let (_, conversation) = house.conversing(&world, &tenant).await;
-    let office = Office { account: tenant.account, card: tenant.card.clone(), branch: Uuid::new_v4() };
+    let (account, card) = (tenant.account, tenant.card.clone());
+    let office = Office { account, card, branch: Uuid::new_v4(), purpose: AccountPurpose::Staff };
     office.stand(&world, &tenant, 2, AccountState::Connected).await;
     eventually(SOON, || async {
         let left = house.list(&tenant).await.len();
