@@ -4,6 +4,7 @@
 mod dynamic;
 mod linking;
 mod planning;
+mod sharing;
 mod world;
 
 use contracts::AccessRules;
@@ -184,6 +185,15 @@ fn bodies(world: &World) -> Vec<(&'static str, Must, Value)> {
             NotFind,
             json!({ "staffMember": { "staffId": staff, "displayName": "佐藤 美咲" }, "updateMask": "displayName" }),
         ),
+        (
+            "/tsunagi.identity.v1.StaffAccountService/SetStaffAccountShare",
+            BeDenied,
+            json!({ "homeTenantId": organization, "accountId": account, "monthlyPushLimit": 1 }),
+        ),
+        ("/tsunagi.identity.v1.StaffAccountService/EndStaffAccountShare", BeDenied, json!({})),
+        ("/tsunagi.identity.v1.StaffAccountService/GetStaffAccountShare", NotFind, json!({})),
+        ("/tsunagi.identity.v1.StaffAccountService/UseStaffAccountShare", NotFind, json!({})),
+        ("/tsunagi.identity.v1.StaffAccountService/LeaveStaffAccountShare", NotFind, json!({})),
         (
             "/tsunagi.identity.v1.AccountService/CreateProvider",
             ShowNothing,

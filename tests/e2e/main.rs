@@ -10,6 +10,7 @@ mod leaving;
 mod linking;
 mod nats_permissions;
 mod runbook;
+mod shared_staff;
 mod staffing;
 mod story;
 mod trace;

@@ -19,7 +19,7 @@ use line_simulator::{Act, Media, Writing};
 use tsunagi::stage::{Shop, Stage, until};
 
 use super::linking::Linking;
-use super::planning;
+use super::{planning, sharing};
 use crate::dead_letter;
 
 /// The first tenant's IDs.
@@ -44,6 +44,8 @@ pub(super) struct World {
     /// Its key.
     pub(super) timer: String,
     pub(super) rule: String,
+    /// The account of the operator's that it has a share in.
+    pub(super) shared_account: String,
     pub(super) linking: Linking,
 }
 
@@ -64,8 +66,7 @@ impl World {
             other.map(|picture| picture.message_id).ok_or_else(|| "the picture is not there".to_owned())
         })
         .await?;
-        let account = shop.account.to_string();
-        let line_user = person.user_id.as_str().to_owned();
+        let (account, line_user) = (shop.account.to_string(), person.user_id.as_str().to_owned());
 
         let connect = || shop.staff.connect(&stage.identity);
         let mut friends = FriendServiceClient::new(connect()?);
@@ -148,6 +149,7 @@ impl World {
             dead_letter: dead_letter::in_every_service(admin_url, shop.tenant).await?,
             timer: timer(stage, shop).await?,
             rule: planning::rule(stage, shop).await?,
+            shared_account: sharing::share(stage, shop).await?,
             linking: Linking::fill(stage, shop).await?,
         })
     }
@@ -172,6 +174,7 @@ impl World {
             &self.dead_letter,
             &self.timer,
             &self.rule,
+            &self.shared_account,
         ]
         .into_iter()
         .map(String::as_str)

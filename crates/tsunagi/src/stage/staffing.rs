@@ -3,14 +3,17 @@
 use anyhow::{Context as _, ensure};
 use contracts::events::v1::AccountPurpose;
 use contracts::identity::v1::account_service_client::AccountServiceClient;
+use contracts::identity::v1::staff_account_service_client::StaffAccountServiceClient;
 use contracts::identity::v1::staff_service_client::StaffServiceClient;
 use contracts::identity::v1::{
     CreateOrganizationRequest, CreateStaffInvitationRequest, GetStaffMemberRequest, ListOrganizationsRequest,
-    OfficialAccount, Organization, StaffLineState, StaffMember, UpdateOfficialAccountRequest, UpdateStaffMemberRequest,
+    OfficialAccount, Organization, SetStaffAccountShareRequest, StaffLineState, StaffMember,
+    UpdateOfficialAccountRequest, UpdateStaffMemberRequest, UseStaffAccountShareRequest,
 };
 use contracts::messaging::v1::ListConversationsRequest;
 use contracts::scheduler::v1::GetDigestSettingsRequest;
 use contracts::scheduler::v1::digest_service_client::DigestServiceClient;
+use kernel::AccountId;
 use line_simulator::{AccountCard, AccountSpec, BooksQuery, ChatId, Sent};
 
 use super::{OpenForm, Person, SHOWN_WITHIN, Shop, Stage, account, until};
@@ -25,6 +28,44 @@ impl Shop {
         let account = OfficialAccount { account_id: account_id.to_string(), purpose, ..Default::default() };
         self.change_account(stage, account).await?;
         Ok(card)
+    }
+
+    /// Opens an official account for the staff of several shops in this one, which is the operator's own, and returns it with how LINE
+    /// sees it.
+    pub async fn open_shared_staff_account(
+        &self,
+        stage: &Stage,
+        name: &str,
+    ) -> anyhow::Result<(AccountId, AccountCard)> {
+        let spec = AccountSpec { name: name.to_owned(), ..AccountSpec::default() };
+        let card = stage.line.add_account(&self.card.provider, spec).await?;
+        let (account_id, _) = account::connect(stage, &self.program, &self.provider, &card).await?;
+        let purpose = AccountPurpose::SharedStaff.into();
+        let account = OfficialAccount { account_id: account_id.to_string(), purpose, ..Default::default() };
+        let request = UpdateOfficialAccountRequest { account: Some(account), update_mask: None };
+        let operator = stage.operator.for_tenant(self.tenant);
+        AccountServiceClient::new(operator.connect(&stage.identity)?).update_official_account(request).await?;
+        Ok((account_id, card))
+    }
+
+    /// Has the operator give the shop a share in an account of `home`, and the shop use it.
+    pub async fn uses_shared_staff_account(
+        &self,
+        stage: &Stage,
+        home: &Self,
+        account: AccountId,
+        monthly_push_limit: i32,
+    ) -> anyhow::Result<()> {
+        let operator = stage.operator.for_tenant(self.tenant);
+        let request = SetStaffAccountShareRequest {
+            home_tenant_id: home.tenant.to_string(),
+            account_id: account.to_string(),
+            monthly_push_limit,
+        };
+        StaffAccountServiceClient::new(operator.connect(&stage.identity)?).set_staff_account_share(request).await?;
+        let mut shares = StaffAccountServiceClient::new(self.program.connect(&stage.identity)?);
+        shares.use_staff_account_share(UseStaffAccountShareRequest {}).await?;
+        Ok(())
     }
 
     /// Opens a branch, for which the staff member works and which hears of whoever becomes a friend of the shop (F-69).
