@@ -103,7 +103,8 @@ async fn an_account_with_many_conversations_becomes_one_for_staff_in_steps_that_
         .await;
     house.close().await;
 
-    let office = Office { account: tenant.account, card: tenant.card.clone(), branch: Uuid::new_v4() };
+    let (account, card) = (tenant.account, tenant.card.clone());
+    let office = Office { account, card, branch: Uuid::new_v4(), purpose: AccountPurpose::Staff };
     office.stand(&world, &tenant, 2, AccountState::Connected).await;
     let mut killed = program(&world, testkit::port::free(), "messaging.before_placing");
     assert_eq!(killed.exit(SOON).await.unwrap().signal(), Some(9), "{:?}", killed.lines());
