@@ -6,6 +6,7 @@ pub(crate) mod account_check;
 pub(crate) mod activity;
 pub(crate) mod attempt_count;
 pub(crate) mod attempt_customer;
+pub(crate) mod attempt_waiting;
 pub(crate) mod candidate;
 pub(crate) mod channel_secret;
 pub(crate) mod credential;

@@ -23,7 +23,8 @@ use crate::postgres::duplicate::StoredSuspicion;
 use crate::postgres::friend::StoredLineUser;
 use crate::postgres::link_attempt::{DecidedAs, StoredAttempt};
 use crate::postgres::{
-    account, attempt_count, attempt_customer, customer, duplicate, link, link_attempt, link_policy, submitted_activity,
+    account, attempt_count, attempt_customer, attempt_waiting, customer, duplicate, link, link_attempt, link_policy,
+    submitted_activity,
 };
 use crate::staff_notice;
 
@@ -127,7 +128,7 @@ async fn by_case(
     let decided = carry_out(tx, actor, now, matter, case, &decision).await?;
     // Where a take-over is asked for, that is told.
     let waits = tells && is_held(&decided) && decided.takeover.is_none();
-    if waits && !link_attempt::another_waits(tx, &decided, now - QUIET_FOR).await? {
+    if waits && !attempt_waiting::another_waits(tx, &decided, now - QUIET_FOR).await? {
         let matter = staff_notice::Matter {
             kind: NoticeKind::LinkHeld,
             subject: decided.id.uuid(),

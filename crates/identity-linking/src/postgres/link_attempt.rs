@@ -366,27 +366,6 @@ pub(crate) async fn told_after(
     rows.iter().map(stored).collect()
 }
 
-/// Whether another attempt of the same LINE user on the same account, submitted after `time`, was held and waits for staff. One with a
-/// request for a take-over does not count: staff settle that request.
-pub(crate) async fn another_waits(
-    tx: &mut TenantTx,
-    attempt: &StoredAttempt,
-    time: Timestamp,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar(
-        "SELECT EXISTS (SELECT FROM identity.link_attempt
-             WHERE tenant_id = $1 AND friend_id = $2 AND submit_time > $3 AND account_id = $4 AND link_attempt_id <> $5
-                 AND outcome = 'HELD' AND review_time IS NULL AND takeover_request_id IS NULL)",
-    )
-    .bind(tx.tenant().uuid())
-    .bind(attempt.friend.uuid())
-    .bind(time)
-    .bind(attempt.account.uuid())
-    .bind(attempt.id.uuid())
-    .fetch_one(&mut **tx)
-    .await
-}
-
 /// At most `size` attempts of any tenant that LINE said nothing of until `now`, behind `after`, each with when it was waited for.
 pub(crate) async fn unheard(
     database: &Database,

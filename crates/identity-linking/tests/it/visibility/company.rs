@@ -54,7 +54,7 @@ impl Company {
         let of_ueno = of("鈴木", &[&ueno], false).await;
         let of_none = of("田中", &[], false).await;
         let administrator = of("店長", &[], true).await;
-        Self { app, of_shibuya, of_ueno, of_none, administrator, shibuya, ueno, stage }
+        Self { stage, app, shibuya, ueno, of_shibuya, of_ueno, of_none, administrator }
     }
 }
 
