@@ -32,7 +32,7 @@ export async function hostileRequests(checks, form, address, fields) {
   await status("another browser's proof is refused", 403, body({ proof: other.proof }));
   await status("no proof is refused", 403, body({ proof: "" }));
   await status("another origin is refused", 403, body(), { cookie, origin: "https://evil.example" });
-  await status("JSON is refused", 415, JSON.stringify(good), { cookie, "content-type": "application/json" });
+  await status("JSON is refused", 415, JSON.stringify({ ...fields, proof }), { cookie, "content-type": "application/json" });
   await status("an oversized body is refused", 413, body({ [first]: "a".repeat(40_000) }));
   await status("a field that is not asked is refused", 400, body({ admin: "1" }));
   await status("a doubled field is refused", 400, `${body()}&${first}=x`);
