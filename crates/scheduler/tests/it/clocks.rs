@@ -96,3 +96,20 @@ async fn a_key_used_again_by_a_call_that_waited_has_a_higher_generation_than_wha
     assert!(made.generation > said, "{} was said before {} was made", said, made.generation);
     house.close().await;
 }
+
+/// Also the version that stands counts, whatever clock it was made by.
+#[tokio::test]
+async fn a_timer_in_the_place_of_another_has_a_generation_behind_that_ones() {
+    let world = World::new("generation_standing").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    let far = || in_millis(50 * 3_600_000);
+    house.create(&tenant, vec![timer("again", far())]).await.unwrap();
+    world.execute("UPDATE scheduler.timer SET generation = generation + 1000000000000000").await;
+    let generation = "SELECT generation FROM scheduler.timer";
+    let standing = world.number(generation).await;
+    let request = wire::CreateTimersRequest { replace: true, ..create_request(vec![timer("again", far())]) };
+    house.timers(&tenant).create_timers(request).await.unwrap();
+    assert_eq!(world.number(generation).await, standing + 1);
+    house.close().await;
+}
