@@ -1,4 +1,5 @@
-// A customer's way through the forms, and a staff member's: rich menu, card, form, LINE's dialog, answer in the chat; and what must not get through.
+// A customer's way through the forms, and a staff member's: rich menu, card, form, LINE's dialog, answer in the chat; and what must
+// not get through.
 
 import { SCRIPT, forgedPage, hostileRequests, uniformPages } from "./hostile.mjs";
 import { Phone } from "./phone.mjs";

@@ -2,7 +2,7 @@
 
 use kernel::TenantId;
 
-/// Into how many parts tenants are divided for claims.
+/// Into how many parts the calendar is divided, by its tenants.
 pub const PARTS: i16 = 64;
 /// About how many timers one transaction takes: it stays short.
 pub const BATCH: i32 = 4_000;

@@ -1,5 +1,5 @@
 //! Timers said at their moments, once each: taken out of the table, judged, told and recorded in one transaction. Any number of
-//! replicas do it side by side, each transaction with some parts of the tenants for itself.
+//! replicas do it side by side, each transaction with its tenants for itself.
 
 mod agenda;
 mod bodies;

@@ -1,7 +1,7 @@
 //! Whose conversations are, kept on their rows: the organization responsible, whether a customer is linked, and whether they are with
-//! staff. What decides about
-//! it stands in other rows, which other transactions change; so each change, and each new conversation, leaves a row behind that has
-//! the conversations it concerns looked at once more, after it is committed. Whichever of two looks comes last has seen both changes.
+//! staff. What decides about it stands in other rows, which other transactions change; so each change, and each new conversation,
+//! leaves a row behind that has the conversations it concerns looked at once more, after it is committed. Whichever of two looks comes
+//! last has seen both changes.
 
 use chassis::postgres::{Database, TenantTx};
 use kernel::{AccountId, ConversationId, OrganizationId, TenantId};
