@@ -47,10 +47,19 @@ pub(super) async fn settled(
             .filter(|(text, _)| text.starts_with(REMINDS))
             .collect();
         let seen = check(&one.starts, &made, &told, turned);
-        seen.map_err(|problem| problem.context(format!("the reservation of {}", one.person.display_name)))?;
+        seen.map_err(|problem| problem.context(format!("the reservation of {}, {}", one.person.display_name, kept(&listed))))?;
         reminded += told.len();
     }
     Ok(reminded)
+}
+
+/// What messaging keeps of the reminders of a reservation, for whoever reads why a run was red.
+fn kept(listed: &[Reminder]) -> String {
+    if listed.is_empty() {
+        return "of which messaging keeps no reminder".to_owned();
+    }
+    let one = |reminder: &Reminder| format!("{} {}", reminder.state().as_str_name(), reminder.reason().as_str_name());
+    format!("of which messaging keeps {}", listed.iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
 fn made(reminder: &Reminder) -> Option<Made> {
