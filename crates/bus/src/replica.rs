@@ -131,6 +131,7 @@ fn place(aggregate: &identity_event::Body) -> (u8, &str, &str) {
         Body::StaffContact(contact) => (12, &contact.staff_id, ""),
         Body::StaffNoticeRequested(notice) => (13, &notice.notice_id, ""),
         Body::StaffAccountShare(share) => (14, &share.account_id, ""),
+        Body::LinkPolicy(_) => (15, "", ""),
     }
 }
 
@@ -150,6 +151,7 @@ fn happened(kind: ReplicaKind) -> Option<&'static str> {
         ReplicaKind::Link => Some("link"),
         ReplicaKind::StaffContact => Some("staff_contact"),
         ReplicaKind::StaffAccountShare => Some("staff_account_share"),
+        ReplicaKind::LinkPolicy => Some("link_policy"),
     }
 }
 
@@ -174,6 +176,7 @@ mod tests {
             (ReplicaKind::Link, Body::Link(<_>::default())),
             (ReplicaKind::StaffContact, Body::StaffContact(<_>::default())),
             (ReplicaKind::StaffAccountShare, Body::StaffAccountShare(<_>::default())),
+            (ReplicaKind::LinkPolicy, Body::LinkPolicy(<_>::default())),
         ];
         for (kind, body) in said {
             assert_eq!(happened(kind).map(str::to_owned), Some(IdentityEvent { body: Some(body) }.happened()));

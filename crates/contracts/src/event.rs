@@ -38,6 +38,7 @@ impl EventBody for IdentityEvent {
             Some(Body::StaffContact(_)) => "staff_contact",
             Some(Body::StaffNoticeRequested(_)) => "staff_notice_requested",
             Some(Body::StaffAccountShare(_)) => "staff_account_share",
+            Some(Body::LinkPolicy(_)) => "link_policy",
             None => "unknown",
         }
         .to_owned()

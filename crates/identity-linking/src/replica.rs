@@ -4,8 +4,9 @@ mod account;
 
 use contracts::events::v1::{
     ActivityReplica, AssertionKey, Assurance as WireAssurance, CustomerReplica, FriendshipReplica,
-    FriendshipState as WireState, InquiryReplica, InquiryState as WireInquiryState, LineUserReplica, LinkReplica,
-    OrganizationReplica, PrincipalReplica, StaffAccountShareReplica, StaffContactReplica, StaffReplica, TenantReplica,
+    FriendshipState as WireState, InquiryReplica, InquiryState as WireInquiryState, LineUserReplica, LinkPolicyReplica,
+    LinkReplica, OrganizationReplica, PrincipalReplica, StaffAccountShareReplica, StaffContactReplica, StaffReplica,
+    TenantReplica,
 };
 use contracts::timestamp;
 use identity_linking_core::friendship::FriendshipState;
@@ -23,6 +24,7 @@ use crate::postgres::activity::StoredActivity;
 use crate::postgres::customer::StoredCustomer;
 use crate::postgres::friend::StoredLineUser;
 use crate::postgres::friendship::StoredFriendship;
+use crate::postgres::link_policy::StoredPolicy;
 use crate::postgres::principal::StoredPrincipal;
 use crate::postgres::staff_account_share::StoredShare;
 use crate::postgres::staff_contact::StoredContact;
@@ -37,6 +39,14 @@ pub(crate) fn tenant(tenant: &Stored<TenantId, Tenant>) -> TenantReplica {
         version: tenant.version,
         time_zone: tenant.value.time_zone.name().to_owned(),
         suspended: tenant.value.suspended,
+    }
+}
+
+/// A tenant's policy on links.
+pub(crate) fn link_policy(policy: &StoredPolicy) -> LinkPolicyReplica {
+    LinkPolicyReplica {
+        version: policy.version,
+        least_reminder_assurance: assurance(policy.value.least.reminder).into(),
     }
 }
 

@@ -8,9 +8,10 @@ use kernel::{AccountId, Timestamp};
 
 use crate::answer;
 
-/// How sure it must be that a LINE user is the customer before anything of a reservation is told (D-7): name and mobile number were
-/// given as the record has them. The codes are those of `tsunagi.events.v1.Assurance`, of which a later one is surer.
-pub const SURE_ENOUGH: i16 = 2;
+/// How sure it must be that a LINE user is the customer before anything of a reservation is told, where the tenant's policy says nothing
+/// else (D-7): name and mobile number were given as the record has them. The codes are those of `tsunagi.events.v1.Assurance`, of which
+/// a later one is surer.
+pub const LEAST: i16 = 2;
 /// How long news of a reservation is waited for, after its reminder was said: both are heard at once after a standstill.
 pub const PATIENCE: TimeDelta = TimeDelta::minutes(5);
 
@@ -21,6 +22,8 @@ pub struct Reservation {
     pub active: bool,
     /// When it begins; none: not known.
     pub start: Option<Timestamp>,
+    /// Which version of it that is: a later one is higher.
+    pub version: i64,
 }
 
 /// A reminder as it was said.
@@ -32,6 +35,8 @@ pub struct Said {
     pub expire: Timestamp,
     /// When it was said.
     pub time: Timestamp,
+    /// Which version of the reservation stood then.
+    pub version: i64,
 }
 
 /// A place where the customer may be reached: a link of the customer, and an official account under its provider.
@@ -58,6 +63,15 @@ pub struct Account {
     pub activity: Option<Timestamp>,
 }
 
+/// The shop that reminds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    /// Nothing is sent for it.
+    pub suspended: bool,
+    /// What a link must at least be sure of by its policy (D-7): the number of `tsunagi.events.v1.Assurance`; [`LEAST`] where it has none.
+    pub least: i16,
+}
+
 /// What becomes of a reminder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -65,7 +79,7 @@ pub enum Verdict {
     Send(usize),
     /// Nobody is reminded.
     NotSent(NotSent),
-    /// The reservation, or the tenant, has not been heard of yet.
+    /// The reservation as the reminder was said of it, or the tenant, has not been heard of yet.
     Wait,
 }
 
@@ -74,7 +88,7 @@ pub enum Verdict {
 pub enum NotSent {
     /// It is too late for it.
     Expired,
-    /// The reservation is not known.
+    /// The reservation is not known, or not as the reminder was said of it.
     ReservationUnknown,
     /// The reservation was cancelled, or is over.
     ReservationEnded,
@@ -139,12 +153,12 @@ impl NotSent {
     }
 }
 
-/// Decides over a reminder at `now`. `suspended`: whether the tenant is; none where it is not known. `places`: all of the customer's.
+/// Decides over a reminder at `now`. `tenant`: none where it is not known. `places`: all of the customer's.
 #[must_use]
 pub fn decide(
     said: Said,
     reservation: Option<Reservation>,
-    suspended: Option<bool>,
+    tenant: Option<Tenant>,
     places: &[Place],
     now: Timestamp,
 ) -> Verdict {
@@ -155,7 +169,9 @@ pub fn decide(
         return Verdict::NotSent(NotSent::Expired);
     }
     let patient = now.signed_duration_since(said.time) < PATIENCE;
-    let (Some(reservation), Some(suspended)) = (reservation, suspended) else {
+    // Scheduler may hear of a change long before us: what is known here then is of the past, and says nothing of the reminder.
+    let reservation = reservation.filter(|known| known.version >= said.version);
+    let (Some(reservation), Some(tenant)) = (reservation, tenant) else {
         return if patient { Verdict::Wait } else { Verdict::NotSent(NotSent::ReservationUnknown) };
     };
     if !reservation.active {
@@ -164,23 +180,24 @@ pub fn decide(
     if reservation.start != Some(said.start) {
         return Verdict::NotSent(NotSent::ReservationMoved);
     }
-    if suspended {
+    if tenant.suspended {
         return Verdict::NotSent(NotSent::TenantSuspended);
     }
-    match choose(places) {
+    match choose(places, tenant.least) {
         Ok(place) => Verdict::Send(place),
         Err(why) => Verdict::NotSent(why),
     }
 }
 
-/// The place where a customer is reminded: of those where that may be, the one in which something happened last.
+/// The place where a customer is reminded: of those where that may be, the one in which something happened last. `least`: what a link
+/// must at least be sure of.
 ///
 /// # Errors
 /// Where it may be nowhere: what stands in the way of those that come nearest to it.
-pub fn choose(places: &[Place]) -> Result<usize, NotSent> {
+pub fn choose(places: &[Place], least: i16) -> Result<usize, NotSent> {
     let all: Vec<(usize, &Place)> = places.iter().enumerate().collect();
     let linked = some(all, NotSent::NotLinked)?;
-    let sure = linked.into_iter().filter(|(_, place)| place.assurance >= SURE_ENOUGH).collect();
+    let sure = linked.into_iter().filter(|(_, place)| place.assurance >= least).collect();
     let sure: Vec<(usize, &Place)> = some(sure, NotSent::NotSureEnough)?;
     let with_account = |(at, place): (usize, &Place)| Some((at, place.account?));
     let serving = sure.into_iter().filter_map(with_account).filter(|(_, account)| account.serves).collect();

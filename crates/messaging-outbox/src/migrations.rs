@@ -29,6 +29,11 @@ pub const MIGRATIONS: &[MigrationText] = &[
         name: "shared_staff_account",
         sql: include_str!("../migrations/1031_shared_staff_account.sql"),
     },
+    MigrationText {
+        version: 1032,
+        name: "link_policy_replica",
+        sql: include_str!("../migrations/1032_link_policy_replica.sql"),
+    },
 ];
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ pub(crate) async fn withdraw(tx: &mut TenantTx, wakes: &Wakes, activity: Activit
 
 /// The reservation has not been heard of yet.
 #[derive(Debug, thiserror::Error)]
-#[error("a reservation to remind of is not known yet")]
+#[error("a reservation to remind of is not known yet as it was said")]
 struct ReservationUnknown;
 
 impl Handler for Reminding {
@@ -120,7 +120,12 @@ fn read(due: &RemindersDue, time: Timestamp) -> Result<BTreeMap<Of, Due>, &'stat
         let moment = |time: &Option<_>| time.as_ref().and_then(contracts::to_timestamp).ok_or("no time");
         let activity: ActivityId = one.activity_id.parse().map_err(|_| "no activity ID")?;
         let (start, expire) = (moment(&one.start_time)?, moment(&one.expire_time)?);
-        let due = Due { activity, rule, said: Said { start, expire, time }, moment: moment(&one.due_time)? };
+        let due = Due {
+            activity,
+            rule,
+            said: Said { start, expire, time, version: one.activity_version },
+            moment: moment(&one.due_time)?,
+        };
         Ok(((activity, start), due))
     };
     due.reminders.iter().map(of).collect()
@@ -129,7 +134,7 @@ fn read(due: &RemindersDue, time: Timestamp) -> Result<BTreeMap<Of, Due>, &'stat
 /// What is known of all that an event speaks of.
 struct Known {
     zone: Option<Zone>,
-    suspended: Option<bool>,
+    tenant: Option<rule::Tenant>,
     reservations: HashMap<ActivityId, (CustomerId, Reservation)>,
     places: HashMap<CustomerId, Vec<Reach>>,
 }
@@ -158,9 +163,10 @@ impl Known {
         let reservations = activity::read(tx, &activities).await?;
         let customers: Vec<Uuid> = reservations.values().map(|(customer, _)| customer.uuid()).collect();
         let places = reminder::places(tx, &customers).await?;
-        let (zone, suspended) =
-            reminder::tenant(tx).await?.map_or((None, None), |(zone, suspended)| (zone, Some(suspended)));
-        Ok(Self { zone, suspended, reservations, places })
+        let tenant = reminder::tenant(tx).await?;
+        let zone = tenant.and_then(|tenant| tenant.zone);
+        let tenant = tenant.map(|tenant| rule::Tenant { suspended: tenant.suspended, least: tenant.least });
+        Ok(Self { zone, tenant, reservations, places })
     }
 
     /// What becomes of a reminder; none: it waits. `now`: by the database's clock; `made`: by ours, for the IDs.
@@ -169,7 +175,7 @@ impl Known {
         let customer = reservation.map(|(customer, _)| *customer);
         let reaches = customer.and_then(|customer| self.places.get(&customer)).map(Vec::as_slice).unwrap_or_default();
         let places: Vec<Place> = reaches.iter().map(|reach| reach.place).collect();
-        let fate = match rule::decide(due.said, reservation.map(|(_, of)| *of), self.suspended, &places, now) {
+        let fate = match rule::decide(due.said, reservation.map(|(_, of)| *of), self.tenant, &places, now) {
             Verdict::Wait => return None,
             Verdict::NotSent(why) => Err(why),
             Verdict::Send(place) => {

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::postgres::link::{self, LinkIds};
 use crate::postgres::placing::{self, Matter};
 use crate::postgres::replica::{self as rows, AccountIds};
-use crate::postgres::{account, activity, organization, staff, staff_account_share, staff_bar};
+use crate::postgres::{account, activity, organization, reminder, staff, staff_account_share, staff_bar};
 use crate::wake::{Wake, Wakes};
 use crate::{change, notice, reminding, trouble};
 
@@ -31,6 +31,7 @@ pub(crate) const KINDS: &[ReplicaKind] = &[
     ReplicaKind::Link,
     ReplicaKind::StaffContact,
     ReplicaKind::StaffAccountShare,
+    ReplicaKind::LinkPolicy,
 ];
 
 /// Keeps them.
@@ -74,6 +75,7 @@ impl Replica for Kept {
             Body::Link(link) => self.put_link(tx, link).await?,
             Body::StaffContact(contact) => put_contact(tx, contact).await?,
             Body::StaffAccountShare(share) => put_share(tx, share).await?,
+            Body::LinkPolicy(policy) => reminder::put_policy(tx, policy).await?,
             Body::Principal(_)
             | Body::Staff(_)
             | Body::Inquiry(_)

@@ -14,4 +14,9 @@ pub const MIGRATIONS: &[MigrationText] = &[
         name: "reservation_retention",
         sql: include_str!("../migrations/1020_reservation_retention.sql"),
     },
+    MigrationText {
+        version: 1021,
+        name: "reservation_version",
+        sql: include_str!("../migrations/1021_reservation_version.sql"),
+    },
 ];

@@ -73,7 +73,10 @@ impl Due {
 
 /// Reminders that are said, of several tenants: those by each rule, and what it has customers told.
 #[derive(Debug, Default)]
-pub(crate) struct Spoken(BTreeMap<(TenantId, ReminderRuleId), (String, Vec<Due>)>);
+pub(crate) struct Spoken(BTreeMap<(TenantId, ReminderRuleId), (String, Vec<Told>)>);
+
+/// A reminder that is said, and the version of its reservation that stands.
+type Told = (Due, i64);
 
 impl Spoken {
     /// Finds out which of these reminders are said at `now`, in the transaction that takes their timers: those by a rule that is still
@@ -90,11 +93,11 @@ impl Spoken {
         let mut spoken = BTreeMap::new();
         for (one, known) in due {
             let Some(known) = known else { continue };
-            let Known { template, rule_active, suspended, reservation } = known;
+            let Known { template, rule_active, suspended, reservation, version } = known;
             if rule_active && !suspended && stands(&reservation, one.start, now) {
                 let (_, by_rule) =
-                    spoken.entry((one.tenant, one.rule)).or_insert_with(|| (template, Vec::<Due>::new()));
-                by_rule.push(*one);
+                    spoken.entry((one.tenant, one.rule)).or_insert_with(|| (template, Vec::<Told>::new()));
+                by_rule.push((*one, version));
             }
         }
         Self(spoken)
@@ -112,12 +115,13 @@ impl Spoken {
     }
 }
 
-fn told(due: &Due) -> DueReminder {
+fn told((due, version): &Told) -> DueReminder {
     DueReminder {
         activity_id: due.activity.to_string(),
         start_time: Some(timestamp(due.start)),
         due_time: Some(timestamp(due.moment)),
         expire_time: Some(timestamp(expiry(due.moment, due.start))),
+        activity_version: *version,
     }
 }
 
@@ -138,7 +142,7 @@ mod tests {
     fn known(due: &Due) -> Known {
         let reservation = Reservation { activity: due.activity, active: true, start: due.start };
         let template = format!("{}", due.rule);
-        Known { template, rule_active: true, suspended: false, reservation }
+        Known { template, rule_active: true, suspended: false, reservation, version: 3 }
     }
 
     #[test]
@@ -150,6 +154,7 @@ mod tests {
         let Body::RemindersDue(first) = &bodies[0].1 else { panic!("{bodies:?}") };
         assert_eq!((first.template.clone(), first.reminders.len()), (all[0].rule.to_string(), 2));
         assert_eq!(first.reminders[0].expire_time, Some(timestamp(at(3_600))), "as the reservation begins");
+        assert_eq!(first.reminders[0].activity_version, 3, "what whoever hears it must have heard of");
         assert_eq!(spoken.bodies(1).count(), 4);
         assert_eq!(Spoken::default().bodies(500).count(), 0);
     }

@@ -49,6 +49,7 @@ impl Replica for Kept {
             | Body::AnswerRequested(_)
             | Body::StaffContact(_)
             | Body::StaffAccountShare(_)
+            | Body::LinkPolicy(_)
             | Body::StaffNoticeRequested(_) => Ok(()),
         }
     }

@@ -47,7 +47,9 @@ pub(super) async fn settled(
             .filter(|(text, _)| text.starts_with(REMINDS))
             .collect();
         let seen = check(&one.starts, &made, &told, turned);
-        seen.map_err(|problem| problem.context(format!("the reservation of {}, {}", one.person.display_name, kept(&listed))))?;
+        seen.map_err(|problem| {
+            problem.context(format!("the reservation of {}, {}", one.person.display_name, kept(&listed)))
+        })?;
         reminded += told.len();
     }
     Ok(reminded)

@@ -4,6 +4,7 @@ use chassis::audit::Actor;
 use chassis::auth::Caller;
 use chassis::grpc::refuse;
 use contracts::events::v1::Assurance as WireAssurance;
+use contracts::events::v1::identity_event::Body;
 use contracts::identity::v1::link_policy_service_server::LinkPolicyService;
 use contracts::identity::v1::{
     GetLinkPolicyRequest, GetLinkPolicyResponse, LeastAssurance as WireLeast, LinkPolicy as WirePolicy,
@@ -12,7 +13,6 @@ use contracts::identity::v1::{
 };
 use identity_linking_core::link::{LeastAssurance, LinkPolicy};
 use identity_linking_core::matching::{Assurance, OnFirstMessage, OnNoMatch};
-use serde_json::json;
 use tonic::{Request, Response, Status};
 
 use super::etag;
@@ -146,8 +146,8 @@ async fn update(
     let kept = StoredPolicy { version: known.version + 1, value };
     link_policy::put(&mut tx, &kept).await?;
     let subject = Subject { kind: "link_policy", id: found.id.uuid(), version: kept.version };
-    let detail = json!({ "version": kept.version });
-    change::note(&mut tx, &Actor::of(&caller), "link_policy.update", subject, detail).await?;
+    let body = Body::LinkPolicy(replica::link_policy(&kept));
+    change::record(&mut tx, &Actor::of(&caller), "link_policy.update", subject, registry.now(), body).await?;
     tx.commit().await?;
     Ok(UpdateLinkPolicyResponse { link_policy: Some(tell(&kept)) })
 }

@@ -19,8 +19,8 @@ use super::refusal::Refusal;
 use crate::change::ChangeError;
 use crate::postgres::staff_account_share::StoredShare;
 use crate::postgres::{
-    Position, Stored, account, activity, customer, friend, friendship, link, organization, principal, staff,
-    staff_account_share, staff_contact, tenant,
+    Position, Stored, account, activity, customer, friend, friendship, link, link_policy, organization, principal,
+    staff, staff_account_share, staff_contact, tenant,
 };
 use crate::registry::Registry;
 use crate::replica;
@@ -227,6 +227,11 @@ async fn page(registry: &Registry, tenant: TenantId, kind: ReplicaKind, place: &
                 Body::StaffAccountShare(replica::staff_account_share(share, &tenant.value.display_name))
             };
             found.iter().map(told).collect()
+        }
+        ReplicaKind::LinkPolicy => {
+            let policy = link_policy::find(&mut tx).await?;
+            let is_set = policy.version > 0;
+            is_set.then(|| Body::LinkPolicy(replica::link_policy(&policy))).into_iter().collect()
         }
     };
     // Nothing was written; ending it gives the connection back at once.

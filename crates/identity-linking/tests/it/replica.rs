@@ -34,7 +34,7 @@ pub(crate) async fn snapshot(reader: &Caller, kinds: &[ReplicaKind], tenant: &st
     found
 }
 
-const ALL: [ReplicaKind; 12] = [
+const ALL: [ReplicaKind; 13] = [
     ReplicaKind::Tenant,
     ReplicaKind::Principal,
     ReplicaKind::Organization,
@@ -47,6 +47,7 @@ const ALL: [ReplicaKind; 12] = [
     ReplicaKind::Link,
     ReplicaKind::StaffContact,
     ReplicaKind::StaffAccountShare,
+    ReplicaKind::LinkPolicy,
 ];
 
 #[tokio::test]

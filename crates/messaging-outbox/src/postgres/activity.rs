@@ -42,19 +42,19 @@ pub(crate) async fn read(
     tx: &mut TenantTx,
     activities: &[Uuid],
 ) -> Result<HashMap<ActivityId, (CustomerId, Reservation)>, sqlx::Error> {
-    let rows: Vec<(Uuid, Uuid, String, Option<Timestamp>)> = sqlx::query_as(
-        "SELECT a.activity_id, a.customer_id, a.state, a.start_time
+    let rows: Vec<(Uuid, Uuid, String, Option<Timestamp>, i64)> = sqlx::query_as(
+        "SELECT a.activity_id, a.customer_id, a.state, a.start_time, a.version
          FROM unnest($2::uuid[]) AS k (activity_id)
          CROSS JOIN LATERAL (
-             SELECT activity_id, customer_id, state, start_time FROM messaging.activity_replica
+             SELECT activity_id, customer_id, state, start_time, version FROM messaging.activity_replica
              WHERE tenant_id = $1 AND activity_id = k.activity_id LIMIT 1 FOR SHARE) a",
     )
     .bind(tx.tenant().uuid())
     .bind(activities)
     .fetch_all(&mut **tx)
     .await?;
-    let reservation = |(activity, customer, state, start): (Uuid, Uuid, String, Option<Timestamp>)| {
-        (activity.into(), (customer.into(), Reservation { active: state == "ACTIVE", start }))
+    let reservation = |(activity, customer, state, start, version): (Uuid, Uuid, String, Option<Timestamp>, i64)| {
+        (activity.into(), (customer.into(), Reservation { active: state == "ACTIVE", start, version }))
     };
     Ok(rows.into_iter().map(reservation).collect())
 }

@@ -3,11 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use chassis::postgres::TenantTx;
+use contracts::events::v1::LinkPolicyReplica;
 use kernel::{AccountId, ActivityId, CustomerId, MessageId, OrganizationId, ReminderId, ReminderRuleId, Timestamp};
 use messaging_outbox_core::chat::{Chat, ConversationKind};
 use messaging_outbox_core::customer;
 use messaging_outbox_core::reminder::text::Zone;
-use messaging_outbox_core::reminder::{Account, NotSent, Place};
+use messaging_outbox_core::reminder::{Account, LEAST, NotSent, Place};
 use messaging_outbox_core::state::MessageState;
 use messaging_outbox_core::visibility;
 use sqlx::Row as _;
@@ -15,14 +16,46 @@ use uuid::Uuid;
 
 use super::{placing, replica};
 
-/// What is known of the transaction's tenant: its zone, and whether it is suspended.
-pub(crate) async fn tenant(tx: &mut TenantTx) -> Result<Option<(Option<Zone>, bool)>, sqlx::Error> {
-    let row: Option<(String, bool)> =
-        sqlx::query_as("SELECT time_zone, suspended FROM messaging.tenant_replica WHERE tenant_id = $1")
-            .bind(tx.tenant().uuid())
-            .fetch_optional(&mut **tx)
-            .await?;
-    Ok(row.map(|(zone, suspended)| (Zone::parse(&zone), suspended)))
+/// What is known of a tenant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tenant {
+    /// None: a name that is no zone's.
+    pub(crate) zone: Option<Zone>,
+    pub(crate) suspended: bool,
+    /// What a link must at least be sure of.
+    pub(crate) least: i16,
+}
+
+/// What is known of the transaction's tenant.
+pub(crate) async fn tenant(tx: &mut TenantTx) -> Result<Option<Tenant>, sqlx::Error> {
+    let row: Option<(String, bool, i16)> = sqlx::query_as(
+        "SELECT t.time_zone, t.suspended, coalesce(p.least_reminder_assurance, $2)
+         FROM messaging.tenant_replica t LEFT JOIN messaging.link_policy_replica p USING (tenant_id)
+         WHERE t.tenant_id = $1",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(LEAST)
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(row.map(|(zone, suspended, least)| Tenant { zone: Zone::parse(&zone), suspended, least }))
+}
+
+/// Keeps the policy of the transaction's tenant.
+pub(crate) async fn put_policy(tx: &mut TenantTx, replica: &LinkPolicyReplica) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO messaging.link_policy_replica AS p (tenant_id, version, least_reminder_assurance)
+         VALUES ($1, $2, coalesce(nullif($3::int, 0), $4)::smallint)
+         ON CONFLICT (tenant_id) DO UPDATE
+         SET version = excluded.version, least_reminder_assurance = excluded.least_reminder_assurance
+         WHERE p.version < excluded.version",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(replica.version)
+    .bind(replica.least_reminder_assurance)
+    .bind(LEAST)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// A place where a customer may be reached, with what a reminder there needs.

@@ -1,5 +1,7 @@
 //! Reminders of reservations (F-107): each once, to who surely is the customer, and every other one with its reason.
 
+mod knowledge;
+
 use std::os::unix::process::ExitStatusExt as _;
 
 use chrono::{FixedOffset, TimeDelta};
@@ -94,13 +96,13 @@ impl Customer {
     }
 }
 
-/// A friend on LINE who surely is the customer.
-async fn regular(world: &World, tenant: &Tenant) -> Customer {
+/// A friend on LINE who is the customer, as sure as that is.
+async fn regular(world: &World, tenant: &Tenant, assurance: Assurance) -> Customer {
     let person = world.control.add_person(&PersonSpec::default()).await.unwrap();
     world.control.act(&tenant.card.channel_id, &person, Act::AddFriend { quiet: true }).await.unwrap();
     let user = world.control.user_id(&tenant.card.channel_id, &person).await.unwrap().as_str().to_owned();
     let customer = Customer { id: Uuid::new_v4(), user };
-    customer.is_told(world, tenant, Some(Assurance::NameAndMobile), Some(FriendshipState::Friend)).await;
+    customer.is_told(world, tenant, Some(assurance), Some(FriendshipState::Friend)).await;
     customer
 }
 
@@ -113,6 +115,7 @@ fn due(rule: Uuid, template: &str, activity: Uuid, start: Timestamp, expire: Tim
             start_time: Some(timestamp(start)),
             due_time: Some(timestamp(at(0))),
             expire_time: Some(timestamp(expire)),
+            activity_version: 0,
         }],
     })
 }
@@ -156,7 +159,7 @@ async fn a_customer_is_reminded_once_by_each_rule_also_where_the_reservation_is_
     let world = World::new("reminded").await;
     let house = world.open().await;
     let tenant = world.tenant(&house).await;
-    let customer = regular(&world, &tenant).await;
+    let customer = regular(&world, &tenant, Assurance::NameAndMobile).await;
     until(&world, LINKS, 1).await;
     until(&world, FRIENDSHIPS, 1).await;
     let (activity, first, second) = (Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4());
@@ -286,7 +289,7 @@ async fn a_reservation_of_a_customer_that_was_absorbed_is_reminded_of_and_none_o
     let world = World::new("reminded_merged").await;
     let house = world.open().await;
     let (tenant, theirs) = (world.tenant(&house).await, world.tenant(&house).await);
-    let survivor = regular(&world, &tenant).await;
+    let survivor = regular(&world, &tenant, Assurance::NameAndMobile).await;
     let absorbed = Customer::made_up();
     world.say(&tenant, absorbed.record(&survivor.id.to_string())).await;
     let (activity, start) = (Uuid::new_v4(), at(20 * 60));
@@ -311,7 +314,7 @@ async fn a_process_killed_while_it_reminds_reminds_once() {
     let world = World::new("reminded_killed").await;
     let house = world.open().await;
     let tenant = world.tenant(&house).await;
-    let customer = regular(&world, &tenant).await;
+    let customer = regular(&world, &tenant, Assurance::NameAndMobile).await;
     let start = at(20 * 60);
     let activities: Vec<Uuid> = (0..4).map(|_| Uuid::new_v4()).collect();
     for activity in &activities {
@@ -345,7 +348,7 @@ async fn a_reminder_that_waits_is_taken_back_when_its_reservation_is_cancelled_o
     let tenant = world.tenant(&house).await;
     let quota = |messages| AccountSettings { quota: Some(Some(messages)), ..Default::default() };
     world.control.change_account(&tenant.card.channel_id, &quota(0)).await.unwrap();
-    let customer = regular(&world, &tenant).await;
+    let customer = regular(&world, &tenant, Assurance::NameAndMobile).await;
     let start = at(20 * 60);
     let [cancelled, moved, stands] = [(); 3].map(|()| Uuid::new_v4());
     for activity in [cancelled, moved, stands] {

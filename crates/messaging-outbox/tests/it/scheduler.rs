@@ -48,15 +48,20 @@ pub(crate) async fn told(world: &World) -> Vec<(String, i64, Option<prost_types:
     payloads.into_iter().map(read).collect()
 }
 
-/// Waits until `consumer` has handled so many events.
-pub(crate) async fn until_handled(world: &World, consumer: &str, count: i64) {
+/// How many events `consumer` has handled.
+pub(crate) async fn handled(world: &World, consumer: &str) -> i64 {
     // As the inbox numbers consumers.
     let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
     let number = consumer.bytes().fold(0x811c_9dc5, step).cast_signed();
+    let mut admin = PgConnection::connect(&world.database.admin_url()).await.unwrap();
+    let handled = sqlx::query_scalar("SELECT count(*) FROM messaging.inbox WHERE consumer = $1").bind(number);
+    handled.fetch_one(&mut admin).await.unwrap()
+}
+
+/// Waits until `consumer` has handled so many events.
+pub(crate) async fn until_handled(world: &World, consumer: &str, count: i64) {
     eventually(SOON, || async {
-        let mut admin = PgConnection::connect(&world.database.admin_url()).await.unwrap();
-        let handled = sqlx::query_scalar("SELECT count(*) FROM messaging.inbox WHERE consumer = $1").bind(number);
-        let handled: i64 = handled.fetch_one(&mut admin).await.unwrap();
+        let handled = handled(world, consumer).await;
         if handled >= count { Ok(()) } else { Err(handled) }
     })
     .await

@@ -1,6 +1,7 @@
 //! F-114 and the policy itself.
 
-use contracts::events::v1::Assurance;
+use contracts::events::v1::identity_event::Body;
+use contracts::events::v1::{Assurance, LinkPolicyReplica};
 use contracts::identity::v1::*;
 use prost_types::FieldMask;
 use tonic::Code;
@@ -119,4 +120,20 @@ async fn a_policy_is_the_default_until_it_is_changed_field_by_field() {
         ["link_policy.on_no_match", "link_policy.on_first_message", "link_policy.least_assurance.chat"]
     );
     assert_eq!(get().await, changed);
+
+    // What others decide by is told to them, and stands in a snapshot.
+    let least = LeastAssurance { reminder: Assurance::Proven.into(), ..LeastAssurance::default() };
+    let stricter = LinkPolicy { least_assurance: Some(least), ..LinkPolicy::default() };
+    update(stricter, &["least_assurance.reminder"]).await.unwrap();
+    let told = stage.house.told(Some(stage.tenant)).await.into_iter().filter_map(|body| match body {
+        Body::LinkPolicy(policy) => Some((policy.version, policy.least_reminder_assurance())),
+        _ => None,
+    });
+    let told: Vec<(i64, Assurance)> = told.collect();
+    assert_eq!(told, [(1, Assurance::NameAndMobile), (2, Assurance::Proven)]);
+    let reader = crate::replica::reader(&stage.house).await;
+    let kept = crate::replica::snapshot(&reader, &[ReplicaKind::LinkPolicy], "").await;
+    let kept: Vec<_> = kept.iter().map(|(_, body)| body.clone()).collect();
+    let wanted = LinkPolicyReplica { version: 2, least_reminder_assurance: Assurance::Proven.into() };
+    assert_eq!(kept, [Body::LinkPolicy(wanted)]);
 }

@@ -1,0 +1,2 @@
+-- Whoever says that customers are to be reminded says of which version of their reservation.
+GRANT SELECT (version) ON {schema}.reservation TO {schema}_worker;
