@@ -117,7 +117,7 @@ const CHANGES_TOO_MUCH: [&str; 15] = [
     "/tsunagi.identity.v1.TakeoverService/ApproveTakeoverRequest",
     "/tsunagi.identity.v1.TakeoverService/DeclineTakeoverRequest",
     "/tsunagi.identity.v1.MergeService/UndoMerge",
-    "/tsunagi.scheduler.v1.ReminderService/DeleteReminderRule",
+    "/tsunagi.scheduler.v1.ReminderRuleService/DeleteReminderRule",
 ];
 
 #[expect(clippy::too_many_lines, reason = "a table with one row a method")]

@@ -8,8 +8,8 @@ use chassis::Host;
 use chassis::auth::Directory;
 use chassis::grpc::{Client, Server};
 use chassis::postgres::Database;
-use contracts::scheduler::v1::digest_service_server::DigestServiceServer;
-use contracts::scheduler::v1::reminder_service_server::ReminderServiceServer;
+use contracts::scheduler::v1::digest_schedule_service_server::DigestScheduleServiceServer;
+use contracts::scheduler::v1::reminder_rule_service_server::ReminderRuleServiceServer;
 use contracts::scheduler::v1::timer_service_server::TimerServiceServer;
 
 use crate::config::Config;
@@ -49,8 +49,8 @@ impl App {
         figures::spawn(host, &database);
         let grpc_addr = Server::new(host, config.grpc, Directory::follow(host, &database))
             .add(TimerServiceServer::new(Timers(database.clone())))
-            .add(DigestServiceServer::new(Digests(desk.clone())))
-            .add(ReminderServiceServer::new(Reminders(desk)))
+            .add(DigestScheduleServiceServer::new(Digests(desk.clone())))
+            .add(ReminderRuleServiceServer::new(Reminders(desk)))
             .add(bus::dead_letter::service(&database))
             .spawn(host)
             .context("the gRPC listener")?;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use contracts::scheduler::v1::digest_service_client::DigestServiceClient;
-use contracts::scheduler::v1::reminder_service_client::ReminderServiceClient;
+use contracts::scheduler::v1::digest_schedule_service_client::DigestScheduleServiceClient;
+use contracts::scheduler::v1::reminder_rule_service_client::ReminderRuleServiceClient;
 use contracts::scheduler::v1::{
     CreateReminderRuleRequest, DaysBefore, GetDigestSettingsRequest, ReminderRule, reminder_rule,
 };
@@ -19,7 +19,7 @@ const KNOWN_WITHIN: Duration = Duration::from_secs(20);
 
 /// Waits until the scheduler knows the shop.
 pub(super) async fn known(stage: &Stage, shop: &Shop) -> anyhow::Result<()> {
-    let mut digests = DigestServiceClient::new(shop.staff.connect(&stage.scheduler)?);
+    let mut digests = DigestScheduleServiceClient::new(shop.staff.connect(&stage.scheduler)?);
     until(KNOWN_WITHIN, async || digests.get_digest_settings(GetDigestSettingsRequest {}).await).await?;
     Ok(())
 }
@@ -31,7 +31,7 @@ pub(super) async fn rule(stage: &Stage, shop: &Shop) -> anyhow::Result<String> {
     let rule =
         ReminderRule { template: "{date} {time}".to_owned(), when: Some(when), active: true, ..Default::default() };
     let request = CreateReminderRuleRequest { reminder_rule: Some(rule), request_id: String::new() };
-    let mut rules = ReminderServiceClient::new(shop.staff.connect(&stage.scheduler)?);
+    let mut rules = ReminderRuleServiceClient::new(shop.staff.connect(&stage.scheduler)?);
     let made = rules.create_reminder_rule(request).await?.into_inner();
     Ok(made.reminder_rule.context("no rule")?.rule_id)
 }
@@ -40,21 +40,21 @@ pub(super) fn bodies(world: &World) -> Vec<(&'static str, Must, Value)> {
     let World { rule, staff, .. } = world;
     let wanted = json!({ "template": "{shop}", "before": "3600s", "active": true });
     vec![
-        ("/tsunagi.scheduler.v1.DigestService/GetDigestSettings", ShowNothing, json!({})),
+        ("/tsunagi.scheduler.v1.DigestScheduleService/GetDigestSettings", ShowNothing, json!({})),
         (
-            "/tsunagi.scheduler.v1.DigestService/UpdateDigestSettings",
+            "/tsunagi.scheduler.v1.DigestScheduleService/UpdateDigestSettings",
             NotFind,
             json!({ "digestSettings": { "recipientStaffIds": [staff] } }),
         ),
-        ("/tsunagi.scheduler.v1.DigestService/ListDigestSlots", ShowNothing, json!({})),
-        ("/tsunagi.scheduler.v1.ReminderService/CreateReminderRule", ShowNothing, json!({ "reminderRule": wanted })),
-        ("/tsunagi.scheduler.v1.ReminderService/GetReminderRule", NotFind, json!({ "ruleId": rule })),
-        ("/tsunagi.scheduler.v1.ReminderService/ListReminderRules", ShowNothing, json!({})),
+        ("/tsunagi.scheduler.v1.DigestScheduleService/ListDigestSlots", ShowNothing, json!({})),
+        ("/tsunagi.scheduler.v1.ReminderRuleService/CreateReminderRule", ShowNothing, json!({ "reminderRule": wanted })),
+        ("/tsunagi.scheduler.v1.ReminderRuleService/GetReminderRule", NotFind, json!({ "ruleId": rule })),
+        ("/tsunagi.scheduler.v1.ReminderRuleService/ListReminderRules", ShowNothing, json!({})),
         (
-            "/tsunagi.scheduler.v1.ReminderService/UpdateReminderRule",
+            "/tsunagi.scheduler.v1.ReminderRuleService/UpdateReminderRule",
             NotFind,
             json!({ "reminderRule": { "ruleId": rule, "template": "{time}" } }),
         ),
-        ("/tsunagi.scheduler.v1.ReminderService/DeleteReminderRule", NotFind, json!({ "ruleId": rule })),
+        ("/tsunagi.scheduler.v1.ReminderRuleService/DeleteReminderRule", NotFind, json!({ "ruleId": rule })),
     ]
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use chrono::{DurationRound as _, TimeDelta};
-use contracts::scheduler::v1::digest_service_client::DigestServiceClient;
+use contracts::scheduler::v1::digest_schedule_service_client::DigestScheduleServiceClient;
 use contracts::scheduler::v1::{DigestSettings, DigestSlotState, UpdateDigestSettingsRequest};
 use kernel::{Clock as _, SystemClock, Timestamp};
 use messaging_outbox_core::digest::Outcome;
@@ -104,7 +104,7 @@ impl Slots {
 
 /// Has the tenant's digest come at the time of day of `slot` alone.
 async fn settle_on(stage: &Stage, shop: &Shop, slot: Timestamp) -> anyhow::Result<()> {
-    let mut client = DigestServiceClient::new(shop.staff.connect(&stage.scheduler)?);
+    let mut client = DigestScheduleServiceClient::new(shop.staff.connect(&stage.scheduler)?);
     let settings = DigestSettings {
         times: vec![(slot + ZONE).format("%H:%M").to_string()],
         late_for: Some(prost_types::Duration { seconds: 24 * 3_600, nanos: 0 }),

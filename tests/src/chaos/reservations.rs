@@ -9,7 +9,7 @@ use contracts::identity::v1::customer_service_client::CustomerServiceClient;
 use contracts::identity::v1::{Activity, ActivityKind, ActivityState, RecordActivityRequest};
 use contracts::messaging::v1::ListConversationsRequest;
 use contracts::scheduler::v1::reminder_rule::When;
-use contracts::scheduler::v1::reminder_service_client::ReminderServiceClient;
+use contracts::scheduler::v1::reminder_rule_service_client::ReminderRuleServiceClient;
 use contracts::scheduler::v1::{CreateReminderRuleRequest, ReminderRule};
 use futures::future::try_join_all;
 use kernel::{Clock as _, SystemClock, Timestamp};
@@ -77,7 +77,7 @@ pub(super) async fn guests(stage: &Stage, shop: &Shop) -> anyhow::Result<Vec<Gue
         active: true,
         ..ReminderRule::default()
     };
-    let mut rules = ReminderServiceClient::new(shop.staff.connect(&stage.scheduler)?);
+    let mut rules = ReminderRuleServiceClient::new(shop.staff.connect(&stage.scheduler)?);
     let request = CreateReminderRuleRequest { reminder_rule: Some(rule), ..CreateReminderRuleRequest::default() };
     until(BACK_WITHIN, async || rules.create_reminder_rule(request.clone()).await).await?;
     let (course, browser) = (Course::new(), linking::browser()?);

@@ -1,4 +1,4 @@
-//! `DigestService`.
+//! `DigestScheduleService`.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use chassis::request::etag;
 use chassis::request::fields::Fields;
 use chassis::request::mask::Mask;
 use chrono::{NaiveDate, Weekday};
-use contracts::scheduler::v1::digest_service_server::DigestService;
+use contracts::scheduler::v1::digest_schedule_service_server::DigestScheduleService;
 use contracts::scheduler::v1::{
     DigestSettings as WireSettings, DigestSlot as WireSlot, DigestSlotState, GetDigestSettingsRequest,
     GetDigestSettingsResponse, ListDigestSlotsRequest, ListDigestSlotsResponse, UpdateDigestSettingsRequest,
@@ -39,7 +39,7 @@ const CHANGEABLE: &[&str] =
 pub(crate) struct Digests(pub(crate) Desk);
 
 #[tonic::async_trait]
-impl DigestService for Digests {
+impl DigestScheduleService for Digests {
     async fn get_digest_settings(
         &self,
         request: Request<GetDigestSettingsRequest>,

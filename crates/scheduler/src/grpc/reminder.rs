@@ -1,4 +1,4 @@
-//! `ReminderService`.
+//! `ReminderRuleService`.
 
 use chassis::audit::{self, Actor};
 use chassis::auth::Caller;
@@ -8,7 +8,7 @@ use chassis::request::fields::Fields;
 use chassis::request::mask::Mask;
 use chassis::request::{etag, repeat};
 use contracts::scheduler::v1::reminder_rule::When as WireWhen;
-use contracts::scheduler::v1::reminder_service_server::ReminderService;
+use contracts::scheduler::v1::reminder_rule_service_server::ReminderRuleService;
 use contracts::scheduler::v1::{
     CreateReminderRuleRequest, CreateReminderRuleResponse, DaysBefore, DeleteReminderRuleRequest,
     DeleteReminderRuleResponse, GetReminderRuleRequest, GetReminderRuleResponse, ListReminderRulesRequest,
@@ -27,7 +27,7 @@ use crate::desk::Desk;
 use crate::postgres::reminder_rule::{self, StoredRule};
 use crate::postgres::{replanning, tenant};
 
-const CREATE: &str = "/tsunagi.scheduler.v1.ReminderService/CreateReminderRule";
+const CREATE: &str = "/tsunagi.scheduler.v1.ReminderRuleService/CreateReminderRule";
 
 const CHANGEABLE: &[&str] = &["template", "before", "days_before", "active"];
 
@@ -35,7 +35,7 @@ const CHANGEABLE: &[&str] = &["template", "before", "days_before", "active"];
 pub(crate) struct Reminders(pub(crate) Desk);
 
 #[tonic::async_trait]
-impl ReminderService for Reminders {
+impl ReminderRuleService for Reminders {
     async fn create_reminder_rule(
         &self,
         request: Request<CreateReminderRuleRequest>,

@@ -2,8 +2,8 @@
 
 use chassis::grpc::Client;
 use contracts::scheduler::v1 as wire;
-use contracts::scheduler::v1::digest_service_client::DigestServiceClient;
-use contracts::scheduler::v1::reminder_service_client::ReminderServiceClient;
+use contracts::scheduler::v1::digest_schedule_service_client::DigestScheduleServiceClient;
+use contracts::scheduler::v1::reminder_rule_service_client::ReminderRuleServiceClient;
 use testkit::eventually;
 use url::Url;
 
@@ -17,12 +17,12 @@ pub(crate) fn way(tenant: &Tenant, port: u16) -> Client {
 }
 
 impl House {
-    pub(crate) fn digests(&self, tenant: &Tenant) -> DigestServiceClient<Client> {
-        DigestServiceClient::new(way(tenant, self.app.grpc_addr().port()))
+    pub(crate) fn digests(&self, tenant: &Tenant) -> DigestScheduleServiceClient<Client> {
+        DigestScheduleServiceClient::new(way(tenant, self.app.grpc_addr().port()))
     }
 
-    pub(crate) fn reminders(&self, tenant: &Tenant) -> ReminderServiceClient<Client> {
-        ReminderServiceClient::new(way(tenant, self.app.grpc_addr().port()))
+    pub(crate) fn reminders(&self, tenant: &Tenant) -> ReminderRuleServiceClient<Client> {
+        ReminderRuleServiceClient::new(way(tenant, self.app.grpc_addr().port()))
     }
 
     /// The settings of the tenant's digest.

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use testkit::eventually;
 
 use contracts::scheduler::v1 as wire;
-use contracts::scheduler::v1::reminder_service_client::ReminderServiceClient;
+use contracts::scheduler::v1::reminder_rule_service_client::ReminderRuleServiceClient;
 
 use crate::asking::way;
 use crate::reminder::{many, starts};
@@ -56,7 +56,7 @@ async fn a_process_killed_while_it_plans_anew_leaves_a_job_that_another_ends() {
         let request =
             wire::CreateReminderRuleRequest { reminder_rule: Some(rule(before(3_600))), request_id: String::new() };
         eventually(SOON, || {
-            let (request, mut client) = (request.clone(), ReminderServiceClient::new(way(&tenant, port)));
+            let (request, mut client) = (request.clone(), ReminderRuleServiceClient::new(way(&tenant, port)));
             async move { client.create_reminder_rule(request).await.map(drop).map_err(|status| status.code()) }
         })
         .await

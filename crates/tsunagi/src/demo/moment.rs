@@ -11,7 +11,7 @@ use contracts::messaging::v1::{
     RescheduleMessageRequest, SendMessageRequest, SendMethod, TextContent,
 };
 use contracts::scheduler::v1::reminder_rule::When;
-use contracts::scheduler::v1::reminder_service_client::ReminderServiceClient;
+use contracts::scheduler::v1::reminder_rule_service_client::ReminderRuleServiceClient;
 use contracts::scheduler::v1::{CreateReminderRuleRequest, DaysBefore, ReminderRule};
 use contracts::timestamp;
 use kernel::Timestamp;
@@ -138,7 +138,7 @@ impl Evening<'_> {
             active: true,
             ..Default::default()
         };
-        let mut rules = ReminderServiceClient::new(self.shop.staff.connect(&stage.scheduler)?);
+        let mut rules = ReminderRuleServiceClient::new(self.shop.staff.connect(&stage.scheduler)?);
         let request = CreateReminderRuleRequest { reminder_rule: Some(rule), ..Default::default() };
         until(WITHIN, async || rules.create_reminder_rule(request.clone()).await).await?;
         let now = stage.line.clock().await?.now;

@@ -250,20 +250,20 @@ pub(super) const NOUNS: &[Noun] = &[
         "digest",
         "When staff are told together of what is unread",
         &[
-            verb("get", "scheduler.v1.DigestService/GetDigestSettings"),
-            of("update", "scheduler.v1.DigestService/UpdateDigestSettings", "digest_settings", &[]),
-            verb("slots", "scheduler.v1.DigestService/ListDigestSlots"),
+            verb("get", "scheduler.v1.DigestScheduleService/GetDigestSettings"),
+            of("update", "scheduler.v1.DigestScheduleService/UpdateDigestSettings", "digest_settings", &[]),
+            verb("slots", "scheduler.v1.DigestScheduleService/ListDigestSlots"),
         ],
     ),
     (
         "reminder-rule",
         "By which rules customers are reminded of their reservations",
         &[
-            of("create", "scheduler.v1.ReminderService/CreateReminderRule", "reminder_rule", &["rule_id"]),
-            verb("get", "scheduler.v1.ReminderService/GetReminderRule"),
-            verb("list", "scheduler.v1.ReminderService/ListReminderRules"),
-            of("update", "scheduler.v1.ReminderService/UpdateReminderRule", "reminder_rule", &["rule_id"]),
-            verb("delete", "scheduler.v1.ReminderService/DeleteReminderRule"),
+            of("create", "scheduler.v1.ReminderRuleService/CreateReminderRule", "reminder_rule", &["rule_id"]),
+            verb("get", "scheduler.v1.ReminderRuleService/GetReminderRule"),
+            verb("list", "scheduler.v1.ReminderRuleService/ListReminderRules"),
+            of("update", "scheduler.v1.ReminderRuleService/UpdateReminderRule", "reminder_rule", &["rule_id"]),
+            verb("delete", "scheduler.v1.ReminderRuleService/DeleteReminderRule"),
         ],
     ),
     (

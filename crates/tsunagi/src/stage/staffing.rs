@@ -12,7 +12,7 @@ use contracts::identity::v1::{
 };
 use contracts::messaging::v1::ListConversationsRequest;
 use contracts::scheduler::v1::GetDigestSettingsRequest;
-use contracts::scheduler::v1::digest_service_client::DigestServiceClient;
+use contracts::scheduler::v1::digest_schedule_service_client::DigestScheduleServiceClient;
 use kernel::AccountId;
 use line_simulator::{AccountCard, AccountSpec, BooksQuery, ChatId, Sent};
 
@@ -123,7 +123,7 @@ impl Shop {
         let mut conversations = self.conversations(stage)?;
         until(SHOWN_WITHIN, async || conversations.list_conversations(ListConversationsRequest::default()).await)
             .await?;
-        let mut digests = DigestServiceClient::new(self.staff.connect(&stage.scheduler)?);
+        let mut digests = DigestScheduleServiceClient::new(self.staff.connect(&stage.scheduler)?);
         until(SHOWN_WITHIN, async || digests.get_digest_settings(GetDigestSettingsRequest::default()).await).await?;
         Ok(())
     }
