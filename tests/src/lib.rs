@@ -6,6 +6,7 @@
 pub mod chaos;
 mod clocks;
 mod hearing;
+mod instances;
 mod keys;
 mod platform;
 mod service;

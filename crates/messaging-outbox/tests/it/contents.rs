@@ -17,8 +17,9 @@ use tokio::sync::Semaphore;
 use tonic::Code;
 use url::Url;
 
+use crate::database::LOCKED_OUT;
 use crate::house::House;
-use crate::world::{LOCKED_OUT, SOON, Tenant, World};
+use crate::world::{SOON, Tenant, World};
 
 /// Stops whoever comes to a gate, until the lock 4711 is free.
 const STOP: &str = "CREATE FUNCTION messaging.gate() RETURNS trigger LANGUAGE plpgsql AS

@@ -9,6 +9,7 @@ mod branches;
 mod consent;
 mod contents;
 mod conversing;
+mod database;
 mod dead_letters;
 mod digest;
 mod erasing;

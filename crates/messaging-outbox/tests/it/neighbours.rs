@@ -9,8 +9,9 @@ use messaging_outbox_core::state::MessageState;
 use sqlx::{Connection as _, PgConnection};
 use testkit::eventually;
 
+use crate::database::LOCKED_OUT;
 use crate::house::House;
-use crate::world::{LOCKED_OUT, SOON, Tenant, World};
+use crate::world::{SOON, Tenant, World};
 
 async fn accepted(house: &House, tenant: &Tenant, conversation: &str, policy: wire::SendPolicy) {
     let sent = house.send(tenant, conversation, "hello", policy).await;

@@ -21,13 +21,12 @@ use contracts::events::v1 as events;
 use contracts::events::v1::identity_event::Body;
 use contracts::messaging::v1 as wire;
 use contracts::{EventBody, timestamp};
-use kernel::{AccountId, Clock as _, EventHeader, EventId, PrincipalId, StaffId, SystemClock, TenantId};
+use kernel::{AccountId, Clock as _, EventHeader, EventId, PrincipalId, StaffId, SystemClock, TenantId, Timestamp};
 use line_simulator::{AccountCard, AccountSpec, BooksQuery, Control, Options, PersonId, PersonSpec, Simulator};
 use messaging_outbox::{App, Config, ContentConfig, PROGRAM, SenderConfig};
 use messaging_outbox_core::lane::LaneTimes;
 use messaging_outbox_core::quota::QuotaWaits;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use testkit::eventually;
 use tonic::Request;
 use url::Url;
@@ -39,9 +38,6 @@ use crate::receiver::Receiver;
 /// Long enough for anything that comes by itself.
 pub(crate) const SOON: Duration = Duration::from_secs(40);
 
-/// Counts the transactions of the service that wait for a lock.
-pub(crate) const LOCKED_OUT: &str = "SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND usename = 'messaging' AND wait_event_type = 'Lock'";
 pub(crate) const MASTER: &str = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// Everything outside of the service.
@@ -186,7 +182,7 @@ impl World {
             tenant_id: tenant.id.to_string(),
             version: 1,
             time_zone: "Asia/Tokyo".to_owned(),
-            suspended: false,
+            ..Default::default()
         };
         self.say(tenant, Body::Tenant(of_tenant)).await;
         self.say(tenant, Body::Principal(principal)).await;
@@ -240,7 +236,11 @@ impl World {
 
     /// Says something as the service of `family` would.
     pub(crate) async fn publish(&self, tenant: &Tenant, family: Family, event: &impl EventBody) {
-        let now = SystemClock.now();
+        self.publish_at(tenant, family, event, SystemClock.now()).await;
+    }
+
+    /// The same as if it had been said at `now`.
+    pub(crate) async fn publish_at(&self, tenant: &Tenant, family: Family, event: &impl EventBody, now: Timestamp) {
         let header = EventHeader {
             id: EventId::new(now).to_string(),
             kind: family.kind().to_owned(),
@@ -254,39 +254,17 @@ impl World {
         self.publisher.publish(&outbound).await.unwrap().await.unwrap();
     }
 
+    /// How often LINE was asked so, whatever it answered.
+    pub(crate) async fn asked(&self, endpoint: &str) -> usize {
+        let requests = self.control.requests(&BooksQuery::default()).await.unwrap();
+        requests.iter().filter(|request| request.endpoint == endpoint).count()
+    }
+
     /// Somebody who is a friend of the tenant's account.
     pub(crate) async fn friend(&self, tenant: &Tenant) -> PersonId {
         let person = self.control.add_person(&PersonSpec::default()).await.unwrap();
         self.control.add_friend(&tenant.card.channel_id, &person).await.unwrap();
         person
-    }
-
-    /// One number out of the database, seen by its superuser.
-    pub(crate) async fn number(&self, sql: &'static str) -> i64 {
-        let mut admin = PgConnection::connect(&self.database.admin_url()).await.unwrap();
-        sqlx::query_scalar(sql).fetch_one(&mut admin).await.unwrap()
-    }
-
-    /// The same of a statement made up by the test.
-    pub(crate) async fn count(&self, sql: &str) -> i64 {
-        let mut admin = PgConnection::connect(&self.database.admin_url()).await.unwrap();
-        sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&mut admin).await.unwrap()
-    }
-
-    /// An ID out of the database, likewise.
-    pub(crate) async fn id(&self, sql: &'static str) -> Uuid {
-        let mut admin = PgConnection::connect(&self.database.admin_url()).await.unwrap();
-        sqlx::query_scalar(sql).fetch_one(&mut admin).await.unwrap()
-    }
-
-    /// Waits until so many transactions of the service wait for a lock.
-    pub(crate) async fn until_locked_out(&self, number: i64) {
-        testkit::eventually(SOON, || async {
-            let waiting = self.number(LOCKED_OUT).await;
-            if waiting == number { Ok(()) } else { Err(waiting) }
-        })
-        .await
-        .unwrap();
     }
 }
 
@@ -343,59 +321,4 @@ pub(crate) fn friendship(tenant: &Tenant, line_user: &str, version: i64, state: 
         state: state.into(),
         state_time: Some(timestamp(SystemClock.now())),
     })
-}
-
-impl World {
-    /// Makes every lane's lease end now, under a holder that knows nothing of it.
-    pub(crate) async fn forget_holder(&self) {
-        let mut admin = PgConnection::connect(&self.database.admin_url()).await.unwrap();
-        sqlx::query("UPDATE messaging.lane SET lease_until = now() - interval '1 second', holder = gen_random_uuid()")
-            .execute(&mut admin)
-            .await
-            .unwrap();
-    }
-
-    /// Changes the database as its superuser.
-    pub(crate) async fn admin(&self, sql: &'static str) {
-        self.try_admin(sql).await.unwrap();
-    }
-
-    /// The same where the database may refuse.
-    pub(crate) async fn try_admin(&self, sql: &'static str) -> Result<(), sqlx::Error> {
-        let mut admin = PgConnection::connect(&self.database.admin_url()).await?;
-        sqlx::raw_sql(sql).execute(&mut admin).await.map(drop)
-    }
-
-    /// The same of a statement made up by the test.
-    pub(crate) async fn try_admin_of(&self, sql: &str) -> Result<(), sqlx::Error> {
-        let mut admin = PgConnection::connect(&self.database.admin_url()).await?;
-        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut admin).await.map(drop)
-    }
-
-    /// The tables in whose rows these words stand, in clear or as bytes.
-    pub(crate) async fn tables_that_say(&self, words: &str) -> Vec<String> {
-        let mut admin = PgConnection::connect(&self.database.admin_url()).await.unwrap();
-        let tables: Vec<String> = sqlx::query_scalar(
-            "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'messaging' AND table_type = 'BASE TABLE'",
-        )
-        .fetch_all(&mut admin)
-        .await
-        .unwrap();
-        let mut saying = Vec::new();
-        for table in tables {
-            let says = format!(
-                "SELECT count(*) FROM messaging.{table} t WHERE strpos(t::text, $1) > 0
-                     OR strpos(t::text, encode(convert_to($1, 'UTF8'), 'hex')) > 0"
-            );
-            let found: i64 = sqlx::query_scalar(AssertSqlSafe(says)).bind(words).fetch_one(&mut admin).await.unwrap();
-            saying.extend((found > 0).then_some(table));
-        }
-        saying
-    }
-
-    /// How often LINE was asked so, whatever it answered.
-    pub(crate) async fn asked(&self, endpoint: &str) -> usize {
-        let requests = self.control.requests(&BooksQuery::default()).await.unwrap();
-        requests.iter().filter(|request| request.endpoint == endpoint).count()
-    }
 }
