@@ -122,6 +122,11 @@ async fn a_process_killed_around_a_letter_repeats_it_once_at_most() {
         let status = killed.exit(SOON).await.unwrap();
         assert_eq!(status.signal(), Some(9), "{place}: {:?}", killed.lines());
 
+        let unsure = "SELECT count(*) FROM messaging.notice_delivery WHERE state = 1 AND unsure = 1";
+        assert!(
+            world.number(unsure).await >= 1,
+            "{place}: that it may have been taken is known before it is handed over"
+        );
         world.admin("UPDATE messaging.notice_email_job SET due = now()").await;
         let house = world.open_with(|config| config.mail = Some(server.config())).await;
         let standing = settled(&house, &tenant, NoticeChannel::Email, 3).await;

@@ -41,7 +41,7 @@ async fn active_staff_of_the_branch_are_pushed_the_notice_once_and_nobody_sees_t
     let pushed = office.pushed(&world).await;
     assert_eq!(pushed.len(), 1, "{pushed:?}");
     assert_eq!(pushed[0].0, heard.line_user);
-    assert!(pushed[0].1.starts_with("友だち追加 / New friend\n\nお客様が"), "{pushed:?}");
+    assert!(pushed[0].1.starts_with("友だち追加 / New friend\n\nプロフィール未取得の方が"), "{pushed:?}");
     assert_eq!(world.number("SELECT count(*) FROM messaging.notice").await, 1);
 
     let quota = wire::GetQuotaRequest { account_id: office.account.to_string() };
@@ -107,6 +107,7 @@ async fn a_matter_of_long_ago_is_recorded_and_told_to_nobody() {
     world.say(&tenant, late).await;
     let standing = settled(&house, &tenant, wire::NoticeChannel::Line, 1).await;
     assert_eq!(standing[0].0, wire::NoticeState::Expired);
+    assert_eq!(world.number("SELECT count(*) FROM messaging.message").await, 0, "nothing was queued");
     assert_eq!(office.pushed(&world).await, []);
     house.close().await;
 }
@@ -129,6 +130,29 @@ async fn who_is_no_longer_bound_gets_what_waited_no_more() {
     assert!(matches!(standing[0].0, wire::NoticeState::NoChannel | wire::NoticeState::Failed), "{standing:?}");
     assert_eq!(world.number("SELECT count(*) FROM messaging.send").await, 0);
     assert_eq!(office.pushed(&world).await, []);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn what_waited_for_who_is_no_longer_bound_is_taken_back_at_once() {
+    let world = World::new("notice_withdrawn").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    let office = Office::open(&world, &tenant).await;
+    let member = office.member(&world, &tenant, office.branch, true).await;
+    // Somebody else has the staff account's lane, and sends nothing.
+    let held = format!(
+        "INSERT INTO messaging.lane (tenant_id, account_id, holder, epoch, lease_until, taken_over)
+         VALUES ('{}', '{}', gen_random_uuid(), 1, now() + interval '1 hour', false)",
+        tenant.id, office.account
+    );
+    world.try_admin_of(&held).await.unwrap();
+    friends_come(&world, &tenant, &office, 1).await;
+    until(&world, "SELECT count(*) FROM messaging.send WHERE class = 2").await;
+    member.contact(&world, &tenant, 2, office.account, "", "").await;
+    let standing = settled(&house, &tenant, wire::NoticeChannel::Line, 1).await;
+    assert_eq!(standing, [(wire::NoticeState::NoChannel, wire::NoticeFailure::Unspecified, 0)]);
+    assert_eq!(world.number("SELECT count(*) FROM messaging.send").await, 0);
     house.close().await;
 }
 
