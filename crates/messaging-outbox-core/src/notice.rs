@@ -3,9 +3,11 @@
 pub mod attempt;
 pub mod channel;
 pub mod recipient;
+pub mod reply;
 pub mod text;
 
 use chrono::TimeDelta;
+use kernel::Timestamp;
 use uuid::Uuid;
 
 /// What a notice is about. The codes are those of `tsunagi.messaging.v1.NoticeKind`.
@@ -21,7 +23,7 @@ pub enum NoticeKind {
     TakeoverRequested,
     /// LINE's own chat is on (F-37).
     ChatModeOn,
-    /// A message of the staff member did not go.
+    /// A reply that staff wrote did not go, or nobody can find out whether it did.
     MessageFailed,
 }
 
@@ -72,6 +74,16 @@ impl NoticeKind {
 /// How long a notice of what happened is worth telling, from when it happened.
 pub const WORTH_TELLING: TimeDelta = TimeDelta::hours(24);
 
+/// How long the profile of whom a notice is about is waited for: a new friend's is asked of LINE when it is told of the friend.
+pub const NAME_PATIENCE: TimeDelta = TimeDelta::seconds(30);
+
+/// Whether a notice that was asked for at `said` still waits for the name of its LINE user at `now`. A time far ahead of ours is that
+/// of a clock gone wrong, and nothing is waited for by it.
+#[must_use]
+pub fn waits_for_name(said: Timestamp, now: Timestamp) -> bool {
+    now.signed_duration_since(said).abs() < NAME_PATIENCE
+}
+
 /// The notice that tells `staff` of a matter: the same for the same two, so that a repeated event tells nobody twice.
 #[must_use]
 pub fn id_for(matter: Uuid, staff: Uuid) -> Uuid {
@@ -89,6 +101,14 @@ mod tests {
             assert_eq!(NoticeKind::ALL.iter().filter(|other| other.name() == kind.name()).count(), 1);
         }
         assert_eq!(NoticeKind::from_code(0), None);
+    }
+
+    #[test]
+    fn a_name_is_waited_for_half_a_minute_whatever_a_clock_shows() {
+        let said = Timestamp::from_timestamp(1_700_000_000, 0).unwrap();
+        let after = |seconds| waits_for_name(said, said + TimeDelta::seconds(seconds));
+        assert!(after(0) && after(29) && after(-29));
+        assert!(!after(30) && !after(86_400) && !after(-86_400));
     }
 
     #[test]

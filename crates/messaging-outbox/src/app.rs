@@ -46,6 +46,7 @@ impl App {
         let wakes = Wakes::start(host, &bus);
         let envelope = Arc::new(Envelope::new(config.master_keys));
         let (key, clock) = (config.seal_key, host.clock());
+        let channels = notice::Channels { wakes: wakes.clone(), mail_server: config.mail.is_some() };
         let tools = Arc::new(Tools {
             database: database.clone(),
             tokens: AccessTokens::new(line.clone(), key, clock, database.clone(), Arc::clone(&envelope)),
@@ -54,6 +55,7 @@ impl App {
             clock: host.clock(),
             turn: host.clock_turn(),
             wakes: wakes.clone(),
+            channels: channels.clone(),
         });
         let identity = config
             .identity
@@ -73,11 +75,18 @@ impl App {
         bus::consumer::spawn(host, &bus, &database, spec, reception);
         let linking = Linking { clock: host.clock(), wakes: wakes.clone() };
         bus::consumer::spawn(host, &bus, &database, linking::spec(), linking);
-        let scheduled = ScheduledSends { clock: host.clock(), turn: host.clock_turn(), wakes: wakes.clone() };
+        let scheduled = ScheduledSends {
+            clock: host.clock(),
+            turn: host.clock_turn(),
+            wakes: wakes.clone(),
+            channels: channels.clone(),
+        };
         bus::consumer::spawn(host, &bus, &database, scheduled::spec(), scheduled);
         let reminding = Reminding { clock: host.clock(), turn: host.clock_turn(), wakes: wakes.clone() };
         bus::consumer::spawn(host, &bus, &database, reminding::spec(), reminding);
-        let requests = notice::Requests { wakes: wakes.clone() };
+        let reminding = Reminding { clock: host.clock(), turn: host.clock_turn(), wakes: wakes.clone() };
+        reminding::spawn(host, &database, reminding);
+        let requests = notice::Requests { channels, turn: host.clock_turn() };
         bus::consumer::spawn(host, &bus, &database, notice::spec(), requests);
         bus::consumer::spawn(host, &bus, &database, digest::spec(), digest::Slots);
         bus::relay::spawn(host, &bus, &database);

@@ -122,7 +122,7 @@ async fn tell(tools: &Tools, job: &Job) -> anyhow::Result<bool> {
     let told: Vec<Told> = told.into_iter().filter(|one| new.contains(&one.staff)).collect();
     let notices: Vec<Notice> =
         told.iter().filter(|one| one.outcome == Outcome::Told).map(|one| notice(&slot, one)).collect();
-    notice::raise(&mut tx, &tools.wakes, &notices).await?;
+    notice::raise(&mut tx, &tools.channels, &notices).await?;
     let last = members.last().map(|(staff, _)| *staff);
     rows::go_on(&mut tx, slot.id, last, more.then_some(CREW.lease.as_secs_f64())).await?;
     failpoint::reached("messaging.before_digest");
@@ -146,7 +146,7 @@ async fn compose(
     let of: Vec<Uuid> = waiting.keys().flatten().map(|id| id.uuid()).collect();
     let names = organization::names(tx, &of).await?;
     let staff: Vec<StaffId> = members.iter().map(|(staff, _)| *staff).collect();
-    let reached = notice::reached(tx, NoticeKind::Digest, &staff).await?;
+    let reached = notice::reached(tx, &tools.channels, NoticeKind::Digest, &staff).await?;
     let now = database_clock::now(tx, &tools.turn).await?;
     let local = text::local_time(&slot.local_time).unwrap_or_default();
     let told = members.iter().map(|(staff, sight)| {

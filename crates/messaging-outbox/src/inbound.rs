@@ -115,8 +115,9 @@ impl Reception {
         let for_staff = account::for_staff(tx, &accounts).await?;
         let (of_staff, heard): (Vec<_>, Vec<_>) =
             heard.into_iter().partition(|event| for_staff.contains(&event.account));
-        self.keep_of_staff(tx, &of_staff).await.map_err(trouble::of)?;
+        // Conversations with staff behind all others: whoever tells staff of a conversation has that one's row first.
         self.keep(tx, &heard).await.map_err(trouble::of)?;
+        self.keep_of_staff(tx, &of_staff).await.map_err(trouble::of)?;
         failpoint::reached("messaging.after_inbound");
         Ok(Handled::Done)
     }

@@ -5,6 +5,7 @@ mod email;
 mod line;
 mod mail;
 mod overdue;
+mod reply;
 mod request;
 pub(crate) mod signature;
 mod telling;
@@ -35,6 +36,7 @@ use crate::wake::{Wake, Wakes};
 pub(crate) use line::{follow, withdraw};
 pub(crate) use mail::Mailer;
 pub use mail::{MailConfig, MailError, MailTls};
+pub(crate) use reply::tell as tell_of_replies;
 pub(crate) use request::{Requests, spec};
 
 /// Starts telling notices under `host`: by e-mail where there is a mail server, by webhook through `egress`; and ending those whose
@@ -43,6 +45,14 @@ pub(crate) fn spawn(host: &Host, tools: &Arc<Tools>, mailer: Option<Mailer>, egr
     email::spawn(host, Arc::clone(tools), mailer);
     webhook::spawn(host, Arc::clone(tools), egress);
     overdue::spawn(host, &tools.database);
+}
+
+/// What notices go by, in this process.
+#[derive(Clone)]
+pub(crate) struct Channels {
+    pub(crate) wakes: Wakes,
+    /// There is a mail server; without one an address reaches nobody.
+    pub(crate) mail_server: bool,
 }
 
 /// Something a staff member is to be told.
@@ -68,7 +78,7 @@ impl std::fmt::Debug for Notice {
 
 /// Raises notices in the caller's transaction: those that are new are on their way by every channel that reaches their staff once it
 /// commits. An ID that was raised before changes nothing. Tells how many were new.
-pub(crate) async fn raise(tx: &mut TenantTx, wakes: &Wakes, notices: &[Notice]) -> anyhow::Result<usize> {
+pub(crate) async fn raise(tx: &mut TenantTx, channels: &Channels, notices: &[Notice]) -> anyhow::Result<usize> {
     let notices: Vec<Notice> = notices.iter().map(within_limits).collect();
     let new: HashSet<Uuid> = rows::insert(tx, &notices).await?.into_iter().collect();
     let mut seen = HashSet::new();
@@ -77,7 +87,7 @@ pub(crate) async fn raise(tx: &mut TenantTx, wakes: &Wakes, notices: &[Notice]) 
     if new.is_empty() {
         return Ok(0);
     }
-    let told = Told::read(tx, new.iter().map(|notice| notice.staff)).await?;
+    let told = Told::read(tx, channels, new.iter().map(|notice| notice.staff)).await?;
     let short = told.short(tx, &new).await?;
     let mut begun = Vec::new();
     for notice in &new {
@@ -89,13 +99,13 @@ pub(crate) async fn raise(tx: &mut TenantTx, wakes: &Wakes, notices: &[Notice]) 
             Begun { notice: notice.id, channel, state, reason, expire: notice.expire, message: None }
         }));
     }
-    line::queue(tx, wakes, &new, &told, &mut begun).await?;
+    line::queue(tx, &channels.wakes, &new, &told, &mut begun).await?;
     delivery::insert(tx, &begun).await?;
     for channel in [NoticeChannel::Email, NoticeChannel::Webhook] {
         let jobs: Vec<Uuid> = pending(&begun, channel).map(|one| one.notice).collect();
         if !jobs.is_empty() {
             job::expect(tx, channel, &jobs).await?;
-            wakes.after(tx, Wake::Notice);
+            channels.wakes.after(tx, Wake::Notice);
         }
     }
     tx.after_commit(move || count(&begun));
@@ -105,10 +115,11 @@ pub(crate) async fn raise(tx: &mut TenantTx, wakes: &Wakes, notices: &[Notice]) 
 /// Those of `staff` whom a notice of `kind` would reach now, by whatever channel.
 pub(crate) async fn reached(
     tx: &mut TenantTx,
+    channels: &Channels,
     kind: NoticeKind,
     staff: &[StaffId],
 ) -> Result<BTreeSet<StaffId>, sqlx::Error> {
-    let told = Told::read(tx, staff.iter().copied()).await?;
+    let told = Told::read(tx, channels, staff.iter().copied()).await?;
     let reaches = |member: &StaffId| {
         let planned = channel::plan(told.rule(kind), told.reach(*member), false);
         planned.iter().any(|(_, state)| *state == DeliveryState::Pending)
@@ -120,6 +131,7 @@ pub(crate) async fn reached(
 struct Told {
     now: Timestamp,
     rules: Vec<(NoticeKind, Rule)>,
+    mail_server: bool,
     webhook: bool,
     contacts: BTreeMap<StaffId, Contact>,
     /// The tenant's shares in the accounts where they are bound; none in one of its own.
@@ -127,7 +139,11 @@ struct Told {
 }
 
 impl Told {
-    async fn read(tx: &mut TenantTx, staff: impl Iterator<Item = StaffId>) -> Result<Self, sqlx::Error> {
+    async fn read(
+        tx: &mut TenantTx,
+        channels: &Channels,
+        staff: impl Iterator<Item = StaffId>,
+    ) -> Result<Self, sqlx::Error> {
         let mut staff: Vec<Uuid> = staff.map(StaffId::uuid).collect();
         staff.sort_unstable();
         staff.dedup();
@@ -141,6 +157,7 @@ impl Told {
             shares: shares.into_iter().map(|share| (share.account, share)).collect(),
             now: rows::now(tx).await?,
             rules: rule::read(tx).await?,
+            mail_server: channels.mail_server,
             webhook: endpoint::is_open(tx).await?,
             contacts: contacts.into_iter().map(|contact| (contact.staff, contact)).collect(),
         })
@@ -158,7 +175,7 @@ impl Told {
         Reach {
             active: contact.is_some_and(|contact| contact.active),
             line: contact.and_then(|contact| contact.line.as_ref()).is_some_and(is_served),
-            email: contact.is_some_and(|contact| !contact.email.is_empty()),
+            email: self.mail_server && contact.is_some_and(|contact| !contact.email.is_empty()),
             webhook: self.webhook,
         }
     }

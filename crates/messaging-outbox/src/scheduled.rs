@@ -22,6 +22,7 @@ use messaging_outbox_core::schedule::{self as rule, Refused, Verdict};
 use messaging_outbox_core::state::MessageState;
 use uuid::Uuid;
 
+use crate::notice::{self, Channels};
 use crate::postgres::account::AccountKey;
 use crate::postgres::conversation::{self, Conversation};
 use crate::postgres::put_off;
@@ -36,6 +37,7 @@ pub(crate) struct ScheduledSends {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) turn: ClockTurn,
     pub(crate) wakes: Wakes,
+    pub(crate) channels: Channels,
 }
 
 /// How they are consumed: in any order, for each message is locked and says itself which moment it waits for.
@@ -157,6 +159,7 @@ impl ScheduledSends {
     }
 
     async fn queue(&self, tx: &mut TenantTx, judged: &Judged, now: Timestamp) -> anyhow::Result<Vec<Settled>> {
+        notice::tell_of_replies(tx, &self.channels, &settled, now).await?;
         if judged.go.is_empty() {
             return Ok(Vec::new());
         }

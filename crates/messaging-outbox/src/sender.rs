@@ -38,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::access_token::AccessTokens;
+use crate::notice::Channels;
 use crate::wake::Wakes;
 
 /// How the sender works.
@@ -65,6 +66,7 @@ pub(crate) struct Tools {
     /// How far the database's clock is turned with it, in development builds.
     pub(crate) turn: ClockTurn,
     pub(crate) wakes: Wakes,
+    pub(crate) channels: Channels,
 }
 
 struct Sender {

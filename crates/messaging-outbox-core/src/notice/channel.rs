@@ -157,7 +157,7 @@ pub struct Reach {
     pub active: bool,
     /// The member is bound on LINE.
     pub line: bool,
-    /// The member has an e-mail address.
+    /// The member has an e-mail address, and there is a mail server.
     pub email: bool,
     /// The tenant has a webhook that is not stopped.
     pub webhook: bool,

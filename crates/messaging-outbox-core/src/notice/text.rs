@@ -52,19 +52,11 @@ impl Words {
 /// name; `account`: the official account's. Empty where unknown.
 #[must_use]
 pub fn of(kind: NoticeKind, who: &str, account: &str) -> Option<Words> {
-    let (who, account) = (cut(&line(who), LONGEST_NAME), cut(&line(account), LONGEST_NAME));
-    let (ja_who, en_who) = match who.as_str() {
-        "" => ("お客様".to_owned(), "Somebody".to_owned()),
-        who => (format!("{who} さん"), who.to_owned()),
-    };
-    let (ja_at, en_at) = match account.as_str() {
-        "" => ("公式アカウント".to_owned(), "the official account".to_owned()),
-        account => (format!("「{account}」"), format!("“{account}”")),
-    };
+    let ((ja_who, en_who), (ja_at, en_at)) = (user(who), official_account(account));
     let (title, body) = match kind {
         NoticeKind::FriendAdded => (
             "友だち追加 / New friend",
-            format!("{ja_who}が{ja_at}を友だち追加しました。\n{en_who} added {en_at} as a friend."),
+            format!("{ja_who}が{ja_at}を友だち追加しました。\nNew friend of {en_at}: {en_who}."),
         ),
         NoticeKind::LinkHeld => (
             "連携の確認待ち / A link waits for review",
@@ -75,8 +67,8 @@ pub fn of(kind: NoticeKind, who: &str, account: &str) -> Option<Words> {
         NoticeKind::TakeoverRequested => (
             "連携先の変更の申し込み / A take-over request",
             format!(
-                "{ja_who}から連携先の変更の申し込みがありました。承認または却下してください。\n{en_who} asks to take over a link. Please \
-                 approve or decline it."
+                "{ja_who}から連携先の変更の申し込みがありました。承認または却下してください。\nA request to take over a link, by \
+                 {en_who}. Please approve or decline it."
             ),
         ),
         NoticeKind::ChatModeOn => (
@@ -89,6 +81,30 @@ pub fn of(kind: NoticeKind, who: &str, account: &str) -> Option<Words> {
         NoticeKind::Digest | NoticeKind::MessageFailed => return None,
     };
     Some(Words::new(title, &body))
+}
+
+/// A LINE user by the shown name, empty where it is not known; Japanese and English.
+pub(super) fn user(name: &str) -> (String, String) {
+    match cut(&line(name), LONGEST_NAME).as_str() {
+        "" => ("プロフィール未取得の方".to_owned(), "somebody whose LINE profile is not known yet".to_owned()),
+        name => (format!("{name} さん"), name.to_owned()),
+    }
+}
+
+/// A group or room by its name, likewise.
+pub(super) fn group(name: &str) -> (String, String) {
+    match cut(&line(name), LONGEST_NAME).as_str() {
+        "" => ("グループトーク".to_owned(), "a group chat".to_owned()),
+        name => (format!("グループ「{name}」"), format!("the group “{name}”")),
+    }
+}
+
+/// An official account, likewise.
+pub(super) fn official_account(name: &str) -> (String, String) {
+    match cut(&line(name), LONGEST_NAME).as_str() {
+        "" => ("公式アカウント".to_owned(), "the official account".to_owned()),
+        name => (format!("「{name}」"), format!("“{name}”")),
+    }
 }
 
 /// One line: every run of line ends, tabs, other control characters and what turns the direction of writing is one space.
@@ -124,11 +140,12 @@ mod tests {
     #[test]
     fn japanese_comes_first_and_who_is_named() {
         let words = of(NoticeKind::FriendAdded, "花子", "本店").unwrap();
-        assert_eq!(words.body, "花子 さんが「本店」を友だち追加しました。\n花子 added “本店” as a friend.");
+        assert_eq!(words.body, "花子 さんが「本店」を友だち追加しました。\nNew friend of “本店”: 花子.");
         let unknown = of(NoticeKind::FriendAdded, "", "").unwrap();
         assert_eq!(
             unknown.body,
-            "お客様が公式アカウントを友だち追加しました。\nSomebody added the official account as a friend."
+            "プロフィール未取得の方が公式アカウントを友だち追加しました。\nNew friend of the official account: somebody whose LINE \
+             profile is not known yet."
         );
         assert!(of(NoticeKind::Digest, "", "").is_none());
         assert!(!format!("{words:?}").contains("花子"));

@@ -1,28 +1,38 @@
 //! What identity-linking wants staff to hear of: who hears it, and in which words, is decided here (F-70, F-71).
 
+use std::time::Duration;
+
 use bus::consumer::key;
 use bus::stream::Stream;
 use bus::subject::{Family, Filter};
 use bus::{ConsumerSpec, Handled, Handler, Incoming, Trouble};
-use chassis::failpoint;
 use chassis::postgres::TenantTx;
+use chassis::{ClockTurn, failpoint};
 use contracts::events::v1::identity_event::Body;
 use contracts::events::v1::{IdentityEvent, StaffNoticeKind, StaffNoticeRequested};
 use kernel::{OrganizationId, Timestamp};
 use messaging_outbox_core::notice::recipient::hears;
 use messaging_outbox_core::notice::text::{self, Words};
-use messaging_outbox_core::notice::{NoticeKind, WORTH_TELLING, id_for};
+use messaging_outbox_core::notice::{NoticeKind, WORTH_TELLING, id_for, waits_for_name};
 use uuid::Uuid;
 
-use super::{Notice, raise};
+use super::{Channels, Notice, raise};
 use crate::postgres::staff;
-use crate::trouble;
-use crate::wake::Wakes;
+use crate::{database_clock, trouble};
+
+/// How long a notice waits for its LINE user's name before it is looked at again.
+const NAMELESS_FOR: Duration = Duration::from_secs(1);
 
 /// Handles `staff_notice_requested`.
 pub(crate) struct Requests {
-    pub(crate) wakes: Wakes,
+    pub(crate) channels: Channels,
+    pub(crate) turn: ClockTurn,
 }
+
+/// The profile of whom it is about has not been heard of.
+#[derive(Debug, thiserror::Error)]
+#[error("the LINE user of a notice has no name yet")]
+struct Nameless;
 
 /// How they are consumed: each by itself.
 pub(crate) fn spec() -> ConsumerSpec<IdentityEvent> {
@@ -38,7 +48,7 @@ impl Handler for Requests {
     async fn handle(&self, tx: &mut TenantTx, event: &Incoming<IdentityEvent>) -> Result<Handled, Trouble> {
         let Some(Body::StaffNoticeRequested(asked)) = &event.body.body else { return Ok(Handled::Done) };
         match Matter::of(asked) {
-            Ok(matter) => self.tell(tx, &matter).await.map_err(trouble::of)?,
+            Ok(matter) => self.tell(tx, &matter, event.header.time).await?,
             Err(reason) => return Ok(Handled::Never(reason)),
         }
         failpoint::reached("messaging.after_staff_notice");
@@ -80,8 +90,8 @@ impl Matter {
 }
 
 impl Requests {
-    /// Tells everybody whom it concerns.
-    async fn tell(&self, tx: &mut TenantTx, matter: &Matter) -> anyhow::Result<()> {
+    /// Tells everybody whom it concerns of a matter that was said at `said`.
+    async fn tell(&self, tx: &mut TenantTx, matter: &Matter, said: Timestamp) -> Result<(), Trouble> {
         let Some(organization) = matter.organization else { return Ok(()) };
         let members = staff::members(tx, organization).await?;
         let recipients: Vec<_> =
@@ -90,6 +100,12 @@ impl Requests {
             return Ok(());
         }
         let (who, account) = staff::names(tx, matter.account, &matter.line_user).await?;
+        if !matter.line_user.is_empty() && who.is_empty() {
+            let now = database_clock::now(tx, &self.turn).await?;
+            if waits_for_name(said, now) {
+                return Err(Trouble::unavailable(NAMELESS_FOR, Nameless));
+            }
+        }
         let Some(Words { title, body }) = text::of(matter.kind, &who, &account) else { return Ok(()) };
         let notice = |staff: kernel::StaffId| Notice {
             id: id_for(matter.id, staff.uuid()),
@@ -100,7 +116,7 @@ impl Requests {
             expire: matter.expire,
         };
         let notices: Vec<Notice> = recipients.into_iter().map(notice).collect();
-        raise(tx, &self.wakes, &notices).await?;
+        raise(tx, &self.channels, &notices).await.map_err(trouble::of)?;
         Ok(())
     }
 }

@@ -228,6 +228,7 @@ async fn write(tools: &Tools, tenant: TenantId, all: &Settlement) -> anyhow::Res
     urgent.retain(|one| shown.contains(&one.conversation));
     change::note(&mut tx, &tools.wakes, &changed).await?;
     change::announce_states(&mut tx, &urgent, now).await?;
+    notice::tell_of_replies(&mut tx, &tools.channels, &urgent, now).await?;
     tx.commit().await?;
     for one in &settled {
         metrics::counter!("tsunagi_messaging_settled_total", "state" => one.state.name()).increment(1);

@@ -2,5 +2,6 @@
 
 mod content;
 mod once;
+mod reach;
 mod refused;
-mod slot;
+pub(crate) mod slot;

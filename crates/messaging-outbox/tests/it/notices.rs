@@ -3,8 +3,10 @@
 mod email;
 mod endpoint;
 mod line;
-mod mail_server;
+pub(crate) mod mail_server;
+mod naming;
 pub(crate) mod place;
+mod replies;
 mod settings;
 mod shared_account;
 mod staff_account;

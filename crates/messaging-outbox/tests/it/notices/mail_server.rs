@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 
 /// What becomes of a letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Act {
+pub(crate) enum Act {
     /// 250.
     Take,
     /// 451 to the recipient: come again.
@@ -26,7 +26,7 @@ pub(super) enum Act {
     HangUp,
 }
 
-pub(super) struct MailServer {
+pub(crate) struct MailServer {
     addr: SocketAddr,
     authority: Option<String>,
     /// Letters that were handed over whole, whatever was answered.
@@ -35,12 +35,12 @@ pub(super) struct MailServer {
 
 impl MailServer {
     /// Acts so with one letter after the other, the last one for ever.
-    pub(super) async fn start(acts: &[Act]) -> Self {
+    pub(crate) async fn start(acts: &[Act]) -> Self {
         Self::open(acts, None).await
     }
 
     /// The same behind TLS from the first byte.
-    pub(super) async fn start_tls(acts: &[Act]) -> Self {
+    pub(crate) async fn start_tls(acts: &[Act]) -> Self {
         let (acceptor, authority) = super::endpoint::tls();
         let server = Self::open(acts, Some(acceptor)).await;
         Self { authority: Some(authority), ..server }
@@ -71,7 +71,7 @@ impl MailServer {
         Self { addr, authority: None, letters }
     }
 
-    pub(super) fn config(&self) -> MailConfig {
+    pub(crate) fn config(&self) -> MailConfig {
         MailConfig {
             host: "127.0.0.1".to_owned(),
             port: self.addr.port(),
@@ -85,11 +85,11 @@ impl MailServer {
         }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("smtp://{}", self.addr)
     }
 
-    pub(super) fn letters(&self) -> Vec<String> {
+    pub(crate) fn letters(&self) -> Vec<String> {
         self.letters.lock().unwrap().clone()
     }
 }

@@ -230,7 +230,7 @@ pub(crate) async fn until_heard(world: &World, house: &House, tenant: &Tenant) {
 }
 
 /// Where the tenant's notices stand on a channel, once each of `count` stands somewhere for good.
-pub(super) async fn settled(
+pub(crate) async fn settled(
     house: &House,
     tenant: &Tenant,
     channel: wire::NoticeChannel,
