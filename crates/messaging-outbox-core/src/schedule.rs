@@ -138,6 +138,23 @@ pub fn judge(schedule: Schedule, said: i64, gate: Result<(), SendBarrier>, now: 
     }
 }
 
+/// Behind which other each of `ids` leaves, where the order given is to be theirs and the queue's own is that of their IDs: none where
+/// that does. Those of a run that rises leave in their order by themselves; each run waits for the last one of the run before.
+#[must_use]
+pub fn behind<Id: Copy + Ord>(ids: &[Id]) -> Vec<Option<Id>> {
+    let mut behind = None;
+    let mut before: Option<Id> = None;
+    let mut found = Vec::with_capacity(ids.len());
+    for id in ids {
+        if before.is_some_and(|before| before > *id) {
+            behind = before;
+        }
+        found.push(behind);
+        before = Some(*id);
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,6 +204,26 @@ mod tests {
     struct Waiting {
         schedule: Option<Schedule>,
         queued: Vec<i64>,
+    }
+
+    proptest! {
+        /// However many the queue gives at once, and whenever it is asked.
+        #[test]
+        fn messages_leave_in_the_order_of_their_moments_whatever_their_ids(
+            ids in Just((0..8u8).collect::<Vec<_>>()).prop_shuffle(), rooms in prop::collection::vec(1usize..4, 1..8),
+        ) {
+            let behind = behind(&ids);
+            let mut queue: std::collections::BTreeMap<u8, Option<u8>> = ids.iter().copied().zip(behind).collect();
+            let (mut left, mut rooms) = (Vec::new(), rooms.into_iter().cycle());
+            while !queue.is_empty() {
+                let free = queue.iter().filter(|(_, behind)| behind.is_none_or(|behind| !queue.contains_key(&behind)));
+                let taken: Vec<u8> = free.map(|(id, _)| *id).take(rooms.next().unwrap_or(1)).collect();
+                prop_assert!(!taken.is_empty());
+                queue.retain(|id, _| !taken.contains(id));
+                left.extend(taken);
+            }
+            prop_assert_eq!(left, ids);
+        }
     }
 
     proptest! {

@@ -20,6 +20,11 @@ pub const MIGRATIONS: &[MigrationText] = &[
     MigrationText { version: 1017, name: "digest", sql: include_str!("../migrations/1017_digest.sql") },
     MigrationText { version: 1018, name: "staff_bar", sql: include_str!("../migrations/1018_staff_bar.sql") },
     MigrationText {
+        version: 1019,
+        name: "order_of_moments",
+        sql: include_str!("../migrations/1019_order_of_moments.sql"),
+    },
+    MigrationText {
         version: 1030,
         name: "reservation_retention",
         sql: include_str!("../migrations/1030_reservation_retention.sql"),

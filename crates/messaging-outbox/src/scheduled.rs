@@ -82,15 +82,20 @@ struct Judged {
 }
 
 impl ScheduledSends {
-    /// Locks what the event speaks of, and decides. Whoever changes or cancels one of the messages comes before or behind this.
+    /// Locks what the event speaks of, and decides. Whoever changes or cancels one of the messages comes before or behind this. What
+    /// else of their conversations has its time behind it goes along, so that they leave in the order of their times, whatever was
+    /// said first.
     async fn judge(&self, tx: &mut TenantTx, said: &BTreeMap<MessageId, i64>) -> Result<Judged, Trouble> {
         let ids: Vec<Uuid> = said.keys().map(|message| message.uuid()).collect();
         conversation::lock_of(tx, &ids).await?;
-        let waiting = schedule::lock(tx, &ids).await?;
+        let mut waiting = schedule::waiting(tx, &ids).await?;
         let now = database_clock::now(tx, &self.turn).await?;
         let mut conversations: Vec<ConversationId> = waiting.iter().map(|one| one.conversation).collect();
         conversations.sort_unstable();
         conversations.dedup();
+        let of: Vec<Uuid> = conversations.iter().map(|id| id.uuid()).collect();
+        let passed = schedule::passed(tx, &of, now).await?;
+        waiting.extend(passed.into_iter().filter(|one| !said.contains_key(&one.message)));
         let conversations = conversation::read(tx, &conversations, self.clock.now()).await?;
         let conversations: HashMap<ConversationId, Conversation> =
             conversations.into_iter().map(|one| (one.id, one)).collect();
@@ -98,10 +103,9 @@ impl ScheduledSends {
         let mut judged = Judged { now, go: Vec::new(), refused: Vec::new(), again: Vec::new(), last };
         let mut too_early = None;
         for one in waiting {
-            let (Some(said), Some(to)) = (said.get(&one.message), conversations.get(&one.conversation)) else {
-                continue;
-            };
-            match rule::judge(one.schedule, *said, to.may_send(), now) {
+            let Some(to) = conversations.get(&one.conversation) else { continue };
+            let said = said.get(&one.message).copied().unwrap_or(one.schedule.generation);
+            match rule::judge(one.schedule, said, to.may_send(), now) {
                 Verdict::Past => {}
                 Verdict::Go { expire } => judged.go.push((one, expire)),
                 Verdict::Refuse(why) => judged.refused.push((one, why)),
@@ -155,25 +159,33 @@ impl ScheduledSends {
         let settled: Vec<Settled> = refused.iter().map(|(one, _)| one.settled(MessageState::Refused)).collect();
         let changed = conversation::bump(tx, &settled).await?;
         change::note(tx, &self.wakes, &changed).await?;
+        notice::tell_of_replies(tx, &self.channels, &settled, now).await?;
         Ok(settled)
     }
 
     async fn queue(&self, tx: &mut TenantTx, judged: &Judged, now: Timestamp) -> anyhow::Result<Vec<Settled>> {
-        notice::tell_of_replies(tx, &self.channels, &settled, now).await?;
         if judged.go.is_empty() {
             return Ok(Vec::new());
         }
-        let mut by_conversation: BTreeMap<ConversationId, Vec<&Scheduled>> = BTreeMap::new();
-        for (one, _) in &judged.go {
-            by_conversation.entry(one.conversation).or_default().push(one);
+        let mut by_conversation: BTreeMap<ConversationId, Vec<MessageId>> = BTreeMap::new();
+        let mut in_order: Vec<&Scheduled> = judged.go.iter().map(|(one, _)| one).collect();
+        in_order.sort_unstable_by_key(|one| (one.schedule.send_time, one.message));
+        for one in in_order {
+            by_conversation.entry(one.conversation).or_default().push(one.message);
         }
         let mut times: Vec<(MessageId, Timestamp)> = Vec::with_capacity(judged.go.len());
+        let mut behind: HashMap<MessageId, MessageId> = HashMap::new();
         for (conversation, messages) in &by_conversation {
             let last = judged.last.get(conversation).copied().flatten();
-            times.extend(messages.iter().map(|one| one.message).zip(queue_times(last, now)));
+            times.extend(messages.iter().copied().zip(queue_times(last, now)));
+            let before = rule::behind(messages);
+            behind.extend(messages.iter().zip(before).filter_map(|(message, before)| Some((*message, before?))));
         }
         schedule::leave(tx, &times, MessageState::Queued).await?;
-        let queued = judged.go.iter().map(|(one, expire)| one.queued(*expire, judged.now));
+        let queued = judged.go.iter().map(|(one, expire)| Queued {
+            behind: behind.get(&one.message).copied(),
+            ..one.queued(*expire, judged.now)
+        });
         send_queue::queue(tx, &queued.collect::<Vec<_>>()).await?;
         for conversation in by_conversation.keys() {
             // Whoever is answered by hand waits no more (F-29).
@@ -210,6 +222,7 @@ impl Scheduled {
             wait: None,
             expire: Some(expire),
             since: Some(since),
+            behind: None,
         }
     }
 

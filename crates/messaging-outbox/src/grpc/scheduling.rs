@@ -123,7 +123,7 @@ impl Desk {
 
     /// Takes a message back that waits for its time; none where it does not. Its conversation must be locked.
     pub(super) async fn withdraw(&self, tx: &mut TenantTx, id: MessageId) -> Result<Option<Settled>, Status> {
-        let Some(known) = schedule::lock(tx, &[id.uuid()]).await.map_err(refuse::database)?.pop() else {
+        let Some(known) = schedule::waiting(tx, &[id.uuid()]).await.map_err(refuse::database)?.pop() else {
             return Ok(None);
         };
         let gone = [(id, self.tools.clock.now())];
@@ -164,10 +164,10 @@ impl Desk {
         }))
     }
 
-    /// A message that waits for its time, locked with its conversation: whoever says that its time has come is before this or behind.
+    /// A message that waits for its time, its conversation locked: whoever says that its time has come is before this or behind.
     async fn waiting(&self, tx: &mut TenantTx, id: MessageId) -> Result<Option<Scheduled>, Status> {
         conversation::lock_of(tx, &[id.uuid()]).await.map_err(refuse::database)?;
-        Ok(schedule::lock(tx, &[id.uuid()]).await.map_err(refuse::database)?.pop())
+        Ok(schedule::waiting(tx, &[id.uuid()]).await.map_err(refuse::database)?.pop())
     }
 
     async fn say_moment(

@@ -14,6 +14,9 @@ use uuid::Uuid;
 
 use super::settle::Failure;
 
+/// How many of one conversation are read at once.
+const PASSED_AT_ONCE: i64 = 100;
+
 /// A message that waits for its time.
 #[derive(Clone, Debug)]
 pub(crate) struct Scheduled {
@@ -49,17 +52,37 @@ pub(crate) async fn insert(tx: &mut TenantTx, scheduled: &Scheduled) -> Result<(
     Ok(())
 }
 
-/// Those of `messages` that wait for their time, in their order, locked.
-pub(crate) async fn lock(tx: &mut TenantTx, messages: &[Uuid]) -> Result<Vec<Scheduled>, sqlx::Error> {
+/// Those of `messages` that wait for their time, in the order of their IDs. Their conversations must be locked.
+pub(crate) async fn waiting(tx: &mut TenantTx, messages: &[Uuid]) -> Result<Vec<Scheduled>, sqlx::Error> {
     let rows = sqlx::query(
-        "SELECT s.* FROM (SELECT unnest($2::uuid[]) AS id ORDER BY 1) AS k
-         CROSS JOIN LATERAL (
+        "SELECT s.* FROM unnest($2::uuid[]) AS k (id) CROSS JOIN LATERAL (
              SELECT message_id, conversation_id, account_id, generation, send_time, late_seconds, policy, silent, trace
-             FROM messaging.scheduled_send WHERE tenant_id = $1 AND message_id = k.id FOR UPDATE) s
+             FROM messaging.scheduled_send WHERE tenant_id = $1 AND message_id = k.id LIMIT 1) s
          ORDER BY s.message_id",
     )
     .bind(tx.tenant().uuid())
     .bind(messages)
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.iter().map(scheduled).collect()
+}
+
+/// What else waits in `conversations` for a time that has passed at `now`, of each the first ones. They must be locked.
+pub(crate) async fn passed(
+    tx: &mut TenantTx,
+    conversations: &[Uuid],
+    now: Timestamp,
+) -> Result<Vec<Scheduled>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT s.* FROM unnest($2::uuid[]) AS k (id) CROSS JOIN LATERAL (
+             SELECT message_id, conversation_id, account_id, generation, send_time, late_seconds, policy, silent, trace
+             FROM messaging.scheduled_send WHERE tenant_id = $1 AND conversation_id = k.id AND send_time <= $3
+             ORDER BY send_time, message_id LIMIT $4) s",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(conversations)
+    .bind(now)
+    .bind(PASSED_AT_ONCE)
     .fetch_all(&mut **tx)
     .await?;
     rows.iter().map(scheduled).collect()

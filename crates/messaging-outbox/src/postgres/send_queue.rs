@@ -50,6 +50,8 @@ pub(crate) struct Queued {
     pub(crate) expire: Option<Timestamp>,
     /// When it came into the queue, where its ID is older.
     pub(crate) since: Option<Timestamp>,
+    /// The message that must have left the queue before it, though its ID is later.
+    pub(crate) behind: Option<MessageId>,
 }
 
 /// Keeps messages and queues them, in two statements for any number.
@@ -66,6 +68,7 @@ pub(crate) async fn insert(tx: &mut TenantTx, entries: &[Entry<'_>]) -> Result<(
         wait: entry.wait,
         expire: entry.expire,
         since: None,
+        behind: None,
     };
     queue(tx, &entries.iter().map(queued).collect::<Vec<_>>()).await
 }
@@ -74,12 +77,12 @@ pub(crate) async fn insert(tx: &mut TenantTx, entries: &[Entry<'_>]) -> Result<(
 pub(crate) async fn queue(tx: &mut TenantTx, queued: &[Queued]) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO messaging.send (tenant_id, account_id, class, message_id, conversation_id, policy, silent, trace,
-             expire_time, since, deferred, due)
-         SELECT $1, account_id, class, message_id, conversation_id, policy, silent, trace, expire_time, since,
+             expire_time, since, behind, deferred, due)
+         SELECT $1, account_id, class, message_id, conversation_id, policy, silent, trace, expire_time, since, behind,
              wait IS NOT NULL, now() + make_interval(secs => wait)
          FROM unnest($2::uuid[], $3::smallint[], $4::uuid[], $5::uuid[], $6::smallint[], $7::bool[], $8::bytea[],
-             $9::timestamptz[], $10::float8[], $11::timestamptz[]) AS s (account_id, class, message_id, conversation_id,
-             policy, silent, trace, expire_time, wait, since)",
+             $9::timestamptz[], $10::float8[], $11::timestamptz[], $12::uuid[]) AS s (account_id, class, message_id,
+             conversation_id, policy, silent, trace, expire_time, wait, since, behind)",
     )
     .bind(tx.tenant().uuid())
     .bind(queued.iter().map(|one| one.account.uuid()).collect::<Vec<_>>())
@@ -92,6 +95,7 @@ pub(crate) async fn queue(tx: &mut TenantTx, queued: &[Queued]) -> Result<(), sq
     .bind(queued.iter().map(|one| one.expire).collect::<Vec<_>>())
     .bind(queued.iter().map(|one| one.wait.map(|wait| wait.as_secs_f64())).collect::<Vec<_>>())
     .bind(queued.iter().map(|one| one.since).collect::<Vec<_>>())
+    .bind(queued.iter().map(|one| one.behind.map(MessageId::uuid)).collect::<Vec<_>>())
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -166,7 +170,7 @@ pub(crate) struct Claimed {
 }
 
 /// Claims messages of several lanes in one statement: those that wait, and those another holder left in hand, in the lanes'
-/// order; behind a message that was put back, its conversation waits. A lane this holder has lost gives nothing. What another
+/// order; behind a message that was put back, its conversation waits, and so does what is to leave behind a later one. A lane this holder has lost gives nothing. What another
 /// holder left in hand is in doubt when it was frozen, or [`SendPolicy::is_push_alone`].
 pub(crate) async fn claim(worker: &PgPool, holder: Uuid, wants: &[Want]) -> Result<Vec<Claimed>, sqlx::Error> {
     let rows = sqlx::query(
@@ -185,6 +189,10 @@ pub(crate) async fn claim(worker: &PgPool, holder: Uuid, wants: &[Want]) -> Resu
                          WHERE e.deferred AND e.due > now() AND e.tenant_id = q.tenant_id AND e.account_id = q.account_id
                              AND e.conversation_id = q.conversation_id AND e.class = q.class
                              AND e.message_id < q.message_id)
+                     AND NOT EXISTS (
+                         SELECT FROM messaging.send b
+                         WHERE q.behind IS NOT NULL AND b.tenant_id = q.tenant_id AND b.account_id = q.account_id
+                             AND b.class = q.class AND b.message_id = q.behind)
                  ORDER BY q.class, q.message_id LIMIT w.room FOR UPDATE OF q SKIP LOCKED) s)
          SELECT s.tenant_id, s.account_id, s.class, s.message_id, s.conversation_id, s.policy, s.silent, s.attempts,
              s.first_time, s.in_doubt, s.send_method, s.pack_id, s.reply_token_id, s.trace, s.expire_time,

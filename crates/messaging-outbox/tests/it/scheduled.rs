@@ -13,11 +13,15 @@ use testkit::eventually;
 use crate::killing::program;
 use crate::scheduler::{due, from_now, told, until_handled};
 use crate::scheduling::{later, reason, written};
-use crate::world::{SOON, Tenant, World, friendship};
+use crate::world::{SOON, Tenant, World, friendship, text};
 
 const CONSUMER: &str = "scheduled_sends";
 /// The moments of all that waits lie a little in the past.
-const NOW: &str = "UPDATE messaging.scheduled_send SET send_time = now() - interval '1 second'";
+pub(crate) const NOW: &str = "UPDATE messaging.scheduled_send SET send_time = now() - interval '1 second'";
+/// Postgres looks for deadlocks after a minute only.
+const NO_WAY_OUT: &str = "DO $$ BEGIN
+    EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = ''1min''', current_database());
+END $$";
 /// They lie further in the past than a message may be late.
 const LONG_AGO: &str = "UPDATE messaging.scheduled_send SET send_time = now() - interval '61 minutes'";
 
@@ -72,6 +76,8 @@ async fn due_events_repeated_and_shuffled_send_each_message_once_and_none_of_ano
 #[tokio::test]
 async fn of_a_change_or_a_cancelling_and_the_moment_itself_exactly_one_wins() {
     let world = World::new("due_races").await;
+    // Two that wait for each other hang here: Postgres would end one of them after a second, and the other would win.
+    world.admin(NO_WAY_OUT).await;
     let house = world.open().await;
     let tenant = world.tenant(&house).await;
     let (_, conversation) = house.conversing(&world, &tenant).await;
@@ -124,6 +130,45 @@ async fn of_a_change_or_a_cancelling_and_the_moment_itself_exactly_one_wins() {
 }
 
 #[tokio::test]
+async fn replies_whose_times_passed_together_leave_in_the_order_of_their_times() {
+    let world = World::new("due_order").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    let (_, conversation) = house.conversing(&world, &tenant).await;
+    let mut ids = Vec::new();
+    for text in ["fifth", "second", "fourth", "first", "third", "much later"] {
+        ids.push(written(&house, &tenant, later(&conversation.conversation_id, text, 600)).await.message_id);
+    }
+    house.close().await;
+    let mut admin = PgConnection::connect(&world.database.admin_url()).await.unwrap();
+    for (id, minutes) in ids.iter().zip([-10, -40, -20, -50, -30, 60]) {
+        sqlx::query(
+            "UPDATE messaging.scheduled_send SET send_time = now() + make_interval(mins => $2) WHERE message_id = $1",
+        )
+        .bind(uuid::Uuid::parse_str(id).unwrap())
+        .bind(minutes)
+        .execute(&mut admin)
+        .await
+        .unwrap();
+    }
+    // Each is said by itself, the last one first.
+    for id in &ids[..5] {
+        due(&world, &tenant, &[(id, 1)]).await;
+    }
+    let house = world.open().await;
+    for id in &ids[..5] {
+        house.until(&tenant, id, MessageState::Accepted).await;
+    }
+    assert_eq!(sent(&world, &tenant).await, ["first", "second", "third", "fourth", "fifth"]);
+    let shown = house.messages_of(&tenant, &conversation.conversation_id).await;
+    let shown: Vec<&str> = shown.iter().map(text).take(6).collect();
+    assert_eq!(shown, ["much later", "fifth", "fourth", "third", "second", "first"], "the latest first, as they went");
+    until_handled(&world, CONSUMER, 5).await;
+    assert_eq!(house.message(&tenant, &ids[5]).await.state, wire::MessageState::Scheduled as i32);
+    house.close().await;
+}
+
+#[tokio::test]
 async fn a_reply_that_may_not_be_sent_when_its_time_comes_is_refused_and_says_why() {
     let world = World::new("due_refused").await;
     let house = world.open().await;
@@ -132,7 +177,7 @@ async fn a_reply_that_may_not_be_sent_when_its_time_comes_is_refused_and_says_wh
     let user = world.control.user_id(&tenant.card.channel_id, &person).await.unwrap().as_str().to_owned();
     let suspend = |version, suspended| {
         let (tenant_id, time_zone) = (tenant.id.to_string(), "Asia/Tokyo".to_owned());
-        Body::Tenant(TenantReplica { tenant_id, version, time_zone, suspended })
+        Body::Tenant(TenantReplica { tenant_id, version, time_zone, suspended, ..Default::default() })
     };
     let until_reason = async |reason: &str| {
         eventually(SOON, || async {
