@@ -7,6 +7,7 @@ use contracts::events::v1::{
     messaging_event::Body,
 };
 use kernel::{AccountId, ConversationId, EventId, MessageId, Timestamp, TraceParent};
+use uuid::Uuid;
 
 use crate::postgres::settle::Settled;
 use crate::wake::{Wake, Wakes};
@@ -19,6 +20,14 @@ pub(crate) struct Changed {
     pub(crate) version: i64,
     pub(crate) unread_count: i32,
     pub(crate) message: Option<MessageId>,
+}
+
+/// A conversation that was with an organization until a change, and is with another, with nobody, or hidden since.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Left {
+    pub(crate) conversation: ConversationId,
+    /// As it is kept: nil where it was nobody's.
+    pub(crate) from: Uuid,
 }
 
 /// State changes that one event tells at most.
@@ -37,6 +46,25 @@ pub(crate) async fn note(tx: &mut TenantTx, wakes: &Wakes, changed: &[Changed]) 
     .bind(tx.tenant().uuid())
     .bind(changed.iter().map(|one| one.conversation.uuid()).collect::<Vec<_>>())
     .bind(changed.iter().map(|one| one.message.map(MessageId::uuid)).collect::<Vec<_>>())
+    .execute(&mut **tx)
+    .await?;
+    let tenant = tx.tenant();
+    wakes.after(tx, Wake::Change(tenant));
+    Ok(())
+}
+
+/// Notes for those who watched them that conversations went away, and wakes them after the commit.
+pub(crate) async fn note_left(tx: &mut TenantTx, wakes: &Wakes, left: &[Left]) -> Result<(), sqlx::Error> {
+    if left.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO messaging.conversation_change (tenant_id, conversation_id, left_organization_id)
+         SELECT $1, l.* FROM unnest($2::uuid[], $3::uuid[]) AS l (conversation_id, organization_id)",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(left.iter().map(|one| one.conversation.uuid()).collect::<Vec<_>>())
+    .bind(left.iter().map(|one| one.from).collect::<Vec<_>>())
     .execute(&mut **tx)
     .await?;
     let tenant = tx.tenant();

@@ -25,6 +25,11 @@ pub const MIGRATIONS: &[MigrationText] = &[
         sql: include_str!("../migrations/1019_order_of_moments.sql"),
     },
     MigrationText {
+        version: 1020,
+        name: "left_conversations",
+        sql: include_str!("../migrations/1020_left_conversations.sql"),
+    },
+    MigrationText {
         version: 1030,
         name: "reservation_retention",
         sql: include_str!("../migrations/1030_reservation_retention.sql"),

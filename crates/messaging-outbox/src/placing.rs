@@ -10,7 +10,7 @@ use kernel::TenantId;
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::change;
-use crate::postgres::placing as rows;
+use crate::postgres::placing::{self as rows, Step};
 use crate::wake::{Wake, Wakes};
 
 /// How often it is looked for when nobody calls.
@@ -61,8 +61,9 @@ async fn place_all(database: &Database, wakes: &Wakes) -> Result<(), sqlx::Error
 
 async fn place(database: &Database, wakes: &Wakes, tenant: TenantId) -> Result<bool, sqlx::Error> {
     let mut tx = database.tenant_planning_anew(tenant).await?;
-    let (changed, any) = rows::step(&mut tx).await?;
+    let Step { any, changed, left } = rows::step(&mut tx).await?;
     change::note(&mut tx, wakes, &changed).await?;
+    change::note_left(&mut tx, wakes, &left).await?;
     if any {
         failpoint::reached("messaging.before_placing");
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use chassis::Host;
 use chassis::postgres::{Database, TenantTx};
-use kernel::{Clock, ConversationId, MessageId, TenantId, Timestamp};
+use kernel::{Clock, ConversationId, MessageId, OrganizationId, TenantId, Timestamp};
 use sqlx::Row as _;
 use tokio::sync::broadcast::{self, error::TryRecvError};
 use tokio::time::Instant;
@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use crate::postgres::conversation::{self, Conversation};
 use crate::postgres::message::{self, Message};
+use crate::postgres::placing;
 use crate::wake::{Wake, Wakes};
 
 /// Batches of changes kept for a slow watcher; one that is further behind is told to list again.
@@ -51,12 +52,18 @@ impl Cursor {
     }
 }
 
-/// A conversation as it is now, and the message that changed it.
+/// What watchers are told.
 #[derive(Clone)]
-pub(crate) struct Told {
-    pub(crate) conversation: Conversation,
-    pub(crate) message: Option<Message>,
+#[expect(clippy::large_enum_variant, reason = "nearly all are changes")]
+pub(crate) enum Told {
+    /// A conversation as it is now, and the message that changed it.
+    Changed { conversation: Conversation, message: Option<Message> },
+    /// A conversation went away from an organization, or from nobody's (none); as it is now, where it is shown at all.
+    Left { id: ConversationId, from: Option<OrganizationId>, now: Option<Conversation> },
 }
+
+/// A change as it was noted: of which conversation, by which message, and from which organization it went away, where it did.
+type Change = (ConversationId, Option<MessageId>, Option<Option<OrganizationId>>);
 
 /// Changes, and where to go on after them.
 #[derive(Clone)]
@@ -223,7 +230,7 @@ impl Hub {
         // One statement, one snapshot: the rows and the oldest unfinished transaction belong together.
         let rows = sqlx::query(
             "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon, r.* FROM (SELECT 1) one LEFT JOIN (
-                 SELECT changed::text::bigint AS changed, change_id, conversation_id, message_id
+                 SELECT changed::text::bigint AS changed, change_id, conversation_id, message_id, left_organization_id
                  FROM messaging.conversation_change
                  WHERE tenant_id = $1 AND changed >= $2::text::xid8 AND NOT change_id = ANY ($3)
                  ORDER BY changed, change_id LIMIT $4) r ON true",
@@ -234,7 +241,7 @@ impl Hub {
         .bind(AT_ONCE)
         .fetch_all(&mut **tx)
         .await?;
-        let mut changes: Vec<(ConversationId, Option<MessageId>)> = Vec::new();
+        let mut changes: Vec<Change> = Vec::new();
         let (mut horizon, mut last) = (position.low, position.low);
         for row in &rows {
             horizon = row.try_get("horizon")?;
@@ -243,7 +250,8 @@ impl Hub {
             let (of, message): (Uuid, Option<Uuid>) = (row.try_get("conversation_id")?, row.try_get("message_id")?);
             position.told.insert(change, transaction);
             last = transaction;
-            changes.push((of.into(), message.map(MessageId::from)));
+            let left: Option<Uuid> = row.try_get("left_organization_id")?;
+            changes.push((of.into(), message.map(MessageId::from), left.map(placing::read)));
         }
         let full = i64::try_from(changes.len()).is_ok_and(|count| count >= AT_ONCE);
         // Where a batch ends in the middle, nothing beyond its last transaction is told yet.
@@ -253,22 +261,22 @@ impl Hub {
         Ok((Batch { told, cursor: self.cursor(position.low) }, full))
     }
 
-    async fn told(
-        &self,
-        tx: &mut TenantTx,
-        changes: &[(ConversationId, Option<MessageId>)],
-    ) -> Result<Vec<Told>, sqlx::Error> {
+    async fn told(&self, tx: &mut TenantTx, changes: &[Change]) -> Result<Vec<Told>, sqlx::Error> {
         let now: Timestamp = self.0.clock.now();
-        let ids: HashSet<ConversationId> = changes.iter().map(|(id, _)| *id).collect();
+        let ids: HashSet<ConversationId> = changes.iter().map(|(id, ..)| *id).collect();
         let conversations = conversation::read(tx, &ids.into_iter().collect::<Vec<_>>(), now).await?;
         let conversations: BTreeMap<_, _> = conversations.into_iter().map(|one| (one.id, one)).collect();
-        let ids: HashSet<MessageId> = changes.iter().filter_map(|(_, id)| *id).collect();
+        let ids: HashSet<MessageId> = changes.iter().filter_map(|(_, id, _)| *id).collect();
         let messages = message::read(tx, &ids.into_iter().collect::<Vec<_>>()).await?;
         let messages: BTreeMap<_, _> = messages.into_iter().map(|one| (one.id, one)).collect();
         let mut seen = HashSet::new();
-        let told = changes.iter().filter(|change| seen.insert(**change)).filter_map(|(id, message)| {
+        let told = changes.iter().filter(|change| seen.insert(**change)).filter_map(|(id, message, left)| {
+            let now = conversations.get(id).cloned();
+            if let Some(from) = *left {
+                return Some(Told::Left { id: *id, from, now });
+            }
             let message = message.and_then(|message| messages.get(&message).cloned());
-            Some(Told { conversation: conversations.get(id)?.clone(), message })
+            Some(Told::Changed { conversation: now?, message })
         });
         Ok(told.collect())
     }

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::field;
 use super::wire::{self as to_wire, sees_line_user_ids};
 use crate::postgres::conversation::Conversation;
-use crate::watch::{Batch, Cursor, Feed, Hub};
+use crate::watch::{Batch, Cursor, Feed, Hub, Told};
 
 /// Answers that wait for a slow connection.
 const ANSWERS: usize = 64;
@@ -87,7 +87,7 @@ impl Watcher {
         past: Vec<Batch>,
         mut batches: broadcast::Receiver<Arc<Batch>>,
     ) -> Result<(), Gone> {
-        self.tell(start, None, None).await?;
+        self.tell(start, wire::WatchConversationsResponse::default()).await?;
         let mut cursor = start;
         for batch in past {
             self.tell_batch(&batch, cursor).await?;
@@ -102,7 +102,7 @@ impl Watcher {
             };
             match heard {
                 Err(_) => {
-                    self.tell(cursor, None, None).await?;
+                    self.tell(cursor, wire::WatchConversationsResponse::default()).await?;
                     silent_until = Instant::now() + HEARTBEAT;
                 }
                 Ok(Ok(batch)) => {
@@ -122,24 +122,37 @@ impl Watcher {
     /// Tells a batch, and whether it held anything for this watcher. Only its last answer carries its own cursor: whoever
     /// breaks off before that goes on where it began.
     async fn tell_batch(&self, batch: &Batch, before: Cursor) -> Result<bool, Gone> {
-        let wanted = |account: Uuid| self.accounts.is_empty() || self.accounts.contains(&account);
-        let seen = |of: &Conversation| wanted(of.account.uuid()) && self.sight.takes_in(of.organization);
-        let told: Vec<_> = batch.told.iter().filter(|told| seen(&told.conversation)).collect();
-        for (place, one) in told.iter().enumerate() {
-            let cursor = if place + 1 == told.len() { batch.cursor } else { before };
-            let message = one.message.as_ref().map(|message| to_wire::message(message, self.sees_line_user_ids));
-            self.tell(cursor, Some(to_wire::conversation(&one.conversation)), message).await?;
+        let answers: Vec<_> = batch.told.iter().filter_map(|told| self.answer(told)).collect();
+        for (place, answer) in answers.iter().enumerate() {
+            let cursor = if place + 1 == answers.len() { batch.cursor } else { before };
+            self.tell(cursor, answer.clone()).await?;
         }
-        Ok(!told.is_empty())
+        Ok(!answers.is_empty())
     }
 
-    async fn tell(
-        &self,
-        cursor: Cursor,
-        conversation: Option<wire::Conversation>,
-        message: Option<wire::Message>,
-    ) -> Result<(), Gone> {
-        let answer = wire::WatchConversationsResponse { cursor: page::encode(&cursor), conversation, message };
+    /// What this watcher is told; none: it is nothing to it.
+    fn answer(&self, told: &Told) -> Option<wire::WatchConversationsResponse> {
+        let wanted = |of: &Conversation| self.accounts.is_empty() || self.accounts.contains(&of.account.uuid());
+        match told {
+            Told::Changed { conversation, message } => {
+                let seen = wanted(conversation) && self.sight.takes_in(conversation.organization);
+                seen.then(|| wire::WatchConversationsResponse {
+                    conversation: Some(to_wire::conversation(conversation)),
+                    message: message.as_ref().map(|message| to_wire::message(message, self.sees_line_user_ids)),
+                    ..Default::default()
+                })
+            }
+            Told::Left { id, from, now } => {
+                let sees = |of: &Conversation| !wanted(of) || self.sight.takes_in(of.organization);
+                let gone = self.sight.takes_in(*from) && !now.as_ref().is_some_and(sees);
+                let left_conversation_id = id.to_string();
+                gone.then(|| wire::WatchConversationsResponse { left_conversation_id, ..Default::default() })
+            }
+        }
+    }
+
+    async fn tell(&self, cursor: Cursor, answer: wire::WatchConversationsResponse) -> Result<(), Gone> {
+        let answer = wire::WatchConversationsResponse { cursor: page::encode(&cursor), ..answer };
         self.answers.send(Ok(answer)).await.map_err(|_| Gone)
     }
 }

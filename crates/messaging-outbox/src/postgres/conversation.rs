@@ -241,29 +241,6 @@ pub(crate) async fn gate(tx: &mut TenantTx, account: AccountId, chat: &Chat) -> 
     }))
 }
 
-/// Lets conversations, locked, be with whom their accounts are for: an account that was not known to be for staff may have some.
-pub(super) async fn follow_purpose(tx: &mut TenantTx, ids: &[Uuid]) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "UPDATE messaging.conversation c SET kind = w.kind, version = version + 1
-         FROM unnest($2::uuid[]) AS k (id)
-         CROSS JOIN LATERAL (
-             SELECT account_id, kind AS known FROM messaging.conversation
-             WHERE tenant_id = $1 AND conversation_id = k.id AND kind IN ($4, $5) LIMIT 1) o
-         CROSS JOIN LATERAL (
-             SELECT CASE WHEN purpose = $3 THEN $4::smallint ELSE $5 END AS kind FROM messaging.account_replica
-             WHERE tenant_id = $1 AND account_id = o.account_id LIMIT 1) w
-         WHERE c.tenant_id = $1 AND c.conversation_id = k.id AND o.known <> w.kind",
-    )
-    .bind(tx.tenant().uuid())
-    .bind(ids)
-    .bind(replica::FOR_STAFF)
-    .bind(ConversationKind::Staff.code())
-    .bind(ConversationKind::User.code())
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
 /// When the last message of a conversation was.
 pub(crate) async fn last_message_time(tx: &mut TenantTx, id: ConversationId) -> Result<Option<Timestamp>, sqlx::Error> {
     sqlx::query_scalar(

@@ -5,13 +5,15 @@
 
 use chassis::postgres::{Database, TenantTx};
 use kernel::{AccountId, ConversationId, OrganizationId, TenantId};
+use messaging_outbox_core::chat::ConversationKind;
 use messaging_outbox_core::visibility::{Facts, Linked};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
-use super::conversation::{self, changed};
-use crate::change::Changed;
+use super::conversation::changed;
+use super::replica::FOR_STAFF;
+use crate::change::{Changed, Left};
 
 /// Tenants that one look finds at most.
 const TENANTS: i64 = 512;
@@ -139,8 +141,17 @@ pub(crate) async fn tenants(database: &Database) -> Result<Vec<TenantId>, sqlx::
     Ok(found.into_iter().map(TenantId::from).collect())
 }
 
-/// Takes some matters of the transaction's tenant and places what they concern. What changed by it, and whether anything was taken.
-pub(crate) async fn step(tx: &mut TenantTx) -> Result<(Vec<Changed>, bool), sqlx::Error> {
+/// What taking some matters came to.
+#[derive(Default)]
+pub(crate) struct Step {
+    /// There were some.
+    pub(crate) any: bool,
+    pub(crate) changed: Vec<Changed>,
+    pub(crate) left: Vec<Left>,
+}
+
+/// Takes some matters of the transaction's tenant and places what they concern.
+pub(crate) async fn step(tx: &mut TenantTx) -> Result<Step, sqlx::Error> {
     // An account concerns many conversations: one account at a time.
     let taken = sqlx::query(
         "DELETE FROM messaging.placing p WHERE p.ctid = ANY (
@@ -155,7 +166,7 @@ pub(crate) async fn step(tx: &mut TenantTx) -> Result<(Vec<Changed>, bool), sqlx
     .fetch_all(&mut **tx)
     .await?;
     if taken.is_empty() {
-        return Ok((Vec::new(), false));
+        return Ok(Step::default());
     }
     let mut subjects: [Vec<Uuid>; 3] = Default::default();
     let mut account = None;
@@ -177,14 +188,50 @@ pub(crate) async fn step(tx: &mut TenantTx) -> Result<(Vec<Changed>, bool), sqlx
     concerned.sort_unstable();
     concerned.dedup();
     lock(tx, &concerned).await?;
-    // First: whom a conversation is with decides whether anybody is linked.
-    conversation::follow_purpose(tx, &concerned).await?;
+    let mut step = follow_purpose(tx, &concerned).await?;
     let found = find(tx, &concerned).await?;
-    let changed = write(tx, &found, true).await?;
+    step.changed.extend(write(tx, &found, true).await?);
+    let moved = found.iter().filter(|one| one.shown && one.kept.0 != one.now().0);
+    step.left.extend(moved.map(|one| Left { conversation: one.id.into(), from: one.kept.0 }));
     let unheard: Vec<Uuid> =
         found.iter().filter(|one| one.facts.linked == Linked::ToUnheard).map(|one| one.id).collect();
     wait_for_customers(tx, &unheard, tries).await?;
-    Ok((changed, true))
+    Ok(step)
+}
+
+/// Lets conversations be with whom their accounts are for: an account that was not known to be for staff when something came to it
+/// has conversations that must be hidden. They must be locked.
+async fn follow_purpose(tx: &mut TenantTx, ids: &[Uuid]) -> Result<Step, sqlx::Error> {
+    let rows = sqlx::query(
+        "UPDATE messaging.conversation c SET kind = w.kind, version = version + 1
+         FROM (SELECT o.conversation_id, CASE WHEN a.purpose = $3 THEN $4::smallint ELSE $5 END AS kind
+               FROM unnest($2::uuid[]) AS k (id)
+               CROSS JOIN LATERAL (
+                   SELECT conversation_id, account_id FROM messaging.conversation
+                   WHERE tenant_id = $1 AND conversation_id = k.id LIMIT 1) o
+               CROSS JOIN LATERAL (
+                   SELECT purpose FROM messaging.account_replica
+                   WHERE tenant_id = $1 AND account_id = o.account_id LIMIT 1) a) w
+         WHERE c.tenant_id = $1 AND c.conversation_id = w.conversation_id AND c.kind IN ($4, $5) AND c.kind <> w.kind
+         RETURNING c.conversation_id, c.account_id, c.version, c.unread_count, c.organization_id, c.kind = $4 AS hidden",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(ids)
+    .bind(FOR_STAFF)
+    .bind(ConversationKind::Staff.code())
+    .bind(ConversationKind::User.code())
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut step = Step { any: true, ..Step::default() };
+    for row in &rows {
+        let changed = changed(row, None)?;
+        if row.try_get("hidden")? {
+            step.left.push(Left { conversation: changed.conversation, from: row.try_get("organization_id")? });
+        } else {
+            step.changed.push(changed);
+        }
+    }
+    Ok(step)
 }
 
 /// The conversations that new conversations, links and customers concern.
@@ -257,6 +304,8 @@ async fn lock(tx: &mut TenantTx, ids: &[Uuid]) -> Result<(), sqlx::Error> {
 /// A conversation, whose it is kept as, and whose it is.
 struct Found {
     id: Uuid,
+    /// It is not one with staff.
+    shown: bool,
     kept: (Uuid, bool),
     facts: Facts,
 }
@@ -269,7 +318,8 @@ impl Found {
 
 async fn find(tx: &mut TenantTx, ids: &[Uuid]) -> Result<Vec<Found>, sqlx::Error> {
     let rows = sqlx::query(concat!(
-        "SELECT c.conversation_id, c.organization_id, c.linked, a.owner_organization_id, a.default_organization_id, l.customer_id,
+        "SELECT c.conversation_id, c.kind <> 4 AS shown, c.organization_id, c.linked, a.owner_organization_id,
+             a.default_organization_id, l.customer_id,
              n.customer_id AS heard_customer_id, n.organization_id AS customer_organization_id
          FROM unnest($2::uuid[]) AS k (id) CROSS JOIN LATERAL (
              SELECT * FROM messaging.conversation WHERE tenant_id = $1 AND conversation_id = k.id LIMIT 1) c",
@@ -282,7 +332,7 @@ async fn find(tx: &mut TenantTx, ids: &[Uuid]) -> Result<Vec<Found>, sqlx::Error
     rows.iter()
         .map(|row| {
             let kept = (row.try_get("organization_id")?, row.try_get("linked")?);
-            Ok(Found { id: row.try_get("conversation_id")?, kept, facts: facts(row)? })
+            Ok(Found { id: row.try_get("conversation_id")?, shown: row.try_get("shown")?, kept, facts: facts(row)? })
         })
         .collect()
 }

@@ -14,6 +14,7 @@ use url::Url;
 use uuid::Uuid;
 
 use self::desk::{Bar, Desk, LINK, LISTED, MADE, UNLINK};
+use crate::notices::place::Office;
 use crate::world::{SOON, World};
 
 #[tokio::test]
@@ -288,5 +289,19 @@ async fn the_bar_is_of_what_a_members_own_branch_has_to_answer() {
     // And a member moves there.
     here.say_version(&world, &desk.tenant, branch, true, 2).await;
     desk.until(&world, &here, Bar::Unread).await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn what_waits_on_an_account_that_turns_out_to_be_for_staff_is_in_no_bar() {
+    let world = World::new("bar_late_staff").await;
+    let house = world.open().await;
+    let desk = Desk::new(&world, &house).await;
+    let member = desk.member(&world, true).await;
+    desk.write(&world, "hello").await;
+    desk.until(&world, &member, Bar::Unread).await;
+    let (account, card) = (desk.tenant.account, desk.tenant.card.clone());
+    Office { account, card, branch: desk.office.branch }.stand(&world, &desk.tenant, 3, AccountState::Connected).await;
+    desk.until(&world, &member, Bar::Plain).await;
     house.close().await;
 }

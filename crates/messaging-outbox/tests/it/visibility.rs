@@ -291,3 +291,49 @@ async fn a_branchs_reminders_are_its_customers_and_those_it_can_read_and_nobodys
     assert!(listed.reminders.is_empty() && listed.next_page_token.is_empty());
     house.close().await;
 }
+
+#[tokio::test]
+async fn whoever_watched_a_conversation_that_goes_to_another_branch_is_told_that_it_left_and_nothing_else() {
+    let world = World::new("left_watch").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    let (shibuya, ueno) = (world.branch(&tenant, "渋谷店").await, world.branch(&tenant, "上野店").await);
+    let (a, b) = (world.member(&house, &tenant, &[shibuya]).await, world.member(&house, &tenant, &[ueno]).await);
+    let of_both = world.member(&house, &tenant, &[shibuya, ueno]).await;
+    world.account_of(&tenant, 2, None, Some(shibuya)).await;
+    let (_, conversation) = house.conversing(&world, &tenant).await;
+    house.until_seen_by(&tenant, a, 1).await;
+    let mut streams = Vec::new();
+    for member in [a, b, of_both, tenant.staff] {
+        streams.push(watch(&house, &tenant, member).await);
+    }
+    world.account_of(&tenant, 3, None, Some(ueno)).await;
+    let [mut by_a, mut by_b, mut by_both, mut by_all] = <[Stream; 4]>::try_from(streams).ok().unwrap();
+    // Until each has heard of it, in the one way or the other.
+    let heard = async |stream: &mut Stream| loop {
+        let answer = next(stream).await;
+        match (answer.conversation, answer.left_conversation_id.as_str()) {
+            (Some(now), "") if now.organization_id == ueno.to_string() => return "changed",
+            (None, left) if left == conversation.conversation_id => return "left",
+            (Some(_), "") | (None, "") => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(heard(&mut by_a).await, "left");
+    assert_eq!(heard(&mut by_b).await, "changed");
+    assert_eq!(heard(&mut by_both).await, "changed");
+    assert_eq!(heard(&mut by_all).await, "changed");
+    // It becomes nobody's: an administrator's still, and no branch's.
+    world.account_of(&tenant, 4, None, None).await;
+    let left = async |stream: &mut Stream| loop {
+        let answer = next(stream).await;
+        if !answer.left_conversation_id.is_empty() {
+            assert!(answer.conversation.is_none() && answer.message.is_none(), "{answer:?}");
+            return answer.left_conversation_id;
+        }
+    };
+    assert_eq!(left(&mut by_b).await, conversation.conversation_id);
+    assert_eq!(left(&mut by_both).await, conversation.conversation_id);
+    drop((by_a, by_b, by_both, by_all));
+    house.close().await;
+}

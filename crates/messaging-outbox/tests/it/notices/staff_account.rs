@@ -14,6 +14,7 @@ use tonic::Code;
 use uuid::Uuid;
 
 use super::place::Office;
+use crate::digest::slot::{outcome, say, slot, told};
 use crate::killing::program;
 use crate::world::{SOON, World};
 
@@ -67,12 +68,19 @@ async fn what_staff_write_there_is_not_kept_and_they_are_answered_for_free() {
     house.close().await;
 }
 
+/// The account of a tenant's customers turns out to be for staff, and what was written there is nobody's to look at: hidden, counted
+/// nowhere, and gone from whoever watched it.
 #[tokio::test]
-async fn an_account_that_turns_out_to_be_for_staff_shows_no_conversation_any_more() {
+async fn an_account_that_turns_out_to_be_for_staff_shows_no_conversation_any_more_and_counts_none() {
     let world = World::new("staff_account_late").await;
     let house = world.open().await;
     let tenant = world.tenant(&house).await;
     let (_, conversation) = house.conversing(&world, &tenant).await;
+    let id = conversation.conversation_id.clone();
+    let off = wire::PutOffConversationRequest { conversation_id: id.clone() };
+    house.conversations(&tenant).put_off_conversation(tenant.as_staff(off)).await.unwrap();
+    let request = tenant.as_staff(wire::WatchConversationsRequest::default());
+    let mut stream = house.conversations(&tenant).watch_conversations(request).await.unwrap().into_inner();
     let (account, card) = (tenant.account, tenant.card.clone());
     let office = Office { account, card, branch: Uuid::new_v4(), purpose: AccountPurpose::Staff };
     office.stand(&world, &tenant, 2, AccountState::Connected).await;
@@ -82,9 +90,63 @@ async fn an_account_that_turns_out_to_be_for_staff_shows_no_conversation_any_mor
     })
     .await
     .unwrap();
-    let send = crate::world::send_request(&conversation.conversation_id, "hi", wire::SendPolicy::ReplyFirst);
+    let left = async {
+        loop {
+            let left = stream.message().await.unwrap().unwrap().left_conversation_id;
+            if !left.is_empty() {
+                return left;
+            }
+        }
+    };
+    assert_eq!(tokio::time::timeout(SOON, left).await.unwrap(), id);
+    let unread = wire::ListConversationsRequest { unread_only: true, ..Default::default() };
+    let put_off = wire::ListConversationsRequest { put_off_only: true, ..Default::default() };
+    for request in [unread, put_off] {
+        assert!(house.seen_by(&tenant, tenant.staff, &request).await.is_empty(), "{request:?}");
+    }
+    let due = slot(10);
+    say(&world, &tenant, &due).await;
+    let digest = told(&house, &tenant, &due, 1).await.remove(&tenant.staff).unwrap();
+    assert_eq!((outcome(&digest), digest.conversation_count, digest.put_off_count), ("NOTHING_UNREAD", 0, 0));
+    let send = crate::world::send_request(&id, "hi", wire::SendPolicy::ReplyFirst);
     let status = house.messages(&tenant).send_message(tenant.as_staff(send)).await.unwrap_err();
     assert_eq!(status.code(), Code::NotFound);
+    drop(stream);
+    house.close().await;
+}
+
+/// What came is kept by a transaction that did not see yet that the account is for staff, and commits last.
+#[tokio::test]
+async fn a_conversation_that_is_made_while_its_account_becomes_one_for_staff_is_hidden_too() {
+    let world = World::new("staff_account_race").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    let (account, card) = (tenant.account, tenant.card.clone());
+    let office = Office { account, card, branch: Uuid::new_v4(), purpose: AccountPurpose::Staff };
+    office.stand(&world, &tenant, 2, AccountState::Connected).await;
+    eventually(SOON, || async {
+        let known = world.number("SELECT count(*) FROM messaging.account_replica WHERE purpose = 2").await;
+        let looking = world.number("SELECT count(*) FROM messaging.placing").await;
+        if (known, looking) == (1, 0) { Ok(()) } else { Err((known, looking)) }
+    })
+    .await
+    .unwrap();
+    let of_tenant = tenant.id;
+    let made = format!(
+        "WITH made AS (
+             INSERT INTO messaging.conversation (tenant_id, conversation_id, account_id, kind, chat_key, activity_time, unread_count)
+             VALUES ('{of_tenant}', gen_random_uuid(), '{account}', 1, 'U0123456789abcdef0123456789abcdef', now(), 1)
+             RETURNING conversation_id)
+         INSERT INTO messaging.placing (tenant_id, matter, subject) SELECT '{of_tenant}', 1, conversation_id FROM made"
+    );
+    world.try_admin_of(&made).await.unwrap();
+    eventually(SOON, || async {
+        let hidden = world.number("SELECT count(*) FROM messaging.conversation WHERE kind = 4").await;
+        if hidden == 1 { Ok(()) } else { Err(hidden) }
+    })
+    .await
+    .unwrap();
+    assert!(house.list(&tenant).await.is_empty());
     house.close().await;
 }
 
