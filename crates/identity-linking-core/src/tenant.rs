@@ -1,6 +1,6 @@
 //! A tenant, and its time zone.
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, NaiveTime, TimeDelta, TimeZone as _};
 use chrono_tz::Tz;
 use kernel::Timestamp;
 
@@ -46,6 +46,16 @@ impl TimeZone {
         now.with_timezone(&self.0).date_naive()
     }
 
+    /// When `day` begins there: the first moment at which the zone's calendars show it, or a later day where they leave it out. None at
+    /// the end of all calendars.
+    pub fn beginning(self, day: NaiveDate) -> Option<Timestamp> {
+        // Where clocks are put forward at midnight the day begins later, and a day that was left out not at all.
+        let quarters = (0..=2 * 24 * 4).map(|quarter| TimeDelta::minutes(15 * quarter));
+        let mut moments = quarters.filter_map(|after| day.and_time(NaiveTime::MIN).checked_add_signed(after));
+        let found = moments.find_map(|local| self.0.from_local_datetime(&local).earliest())?;
+        Some(found.with_timezone(&chrono::Utc))
+    }
+
     /// The country whose phone numbers are meant where no country code is written.
     pub fn calling_region(self) -> CallingRegion {
         CallingRegion::of_zone(self.0)
@@ -61,6 +71,23 @@ mod tests {
         assert_eq!(TimeZone::parse("").map(TimeZone::name), Ok("Asia/Tokyo"));
         assert_eq!(TimeZone::parse("Asia/Bangkok").map(TimeZone::name), Ok("Asia/Bangkok"));
         assert!(TimeZone::parse("JST+9").is_err() && TimeZone::parse("../etc").is_err());
+    }
+
+    #[test]
+    fn a_day_begins_when_the_zones_calendars_show_it() {
+        let day = |year, month, day| NaiveDate::from_ymd_opt(year, month, day).unwrap();
+        for (zone, day, begins) in [
+            ("Asia/Tokyo", day(2025, 1, 10), "2025-01-09T15:00:00+00:00"),
+            // Where midnight is left out, comes twice, and where the whole day is left out.
+            ("America/Sao_Paulo", day(2018, 11, 4), "2018-11-04T03:00:00+00:00"),
+            ("America/Havana", day(2025, 11, 2), "2025-11-02T04:00:00+00:00"),
+            ("Pacific/Apia", day(2011, 12, 30), "2011-12-30T10:00:00+00:00"),
+        ] {
+            let zone = TimeZone::parse(zone).unwrap();
+            let begun = zone.beginning(day).unwrap();
+            assert_eq!(begun.to_rfc3339(), begins, "{}", zone.name());
+            assert!(zone.day(begun) >= day && zone.day(begun - TimeDelta::seconds(1)) < day, "{}", zone.name());
+        }
     }
 
     #[test]

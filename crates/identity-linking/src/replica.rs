@@ -39,6 +39,7 @@ pub(crate) fn tenant(tenant: &Stored<TenantId, Tenant>) -> TenantReplica {
         version: tenant.version,
         time_zone: tenant.value.time_zone.name().to_owned(),
         suspended: tenant.value.suspended,
+        line_tab_close_time: tenant.value.gate.close_time(tenant.value.time_zone).map(contracts::timestamp),
     }
 }
 

@@ -29,6 +29,7 @@ pub const MIGRATIONS: &[MigrationText] = &[
         name: "left_conversations",
         sql: include_str!("../migrations/1020_left_conversations.sql"),
     },
+    MigrationText { version: 1021, name: "line_tab", sql: include_str!("../migrations/1021_line_tab.sql") },
     MigrationText {
         version: 1030,
         name: "reservation_retention",

@@ -1,9 +1,11 @@
 //! Whether a customer's LINE tab opens (F-35 to F-39, D-7), and why not, in plain words.
 
 use chrono::{Datelike, NaiveDate};
+use kernel::Timestamp;
 
 use crate::account::{CHAT_ON_EN, CHAT_ON_JA};
 use crate::matching::Assurance;
+use crate::tenant::TimeZone;
 use crate::word::words;
 
 words! {
@@ -26,6 +28,19 @@ pub struct PlanGate {
     pub plan: Plan,
     /// From this day on, in its zone, the tab is for [`Plan::Premium`] only; none: it never is.
     pub premium_from: Option<NaiveDate>,
+}
+
+impl PlanGate {
+    /// Whether it is closed on `today`, in the tenant's zone.
+    fn is_closed(self, today: NaiveDate) -> bool {
+        self.plan == Plan::Basic && self.premium_from.is_some_and(|from| today >= from)
+    }
+
+    /// From when on it is closed, for a tenant in `zone`; none: it is not.
+    pub fn close_time(self, zone: TimeZone) -> Option<Timestamp> {
+        let from = self.premium_from.filter(|_| self.plan == Plan::Basic)?;
+        zone.beginning(from)
+    }
 }
 
 /// Whether a LINE tab opens, or why not.
@@ -54,7 +69,7 @@ pub fn line_tab(
     today: NaiveDate,
     chats: &[bool],
 ) -> LineTab {
-    let closed_by_plan = gate.plan == Plan::Basic && gate.premium_from.is_some_and(|from| today >= from);
+    let closed_by_plan = gate.is_closed(today);
     let closed_by_chat = !chats.is_empty() && chats.iter().all(|is_on| *is_on);
     match linked {
         None => LineTab::NotLinked,
@@ -109,6 +124,7 @@ impl LineTab {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn the_tab_opens_for_links_that_are_sure_enough_under_a_plan_that_has_it() {
@@ -137,6 +153,23 @@ mod tests {
                 wanted,
                 "{linked:?} {least:?} {gate:?} {today}"
             );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_gate_closes_at_the_moment_from_which_the_tab_is_closed(
+            zone in prop::sample::select(vec!["Asia/Tokyo", "UTC", "America/Sao_Paulo", "Pacific/Apia"]),
+            premium: bool, from in prop::option::of(0i64..9_000), now in 1_300_000_000i64..2_000_000_000,
+        ) {
+            let zone = TimeZone::parse(zone).unwrap();
+            let first = NaiveDate::from_ymd_opt(2010, 1, 1).unwrap();
+            let gate = PlanGate {
+                plan: if premium { Plan::Premium } else { Plan::Basic },
+                premium_from: from.map(|days| first + chrono::TimeDelta::days(days)),
+            };
+            let now = Timestamp::from_timestamp(now, 0).unwrap();
+            prop_assert_eq!(gate.close_time(zone).is_some_and(|time| now >= time), gate.is_closed(zone.day(now)));
         }
     }
 

@@ -51,6 +51,9 @@ impl ConversationService for Desk {
         let mut tx = self.database().tenant_planning_anew(caller.tenant()).await.map_err(refuse::database)?;
         field::known_accounts(&mut tx, &listing.accounts).await?;
         field::known_customer(&mut tx, listing.customer).await?;
+        if listing.customer.is_some() {
+            self.open_line_tab(&mut tx).await?;
+        }
         if listing.organizations.is_none() && (listing.unread_only || listing.put_off_only) {
             // What waits is found along the index of what waits, organization by organization.
             let waiting = waiting::organizations(&mut tx).await.map_err(refuse::database)?;

@@ -10,8 +10,10 @@ use tonic::Status;
 use uuid::Uuid;
 
 use super::Desk;
+use crate::database_clock;
 use crate::postgres::conversation::{self, Conversation};
 use crate::postgres::message::{self, Message, Outbound};
+use crate::postgres::replica;
 
 impl Desk {
     /// A conversation of the transaction's tenant that `sight` takes in.
@@ -35,6 +37,16 @@ impl Desk {
     ) -> Result<(), Status> {
         let Some(id) = id else { return Ok(()) };
         self.conversation(tx, id, sight).await.map(drop)
+    }
+
+    /// Refuses what a customer's LINE tab shows, where the tenant's plan does not open it (F-35).
+    pub(super) async fn open_line_tab(&self, tx: &mut TenantTx) -> Result<(), Status> {
+        let close_time = replica::line_tab_close_time(tx).await.map_err(refuse::database)?;
+        let Some(close_time) = close_time else { return Ok(()) };
+        if database_clock::now(tx, &self.tools.turn).await.map_err(refuse::database)? < close_time {
+            return Ok(());
+        }
+        Err(refuse::precondition("LINE_TAB_CLOSED_BY_PLAN", "the tenant's plan does not open customers' LINE tabs"))
     }
 
     /// A message of the transaction's tenant in a conversation that `sight` takes in.

@@ -4,6 +4,7 @@ use chassis::postgres::TenantTx;
 use contracts::events::v1::{
     AccountPurpose, AccountReplica, AccountState, FriendshipReplica, FriendshipState, LineUserReplica, TenantReplica,
 };
+use kernel::Timestamp;
 use uuid::Uuid;
 
 /// `account_replica.purpose` of an account for customers.
@@ -23,15 +24,18 @@ pub(crate) fn is_blocked(state: Option<i16>) -> bool {
 
 pub(crate) async fn put_tenant(tx: &mut TenantTx, replica: &TenantReplica) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO messaging.tenant_replica AS t (tenant_id, version, time_zone, suspended) VALUES ($1, $2, $3, $4)
+        "INSERT INTO messaging.tenant_replica AS t (tenant_id, version, time_zone, suspended, line_tab_close_time)
+         VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (tenant_id) DO UPDATE
-         SET version = excluded.version, time_zone = excluded.time_zone, suspended = excluded.suspended
+         SET version = excluded.version, time_zone = excluded.time_zone, suspended = excluded.suspended,
+             line_tab_close_time = excluded.line_tab_close_time
          WHERE t.version < excluded.version",
     )
     .bind(tx.tenant().uuid())
     .bind(replica.version)
     .bind(text(&replica.time_zone))
     .bind(replica.suspended)
+    .bind(replica.line_tab_close_time.as_ref().and_then(contracts::to_timestamp))
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -43,6 +47,16 @@ pub(crate) async fn is_suspended(tx: &mut TenantTx) -> Result<bool, sqlx::Error>
         .bind(tx.tenant().uuid())
         .fetch_one(&mut **tx)
         .await
+}
+
+/// From when the plan of the transaction's tenant closes customers' LINE tabs; none: it does not.
+pub(crate) async fn line_tab_close_time(tx: &mut TenantTx) -> Result<Option<Timestamp>, sqlx::Error> {
+    let row: Option<Option<Timestamp>> =
+        sqlx::query_scalar("SELECT line_tab_close_time FROM messaging.tenant_replica WHERE tenant_id = $1")
+            .bind(tx.tenant().uuid())
+            .fetch_optional(&mut **tx)
+            .await?;
+    Ok(row.flatten())
 }
 
 /// The IDs of an account, parsed.

@@ -184,7 +184,7 @@ async fn nothing_is_queued_that_is_too_late_or_that_nobody_could_get() {
     let suspended = "SELECT count(*) FROM messaging.tenant_replica WHERE suspended";
     for (version, now) in [(2, true), (3, false)] {
         let (tenant_id, time_zone) = (tenant.id.to_string(), "Asia/Tokyo".to_owned());
-        let told = events::TenantReplica { tenant_id, version, time_zone, suspended: now };
+        let told = events::TenantReplica { tenant_id, version, time_zone, suspended: now, ..Default::default() };
         world.say(&tenant, Body::Tenant(told)).await;
         until(&world, suspended, i64::from(now)).await;
         if now {

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use contracts::events::v1::identity_event::Body;
-use contracts::events::v1::{AccountState, Assurance, CustomerReplica, LinkReplica};
+use contracts::events::v1::{AccountState, Assurance, CustomerReplica, LinkReplica, TenantReplica};
 use contracts::messaging::v1 as wire;
 use contracts::timestamp;
 use kernel::{AccountId, Clock as _, SystemClock};
@@ -167,5 +167,36 @@ async fn another_tenants_customer_is_as_unknown_as_none_and_its_link_changes_not
     let request = wire::ListConversationsRequest { customer_id: "no ID".to_owned(), ..Default::default() };
     let status = house.conversations(&tenant).list_conversations(request).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_customers_line_tab_is_open_until_the_plan_closes_it_and_again_under_one_that_opens_it() {
+    let world = World::new("line_tab").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    let customer = Uuid::new_v4();
+    world.say(&tenant, crate::branches::customer_of(customer, 1, None)).await;
+    let from_now = |seconds| Some(timestamp(SystemClock.now() + TimeDelta::seconds(seconds)));
+    for (version, line_tab_close_time, open) in
+        [(2, from_now(3_600), true), (3, from_now(-1), false), (4, None, true), (5, from_now(3), false)]
+    {
+        let (tenant_id, time_zone) = (tenant.id.to_string(), "Asia/Tokyo".to_owned());
+        let told = TenantReplica { tenant_id, version, time_zone, line_tab_close_time, ..Default::default() };
+        world.say(&tenant, Body::Tenant(told)).await;
+        eventually(SOON, || async {
+            let known = format!("SELECT count(*) FROM messaging.tenant_replica WHERE version = {version}");
+            let known = world.count(&known).await;
+            let request = wire::ListConversationsRequest { customer_id: customer.to_string(), ..Default::default() };
+            let listed = house.conversations(&tenant).list_conversations(tenant.as_staff(request)).await;
+            let refused = listed.err().map(|status| status.get_details_error_info().map(|info| info.reason));
+            let expected = if open { None } else { Some(Some("LINE_TAB_CLOSED_BY_PLAN".to_owned())) };
+            if known == 1 && refused == expected { Ok(()) } else { Err(format!("{version}: {known} {refused:?}")) }
+        })
+        .await
+        .unwrap();
+    }
+    // What is no customer's tab stays.
+    assert!(house.list(&tenant).await.is_empty());
     house.close().await;
 }

@@ -113,7 +113,7 @@ async fn nothing_is_sent_for_a_suspended_tenant_nothing_is_lost_and_it_goes_on_a
     house.once(&tenant, &ids[0], |message| message.state == wire::MessageState::Sending as i32).await;
     let say = |version, suspended| {
         let (tenant_id, time_zone) = (tenant.id.to_string(), "Asia/Tokyo".to_owned());
-        Body::Tenant(TenantReplica { tenant_id, version, time_zone, suspended })
+        Body::Tenant(TenantReplica { tenant_id, version, time_zone, suspended, ..Default::default() })
     };
     world.say(&tenant, say(2, true)).await;
     eventually(SOON, || async {

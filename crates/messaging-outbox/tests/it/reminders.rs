@@ -252,7 +252,7 @@ async fn every_reminder_that_is_not_sent_is_kept_with_its_reason() {
     assert_eq!(reminder.reason, Why::AccountNotConnected as i32);
     world.connect_account(&tenant, 3, AccountState::Connected).await;
     let (tenant_id, time_zone) = (tenant.id.to_string(), "Asia/Tokyo".to_owned());
-    let suspended = events::TenantReplica { tenant_id, version: 2, time_zone, suspended: true };
+    let suspended = events::TenantReplica { tenant_id, version: 2, time_zone, suspended: true, ..Default::default() };
     world.say(&tenant, Body::Tenant(suspended)).await;
     until(&world, "SELECT count(*) FROM messaging.tenant_replica WHERE suspended", 1).await;
     say(&world, &tenant, due(Uuid::new_v4(), TEMPLATE, activity, later, hour)).await;

@@ -128,7 +128,11 @@ impl Town {
     /// Says how the tenant itself stands.
     pub(crate) async fn say_tenant(&self, tenant: &Tenant, version: i64, zone: &str, suspended: bool) {
         let (tenant_id, time_zone) = (tenant.id.to_string(), zone.to_owned());
-        self.say(tenant, Body::Tenant(events::TenantReplica { tenant_id, version, time_zone, suspended })).await;
+        self.say(
+            tenant,
+            Body::Tenant(events::TenantReplica { tenant_id, version, time_zone, suspended, ..Default::default() }),
+        )
+        .await;
     }
 
     /// Says how an activity stands.
