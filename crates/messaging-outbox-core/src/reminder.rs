@@ -132,6 +132,25 @@ impl NotSent {
         Self::TextRefused,
     ];
 
+    /// Whether it may pass before the reminder is too late: the customer links, or confirms who it is, or becomes a friend. What the
+    /// shop or the reservation decided is not waited for.
+    #[must_use]
+    pub const fn may_pass(self) -> bool {
+        match self {
+            Self::NotLinked | Self::NotSureEnough | Self::NotAFriend => true,
+            Self::Expired
+            | Self::ReservationUnknown
+            | Self::ReservationEnded
+            | Self::ReservationMoved
+            | Self::ReservationBegun
+            | Self::AccountNotConnected
+            | Self::FriendBlocked
+            | Self::Standby
+            | Self::TenantSuspended
+            | Self::TextRefused => false,
+        }
+    }
+
     /// The reason's number, as the proto has it and the tables keep it.
     #[must_use]
     pub const fn code(self) -> i16 {

@@ -30,6 +30,7 @@ pub const MIGRATIONS: &[MigrationText] = &[
         sql: include_str!("../migrations/1020_left_conversations.sql"),
     },
     MigrationText { version: 1021, name: "line_tab", sql: include_str!("../migrations/1021_line_tab.sql") },
+    MigrationText { version: 1022, name: "reminder_wait", sql: include_str!("../migrations/1022_reminder_wait.sql") },
     MigrationText {
         version: 1030,
         name: "reservation_retention",

@@ -19,6 +19,7 @@ pub(crate) mod placing;
 pub(crate) mod put_off;
 pub(crate) mod quota;
 pub(crate) mod reminder;
+pub(crate) mod reminder_wait;
 pub(crate) mod replica;
 pub(crate) mod reply_token;
 pub(crate) mod schedule;

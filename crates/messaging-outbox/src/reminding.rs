@@ -1,5 +1,7 @@
 //! Reminders of reservations (F-107): what scheduler says is due becomes messages, each once, or is kept with the reason why nobody was
-//! reminded. One transaction for each event, with its inbox row.
+//! reminded; where that may pass, it is looked at again (`waiting`). One transaction for each event, with its inbox row.
+
+mod waiting;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -28,11 +30,14 @@ use uuid::Uuid;
 use crate::postgres::account::AccountKey;
 use crate::postgres::inbound::{self, Touch};
 use crate::postgres::reminder::{self, Reach, Reminder};
+use crate::postgres::reminder_wait::{self, Waiting};
 use crate::postgres::send_queue::{self, Entry};
 use crate::postgres::settle::{self, Settled, TakenBack};
 use crate::postgres::{activity, conversation};
 use crate::wake::{Wake, Wakes};
 use crate::{change, database_clock, trouble};
+
+pub(crate) use waiting::spawn;
 
 /// How long a reminder waits for news of its reservation before it is looked at again.
 const UNKNOWN_FOR: Duration = Duration::from_secs(1);
@@ -97,7 +102,7 @@ impl Handler for Reminding {
             let decision = known.decide(one, &due.template, now, made);
             decided.push(decision.ok_or_else(|| Trouble::unavailable(UNKNOWN_FOR, ReservationUnknown))?);
         }
-        self.remind(tx, &decided, made).await.map_err(trouble::of)?;
+        self.remind(tx, &decided, &due.template, made).await.map_err(trouble::of)?;
         failpoint::reached("messaging.after_reminders");
         Ok(Handled::Done)
     }
@@ -199,7 +204,13 @@ impl Known {
 
 impl Reminding {
     /// Keeps what becomes of reminders of which nothing is kept yet, and queues their messages.
-    async fn remind(&self, tx: &mut TenantTx, decided: &[Decided], now: Timestamp) -> anyhow::Result<()> {
+    async fn remind(
+        &self,
+        tx: &mut TenantTx,
+        decided: &[Decided],
+        template: &str,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
         let row = |one: &Decided| Reminder {
             id: one.reminder,
             activity: one.due.activity,
@@ -214,12 +225,22 @@ impl Reminding {
         let new = || decided.iter().filter(|one| new.contains(&one.reminder));
         let letters: Vec<(&Decided, &Letter)> = new().filter_map(|one| Some((one, one.fate.as_ref().ok()?))).collect();
         self.queue(tx, &letters, now).await?;
-        let counts = [("made", letters.len()), ("not_sent", new().count() - letters.len())];
+        let waiting: Vec<Waiting> = new()
+            .filter(|one| one.fate.as_ref().is_err_and(|why| why.may_pass()))
+            .map(|one| Waiting {
+                reminder: one.reminder,
+                activity: one.due.activity,
+                rule: one.due.rule,
+                said: one.due.said,
+                due: one.due.moment,
+                template: template.to_owned(),
+            })
+            .collect();
+        reminder_wait::begin(tx, &waiting, waiting::AGAIN_AFTER).await?;
+        let (made, not_sent) = (letters.len(), new().count() - letters.len());
         tx.after_commit(move || {
-            for (outcome, count) in counts {
-                let count = u64::try_from(count).unwrap_or_default();
-                metrics::counter!("tsunagi_messaging_reminders_total", "outcome" => outcome).increment(count);
-            }
+            count("made", made);
+            count("not_sent", not_sent);
         });
         Ok(())
     }
@@ -256,6 +277,11 @@ impl Reminding {
         tx.after_commit(move || metrics::counter!("tsunagi_messaging_queued_total").increment(count));
         Ok(())
     }
+}
+
+fn count(outcome: &'static str, number: usize) {
+    let number = u64::try_from(number).unwrap_or_default();
+    metrics::counter!("tsunagi_messaging_reminders_total", "outcome" => outcome).increment(number);
 }
 
 fn entry<'a>(one: &Decided, letter: &'a Letter, now: Timestamp) -> Entry<'a> {

@@ -147,3 +147,9 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_the_customer_may_yet_do_may_pass_and_nothing_else() {
+    let may_pass: Vec<_> = NotSent::ALL.into_iter().filter(|why| why.may_pass()).collect();
+    assert_eq!(may_pass, [NotSent::NotLinked, NotSent::NotSureEnough, NotSent::NotAFriend]);
+}

@@ -1,6 +1,7 @@
 //! Reminders of reservations (F-107): each once, to who surely is the customer, and every other one with its reason.
 
 mod knowledge;
+mod waiting;
 
 use std::os::unix::process::ExitStatusExt as _;
 
@@ -22,27 +23,27 @@ use crate::killing::program;
 use crate::scheduler::{say, until_handled};
 use crate::world::{SOON, Tenant, World, friendship, text};
 
-const TEMPLATE: &str = "{customer_name}様 {date} {time} {shop}";
+pub(crate) const TEMPLATE: &str = "{customer_name}様 {date} {time} {shop}";
 
 /// A moment so many minutes from now, to the second.
-fn at(minutes: i64) -> Timestamp {
+pub(crate) fn at(minutes: i64) -> Timestamp {
     let at = SystemClock.now() + TimeDelta::minutes(minutes);
     Timestamp::from_timestamp(at.timestamp(), 0).unwrap()
 }
 
 /// A customer, linked this surely to a LINE user.
-struct Customer {
-    id: Uuid,
-    user: String,
+pub(crate) struct Customer {
+    pub(crate) id: Uuid,
+    pub(crate) user: String,
 }
 
 impl Customer {
     /// Somebody of whom LINE knows nothing.
-    fn made_up() -> Self {
+    pub(crate) fn made_up() -> Self {
         Self { id: Uuid::new_v4(), user: format!("U{}", Uuid::new_v4().simple()) }
     }
 
-    async fn is_told(
+    pub(crate) async fn is_told(
         &self,
         world: &World,
         tenant: &Tenant,
@@ -69,7 +70,7 @@ impl Customer {
         })
     }
 
-    fn link(&self, tenant: &Tenant, customer: Uuid, assurance: Assurance) -> Body {
+    pub(crate) fn link(&self, tenant: &Tenant, customer: Uuid, assurance: Assurance) -> Body {
         Body::Link(events::LinkReplica {
             link_id: Uuid::new_v4().to_string(),
             version: 1,
@@ -83,7 +84,7 @@ impl Customer {
     }
 
     /// A reservation as it stands.
-    fn reserves(&self, activity: Uuid, version: i64, state: &str, start: Timestamp) -> Body {
+    pub(crate) fn reserves(&self, activity: Uuid, version: i64, state: &str, start: Timestamp) -> Body {
         Body::Activity(events::ActivityReplica {
             activity_id: activity.to_string(),
             version,
@@ -106,7 +107,7 @@ async fn regular(world: &World, tenant: &Tenant, assurance: Assurance) -> Custom
     customer
 }
 
-fn due(rule: Uuid, template: &str, activity: Uuid, start: Timestamp, expire: Timestamp) -> Due {
+pub(crate) fn due(rule: Uuid, template: &str, activity: Uuid, start: Timestamp, expire: Timestamp) -> Due {
     Due::RemindersDue(events::RemindersDue {
         rule_id: rule.to_string(),
         template: template.to_owned(),
@@ -126,7 +127,7 @@ async fn listed(house: &House, tenant: &Tenant, activity: &str) -> Vec<wire::Rem
 }
 
 /// The reservation's reminders, once there are `count`.
-async fn until_listed(house: &House, tenant: &Tenant, activity: Uuid, count: usize) -> Vec<wire::Reminder> {
+pub(crate) async fn until_listed(house: &House, tenant: &Tenant, activity: Uuid, count: usize) -> Vec<wire::Reminder> {
     eventually(SOON, || async {
         let found = listed(house, tenant, &activity.to_string()).await;
         if found.len() == count { Ok(found) } else { Err(format!("{found:?}")) }
@@ -136,7 +137,7 @@ async fn until_listed(house: &House, tenant: &Tenant, activity: Uuid, count: usi
 }
 
 /// Waits until the replica has so many rows like that.
-async fn until(world: &World, sql: &'static str, count: i64) {
+pub(crate) async fn until(world: &World, sql: &'static str, count: i64) {
     eventually(SOON, || async {
         let now = world.number(sql).await;
         if now == count { Ok(()) } else { Err(now) }
@@ -147,7 +148,7 @@ async fn until(world: &World, sql: &'static str, count: i64) {
 
 const LINKS: &str = "SELECT count(*) FROM messaging.link_replica";
 const FRIENDSHIPS: &str = "SELECT count(*) FROM messaging.friendship_replica";
-const RESERVATIONS: &str = "SELECT count(*) FROM messaging.activity_replica";
+pub(crate) const RESERVATIONS: &str = "SELECT count(*) FROM messaging.activity_replica";
 
 async fn sent(world: &World, tenant: &Tenant) -> usize {
     let query = BooksQuery { account: Some(tenant.card.channel_id.clone()), ..Default::default() };
