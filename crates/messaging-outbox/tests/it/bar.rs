@@ -301,7 +301,8 @@ async fn what_waits_on_an_account_that_turns_out_to_be_for_staff_is_in_no_bar() 
     desk.write(&world, "hello").await;
     desk.until(&world, &member, Bar::Unread).await;
     let (account, card) = (desk.tenant.account, desk.tenant.card.clone());
-    Office { account, card, branch: desk.office.branch }.stand(&world, &desk.tenant, 3, AccountState::Connected).await;
+    let (branch, purpose) = (desk.office.branch, desk.office.purpose);
+    Office { account, card, branch, purpose }.stand(&world, &desk.tenant, 3, AccountState::Connected).await;
     desk.until(&world, &member, Bar::Plain).await;
     house.close().await;
 }

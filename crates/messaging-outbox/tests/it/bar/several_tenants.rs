@@ -102,6 +102,7 @@ async fn a_tenant_that_is_suspended_or_left_or_whose_staff_one_is_no_more_makes_
             version,
             time_zone: "Asia/Tokyo".to_owned(),
             suspended,
+            ..Default::default()
         };
         world.say(&two.tenant, Body::Tenant(replica)).await;
     };

@@ -136,8 +136,13 @@ async fn nothing_is_pushed_for_a_tenant_that_is_suspended_or_uses_its_share_no_m
     let scene = Scene::open(&world, &house, 1_000).await;
     scene.person(&world).await;
     let suspend = async |tenant: &Tenant, version, suspended| {
-        let replica =
-            TenantReplica { tenant_id: tenant.id.to_string(), version, time_zone: "Asia/Tokyo".to_owned(), suspended };
+        let replica = TenantReplica {
+            tenant_id: tenant.id.to_string(),
+            version,
+            time_zone: "Asia/Tokyo".to_owned(),
+            suspended,
+            ..Default::default()
+        };
         world.say(tenant, Body::Tenant(replica)).await;
         let known = format!("SELECT count(*) FROM messaging.tenant_replica WHERE version = {version} AND tenant_id = ");
         until(&world, &known, tenant.id.uuid()).await;
