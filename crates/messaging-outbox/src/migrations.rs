@@ -20,18 +20,6 @@ pub const MIGRATIONS: &[MigrationText] = &[
     MigrationText { version: 1017, name: "digest", sql: include_str!("../migrations/1017_digest.sql") },
     MigrationText { version: 1018, name: "staff_bar", sql: include_str!("../migrations/1018_staff_bar.sql") },
     MigrationText {
-        version: 1019,
-        name: "order_of_moments",
-        sql: include_str!("../migrations/1019_order_of_moments.sql"),
-    },
-    MigrationText {
-        version: 1020,
-        name: "left_conversations",
-        sql: include_str!("../migrations/1020_left_conversations.sql"),
-    },
-    MigrationText { version: 1021, name: "line_tab", sql: include_str!("../migrations/1021_line_tab.sql") },
-    MigrationText { version: 1022, name: "reminder_wait", sql: include_str!("../migrations/1022_reminder_wait.sql") },
-    MigrationText {
         version: 1030,
         name: "reservation_retention",
         sql: include_str!("../migrations/1030_reservation_retention.sql"),
@@ -43,8 +31,20 @@ pub const MIGRATIONS: &[MigrationText] = &[
     },
     MigrationText {
         version: 1032,
+        name: "order_of_moments",
+        sql: include_str!("../migrations/1032_order_of_moments.sql"),
+    },
+    MigrationText {
+        version: 1033,
+        name: "left_conversations",
+        sql: include_str!("../migrations/1033_left_conversations.sql"),
+    },
+    MigrationText { version: 1034, name: "line_tab", sql: include_str!("../migrations/1034_line_tab.sql") },
+    MigrationText { version: 1035, name: "reminder_wait", sql: include_str!("../migrations/1035_reminder_wait.sql") },
+    MigrationText {
+        version: 1036,
         name: "link_policy_replica",
-        sql: include_str!("../migrations/1032_link_policy_replica.sql"),
+        sql: include_str!("../migrations/1036_link_policy_replica.sql"),
     },
 ];
 
