@@ -169,9 +169,9 @@ pub(crate) struct Claimed {
     pub(crate) claim_time: Timestamp,
 }
 
-/// Claims messages of several lanes in one statement: those that wait, and those another holder left in hand, in the lanes'
-/// order; behind a message that was put back, its conversation waits, and so does what is to leave behind a later one. A lane this holder has lost gives nothing. What another
-/// holder left in hand is in doubt when it was frozen, or [`SendPolicy::is_push_alone`].
+/// Claims messages of several lanes in one statement: those that wait, and those another holder left in hand, in the lanes' order;
+/// behind a message that was put back, its conversation waits, and so does what is to leave behind a later one. A lane this holder
+/// has lost gives nothing. What another holder left in hand is in doubt when it was frozen, or [`SendPolicy::is_push_alone`].
 pub(crate) async fn claim(worker: &PgPool, holder: Uuid, wants: &[Want]) -> Result<Vec<Claimed>, sqlx::Error> {
     let rows = sqlx::query(
         "WITH want AS (

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use contracts::events::v1::AccountReplica;
+use contracts::events::v1::identity_event::Body;
 use contracts::messaging::v1 as wire;
 use kernel::StaffId;
 use tonic::{Code, Streaming};
@@ -292,48 +294,91 @@ async fn a_branchs_reminders_are_its_customers_and_those_it_can_read_and_nobodys
     house.close().await;
 }
 
+/// What a watcher is told of whose a conversation is, told of each once: the branch that has it, or that it left.
+async fn told_of_places(stream: &mut Stream, id: &str, count: usize) -> Vec<String> {
+    let mut places: Vec<String> = Vec::new();
+    while places.len() < count {
+        let answer = next(stream).await;
+        let place = match (&answer.conversation, answer.left_conversation_id.as_str()) {
+            (Some(now), "") => now.organization_id.clone(),
+            (None, "") => continue,
+            (None, left) if left == id && answer.message.is_none() => "left".to_owned(),
+            _ => panic!("{answer:?}"),
+        };
+        if places.last() != Some(&place) {
+            places.push(place);
+        }
+    }
+    places
+}
+
 #[tokio::test]
 async fn whoever_watched_a_conversation_that_goes_to_another_branch_is_told_that_it_left_and_nothing_else() {
     let world = World::new("left_watch").await;
     let house = world.open().await;
     let tenant = world.tenant(&house).await;
-    let (shibuya, ueno) = (world.branch(&tenant, "渋谷店").await, world.branch(&tenant, "上野店").await);
-    let (a, b) = (world.member(&house, &tenant, &[shibuya]).await, world.member(&house, &tenant, &[ueno]).await);
-    let of_both = world.member(&house, &tenant, &[shibuya, ueno]).await;
+    let shibuya = world.branch(&tenant, "渋谷店").await;
+    let ueno = world.branch(&tenant, "上野店").await;
+    let ikebukuro = world.branch(&tenant, "池袋店").await;
+    let ours = world.member(&house, &tenant, &[shibuya]).await;
+    let members = [
+        ours,
+        world.member(&house, &tenant, &[ueno]).await,
+        world.member(&house, &tenant, &[ikebukuro]).await,
+        world.member(&house, &tenant, &[shibuya, ueno]).await,
+        tenant.staff,
+    ];
+    let second = Uuid::new_v4().to_string();
+    let provider_id = tenant.provider.to_string();
+    let account = AccountReplica { account_id: second.clone(), version: 1, provider_id, ..Default::default() };
+    world.say(&tenant, Body::Account(account)).await;
     world.account_of(&tenant, 2, None, Some(shibuya)).await;
     let (_, conversation) = house.conversing(&world, &tenant).await;
-    house.until_seen_by(&tenant, a, 1).await;
+    let id = conversation.conversation_id;
+    house.until_seen_by(&tenant, ours, 1).await;
     let mut streams = Vec::new();
-    for member in [a, b, of_both, tenant.staff] {
+    for member in members {
         streams.push(watch(&house, &tenant, member).await);
     }
-    world.account_of(&tenant, 3, None, Some(ueno)).await;
-    let [mut by_a, mut by_b, mut by_both, mut by_all] = <[Stream; 4]>::try_from(streams).ok().unwrap();
-    // Until each has heard of it, in the one way or the other.
-    let heard = async |stream: &mut Stream| loop {
-        let answer = next(stream).await;
-        match (answer.conversation, answer.left_conversation_id.as_str()) {
-            (Some(now), "") if now.organization_id == ueno.to_string() => return "changed",
-            (None, left) if left == conversation.conversation_id => return "left",
-            (Some(_), "") | (None, "") => {}
-            other => panic!("{other:?}"),
+    // Whoever watches another account alone saw nothing that could leave.
+    let mut elsewhere = testkit::eventually(SOON, || async {
+        let request = wire::WatchConversationsRequest { account_ids: vec![second.clone()], ..Default::default() };
+        let watched = house.conversations(&tenant).watch_conversations(tenant.as_member(ours, request)).await;
+        watched.map_err(|status| status.code())
+    })
+    .await
+    .unwrap()
+    .into_inner();
+    next(&mut elsewhere).await;
+
+    // The last one is an administrator, who sees each move and hears of none that it left.
+    let [shibuya, ueno, ikebukuro] = [Some(shibuya), Some(ueno), Some(ikebukuro)];
+    for (version, branch) in (3..).zip([ueno, shibuya, None, ikebukuro, ueno]) {
+        world.account_of(&tenant, version, None, branch).await;
+        let of = branch.map(|branch| branch.to_string()).unwrap_or_default();
+        let moved = async { while told_of_places(&mut streams[4], &id, 1).await != [of.as_str()] {} };
+        tokio::time::timeout(SOON, moved).await.unwrap();
+    }
+    let name = |branch: Option<Uuid>| branch.unwrap().to_string();
+    let [shibuya, ueno, ikebukuro] = [shibuya, ueno, ikebukuro].map(name);
+    let left = "left".to_owned();
+    let told = [
+        vec![&left, &shibuya, &left],
+        vec![&ueno, &left, &ueno],
+        vec![&ikebukuro, &left],
+        vec![&ueno, &shibuya, &left, &ueno],
+    ];
+    for (stream, expected) in streams.iter_mut().zip(told) {
+        let mut places = told_of_places(stream, &id, expected.len()).await;
+        if places[0] == shibuya {
+            // What came while the streams were opened.
+            places.remove(0);
+            places.extend(told_of_places(stream, &id, 1).await);
         }
-    };
-    assert_eq!(heard(&mut by_a).await, "left");
-    assert_eq!(heard(&mut by_b).await, "changed");
-    assert_eq!(heard(&mut by_both).await, "changed");
-    assert_eq!(heard(&mut by_all).await, "changed");
-    // It becomes nobody's: an administrator's still, and no branch's.
-    world.account_of(&tenant, 4, None, None).await;
-    let left = async |stream: &mut Stream| loop {
-        let answer = next(stream).await;
-        if !answer.left_conversation_id.is_empty() {
-            assert!(answer.conversation.is_none() && answer.message.is_none(), "{answer:?}");
-            return answer.left_conversation_id;
-        }
-    };
-    assert_eq!(left(&mut by_b).await, conversation.conversation_id);
-    assert_eq!(left(&mut by_both).await, conversation.conversation_id);
-    drop((by_a, by_b, by_both, by_all));
+        assert_eq!(places.iter().collect::<Vec<_>>(), expected);
+    }
+    let beat = next(&mut elsewhere).await;
+    assert!(beat.conversation.is_none() && beat.left_conversation_id.is_empty(), "{beat:?}");
+    drop((streams, elsewhere));
     house.close().await;
 }
