@@ -72,6 +72,8 @@ pub(crate) async fn hold(tx: &mut TenantTx, job: &Job) -> Result<Option<Waiting>
             start: row.try_get("start_time")?,
             expire: row.try_get("expire_time")?,
             time: row.try_get("said_time")?,
+            // The reservation it was said of was known before it began to wait.
+            version: 0,
         },
         due: row.try_get("due_time")?,
         template: row.try_get("template")?,
