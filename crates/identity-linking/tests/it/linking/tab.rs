@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{Days, TimeDelta, Utc};
 use contracts::events::v1::Assurance;
+use contracts::events::v1::identity_event::Body;
 use contracts::identity::v1::*;
 use kernel::{Clock as _, ManualClock, SystemClock};
 use prost_types::FieldMask;
@@ -67,16 +68,23 @@ async fn the_tab_closes_at_the_first_instant_of_the_day_where_the_tenant_lives_a
     let customer = stage.customer(HANAKO, MOBILE).await;
     stage.link(&person(1), HANAKO, MOBILE).await;
     let tab = async || stage.standing(&customer).await.tab();
+    // What the other services go by.
+    let told = async || {
+        let told = stage.house.told(Some(stage.tenant)).await.into_iter().rev();
+        let mut of_tenant = told.filter_map(|body| if let Body::Tenant(told) = body { Some(told) } else { None });
+        of_tenant.next().unwrap().line_tab_close_time.map(|time| contracts::to_timestamp(&time).unwrap())
+    };
     // In Tokyo the day begins at 15:00 UTC of the day before.
     let day = SystemClock.now().date_naive() + Days::new(2);
     let begins = day.and_hms_opt(0, 0, 0).unwrap().and_utc() - TimeDelta::hours(9);
     plan(&stage, Plan::Basic, &day.to_string()).await;
+    assert_eq!(told().await, Some(begins));
     clock.set(begins - TimeDelta::microseconds(1));
     assert_eq!(tab().await, LineTab::Open);
     clock.set(begins);
     assert_eq!(tab().await, LineTab::Plan);
     plan(&stage, Plan::Premium, &day.to_string()).await;
-    assert_eq!(tab().await, LineTab::Open);
+    assert_eq!((tab().await, told().await), (LineTab::Open, None));
     plan(&stage, Plan::Basic, &day.to_string()).await;
     assert_eq!(tab().await, LineTab::Plan);
     plan(&stage, Plan::Basic, "").await;
