@@ -47,7 +47,11 @@ pub(super) fn bodies(world: &World) -> Vec<(&'static str, Must, Value)> {
             json!({ "digestSettings": { "recipientStaffIds": [staff] } }),
         ),
         ("/tsunagi.scheduler.v1.DigestScheduleService/ListDigestSlots", ShowNothing, json!({})),
-        ("/tsunagi.scheduler.v1.ReminderRuleService/CreateReminderRule", ShowNothing, json!({ "reminderRule": wanted })),
+        (
+            "/tsunagi.scheduler.v1.ReminderRuleService/CreateReminderRule",
+            ShowNothing,
+            json!({ "reminderRule": wanted }),
+        ),
         ("/tsunagi.scheduler.v1.ReminderRuleService/GetReminderRule", NotFind, json!({ "ruleId": rule })),
         ("/tsunagi.scheduler.v1.ReminderRuleService/ListReminderRules", ShowNothing, json!({})),
         (
