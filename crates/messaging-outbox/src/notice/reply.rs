@@ -8,7 +8,6 @@ use kernel::{ConversationId, MessageId, OrganizationId, StaffId, Timestamp};
 use messaging_outbox_core::notice::recipient::hears;
 use messaging_outbox_core::notice::reply::{Fate, words};
 use messaging_outbox_core::notice::{NoticeKind, WORTH_TELLING, id_for};
-use messaging_outbox_core::route;
 
 use super::{Channels, Notice, raise};
 use crate::postgres::settle::Settled;
@@ -21,9 +20,8 @@ pub(crate) async fn tell(
     settled: &[Settled],
     now: Timestamp,
 ) -> anyhow::Result<()> {
-    let replies = settled.iter().filter(|one| one.class == route::CONVERSATION);
     let fates: BTreeMap<MessageId, Fate> =
-        replies.filter_map(|one| Some((one.message, Fate::of(one.state)?))).collect();
+        settled.iter().filter_map(|one| Some((one.message, Fate::of(one.state)?))).collect();
     if fates.is_empty() {
         return Ok(());
     }
