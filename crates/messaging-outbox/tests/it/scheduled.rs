@@ -165,6 +165,8 @@ async fn replies_whose_times_passed_together_leave_in_the_order_of_their_times()
     assert_eq!(shown, ["much later", "fifth", "fourth", "third", "second", "first"], "the latest first, as they went");
     until_handled(&world, CONSUMER, 5).await;
     assert_eq!(house.message(&tenant, &ids[5]).await.state, wire::MessageState::Scheduled as i32);
+    let of_it = told(&world).await.into_iter().filter(|(id, ..)| *id == ids[5]).count();
+    assert_eq!(of_it, 1, "what is yet to come is not asked for anew");
     house.close().await;
 }
 
