@@ -1,6 +1,6 @@
 //! Who of the staff sees a conversation (F-72): the branch responsible for it, and administrators.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use contracts::events::v1::AccountReplica;
 use contracts::events::v1::identity_event::Body;
@@ -296,8 +296,9 @@ async fn a_branchs_reminders_are_its_customers_and_those_it_can_read_and_nobodys
 
 /// What a watcher is told of whose a conversation is, told of each once: the branch that has it, or that it left.
 async fn told_of_places(stream: &mut Stream, id: &str, count: usize) -> Vec<String> {
-    let mut places: Vec<String> = Vec::new();
+    let (mut places, deadline) = (Vec::<String>::new(), Instant::now() + SOON);
     while places.len() < count {
+        assert!(Instant::now() < deadline, "told of {places:?} alone");
         let answer = next(stream).await;
         let place = match (&answer.conversation, answer.left_conversation_id.as_str()) {
             (Some(now), "") => now.organization_id.clone(),
