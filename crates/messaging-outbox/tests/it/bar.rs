@@ -6,7 +6,8 @@ mod line_away;
 mod many;
 mod several_tenants;
 
-use contracts::events::v1::AccountState;
+use contracts::events::v1::identity_event::Body;
+use contracts::events::v1::{AccountReplica, AccountState};
 use contracts::messaging::v1 as wire;
 use line_simulator::{Act, RichMenuSource};
 use testkit::eventually;
@@ -302,7 +303,10 @@ async fn what_waits_on_an_account_that_turns_out_to_be_for_staff_is_in_no_bar() 
     desk.until(&world, &member, Bar::Unread).await;
     let (account, card) = (desk.tenant.account, desk.tenant.card.clone());
     let (branch, purpose) = (desk.office.branch, desk.office.purpose);
-    Office { account, card, branch, purpose }.stand(&world, &desk.tenant, 3, AccountState::Connected).await;
+    let told = Office { account, card, branch, purpose }.told(&world, 3, AccountState::Connected);
+    // It is the same branch's still.
+    let told = AccountReplica { owner_organization_id: branch.to_string(), ..told };
+    world.say(&desk.tenant, Body::Account(told)).await;
     desk.until(&world, &member, Bar::Plain).await;
     house.close().await;
 }

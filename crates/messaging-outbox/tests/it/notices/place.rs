@@ -60,6 +60,11 @@ impl Office {
 
     /// Says how the staff account stands.
     pub(crate) async fn stand(&self, world: &World, tenant: &Tenant, version: i64, state: AccountState) {
+        world.say(tenant, Body::Account(self.told(world, version, state))).await;
+    }
+
+    /// How the staff account stands, as others are told.
+    pub(crate) fn told(&self, world: &World, version: i64, state: AccountState) -> events::AccountReplica {
         let ciphertext = chassis::seal::seal(&world.seal_key.public(), self.card.access_token.as_bytes()).unwrap();
         let material = events::SealedSecret {
             recipient: "messaging".to_owned(),
@@ -67,7 +72,7 @@ impl Office {
             ciphertext,
             expire_time: None,
         };
-        let replica = events::AccountReplica {
+        events::AccountReplica {
             account_id: self.account.to_string(),
             version,
             provider_id: Uuid::new_v5(&self.account.uuid(), b"provider").to_string(),
@@ -80,8 +85,7 @@ impl Office {
                 key_id: String::new(),
             }),
             ..Default::default()
-        };
-        world.say(tenant, Body::Account(replica)).await;
+        }
     }
 
     /// The same account as a tenant knows it that is given a share in it, with a branch of its own.

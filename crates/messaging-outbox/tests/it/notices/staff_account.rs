@@ -111,6 +111,22 @@ async fn an_account_that_turns_out_to_be_for_staff_shows_no_conversation_any_mor
     let send = crate::world::send_request(&id, "hi", wire::SendPolicy::ReplyFirst);
     let status = house.messages(&tenant).send_message(tenant.as_staff(send)).await.unwrap_err();
     assert_eq!(status.code(), Code::NotFound);
+
+    // Whose the account is changes, and of what is hidden nobody hears any more.
+    let owner = Uuid::new_v4();
+    let told = office.told(&world, 3, AccountState::Connected);
+    world
+        .say(&tenant, Body::Account(events::AccountReplica { owner_organization_id: owner.to_string(), ..told }))
+        .await;
+    let moved = format!("SELECT count(*) FROM messaging.conversation WHERE kind = 4 AND organization_id = '{owner}'");
+    eventually(SOON, || async {
+        let moved = world.count(&moved).await;
+        if moved == 1 { Ok(()) } else { Err(moved) }
+    })
+    .await
+    .unwrap();
+    let beat = tokio::time::timeout(SOON, stream.message()).await.unwrap().unwrap().unwrap();
+    assert!(beat.left_conversation_id.is_empty() && beat.conversation.is_none(), "{beat:?}");
     drop(stream);
     house.close().await;
 }
