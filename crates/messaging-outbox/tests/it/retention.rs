@@ -48,7 +48,7 @@ async fn digests_reminders_and_notices_are_kept_as_long_as_is_said() {
              INSERT INTO messaging.reminder (tenant_id, reminder_id, activity_id, rule_id, start_time, due_time, reminder_time, reason)
              SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), gen_random_uuid(),
                  now() - make_interval(days => begun), now(), now() - make_interval(days => decided), 1
-             FROM (VALUES (181, 182), (179, 182), (179, 179)) AS r (begun, decided);
+             FROM (VALUES (181, 182), (179, 182), (181, 179), (179, 179)) AS r (begun, decided);
              INSERT INTO messaging.notice (tenant_id, notice_id, staff_id, kind, title, body, create_time, expire_time)
              SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 1, '', '', now() - make_interval(days => age), now()
              FROM unnest(ARRAY[31, 29]) AS age;
@@ -59,8 +59,27 @@ async fn digests_reminders_and_notices_are_kept_as_long_as_is_said() {
     let house = world.open().await;
     until_left(&world, "digest_slot", "slot_time > now() - interval '90 days'", 1).await;
     until_left(&world, "digest", "slot_time > now() - interval '90 days'", 1).await;
-    until_left(&world, "reminder", "start_time > now() - interval '180 days'", 2).await;
+    until_left(&world, "reminder", "greatest(start_time, reminder_time) > now() - interval '180 days'", 3).await;
     until_left(&world, "notice", "create_time > now() - interval '30 days'", 1).await;
     until_left(&world, "notice_delivery", "create_time > now() - interval '30 days'", 1).await;
+    house.close().await;
+}
+
+#[tokio::test]
+async fn reply_tokens_are_kept_while_one_may_be_in_doubt_and_changes_while_a_cursor_may_ask_for_them() {
+    let world = World::new("token_retention").await;
+    world
+        .admin(
+            "INSERT INTO messaging.reply_token (tenant_id, reply_token_id, conversation_id, usable_until, ciphertext)
+             SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), now() - make_interval(secs => over), ''
+             FROM unnest(ARRAY[-60, 60, 200, 301, 100000]) AS over;
+             INSERT INTO messaging.conversation_change (tenant_id, conversation_id, change_time)
+             SELECT gen_random_uuid(), gen_random_uuid(), now() - make_interval(hours => age, mins => -1)
+             FROM unnest(ARRAY[0, 24, 25, 26, 1000]) AS age",
+        )
+        .await;
+    let house = world.open().await;
+    until_left(&world, "reply_token", "usable_until > now() - interval '5 minutes'", 3).await;
+    until_left(&world, "conversation_change", "change_time > now() - interval '25 hours'", 3).await;
     house.close().await;
 }
