@@ -2,6 +2,7 @@
 
 mod knowledge;
 mod waiting;
+mod withdrawn;
 
 use std::os::unix::process::ExitStatusExt as _;
 
