@@ -127,6 +127,14 @@ async fn webhook_keys_rotate_with_both_valid_for_a_while() {
     let one = last_replica(&house, tenant, account).await.webhook_keys;
     assert_eq!(one.len(), 1, "with no time left the one before ends at once");
     assert!(both.iter().all(|key| key.hash != one[0].hash));
+    at.accounts().rotate_webhook_key(rotate(2)).await.unwrap();
+    let told = last_replica(&house, tenant, account).await;
+    assert_eq!((told.webhook_keys.len(), &told.webhook_keys[1].hash), (2, &one[0].hash));
+    let ended = eventually(SOON, || async {
+        let now = last_replica(&house, tenant, account).await;
+        if now.webhook_keys == told.webhook_keys[..1] { Ok(now.version) } else { Err(now.webhook_keys) }
+    });
+    assert!(ended.await.unwrap() > told.version, "when its time ends that is told");
     assert_eq!(fields(at.accounts().rotate_webhook_key(rotate(31 * 86_400)).await), ["keep_previous"]);
 }
 

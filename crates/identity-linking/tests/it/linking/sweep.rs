@@ -7,8 +7,9 @@ use super::stage::{HANAKO, MOBILE, Stage, decision, person};
 #[tokio::test]
 async fn attempts_that_cannot_be_decided_keep_no_others_waiting() {
     let stage = Stage::open("sweep_starving").await;
-    stage.ask(&person(1), HANAKO, MOBILE).await;
-    stage.ask(&person(2), HANAKO, MOBILE).await;
+    for number in [1, 3, 2] {
+        stage.ask(&person(number), HANAKO, MOBILE).await;
+    }
     // More than are taken at once, all before the one that can be, of a method no version knows.
     let copies = sqlx::query(
         "INSERT INTO identity.link_attempt (tenant_id, link_attempt_id, version, method, account_id, friend_id, submit_time,
@@ -19,18 +20,22 @@ async fn attempts_that_cannot_be_decided_keep_no_others_waiting() {
              LATERAL (SELECT * FROM identity.link_attempt ORDER BY submit_time DESC LIMIT 1) a",
     );
     assert_eq!(copies.execute(&stage.house.admin().await).await.unwrap().rows_affected(), 150);
-    stage
-        .alter(
-            "UPDATE identity.link_attempt SET confirm_until = now() - interval '1 second'
-             WHERE submit_time = (SELECT min(submit_time) FROM identity.link_attempt)",
-        )
+    for number in [1, 3] {
+        stage
+            .alter(
+                "UPDATE identity.link_attempt SET confirm_until = now() - interval '1 second'
+                 WHERE submit_time = (SELECT min(submit_time) FROM identity.link_attempt WHERE decide_time IS NULL)",
+            )
+            .await;
+        Stage::until(|| async {
+            let attempt = stage.attempt_of(&person(number)).await;
+            let given_up = (LinkOutcome::Refused, LinkReason::NotConfirmedByLine);
+            if decision(&attempt) == given_up { Ok(()) } else { Err(format!("{attempt:?}")) }
+        })
         .await;
-    Stage::until(|| async {
-        let attempt = stage.attempt_of(&person(1)).await;
-        let given_up = (LinkOutcome::Refused, LinkReason::NotConfirmedByLine);
-        if decision(&attempt) == given_up { Ok(()) } else { Err(format!("{attempt:?}")) }
-    })
-    .await;
+    }
+    let waiting = "identity.link_attempt WHERE method <> 'UNREADABLE' AND decide_time IS NULL";
+    assert_eq!(stage.count(waiting).await, 1, "LINE's word is still waited for");
     assert_eq!(stage.count("identity.link_attempt WHERE method = 'UNREADABLE' AND decide_time IS NULL").await, 150);
     assert!(stage.house.figures().await.contains("tsunagi_identity_sweep_failures_total"));
 }

@@ -3,7 +3,7 @@
 use contracts::identity::v1::*;
 use tonic::{Code, Status};
 
-use super::stage::{HANAKO, MOBILE, Stage, decision, person};
+use super::stage::{HANAKO, MOBILE, OTHER_MOBILE, Stage, decision, person};
 use crate::refused::{fields, reason};
 
 /// One user linked to a customer, and a request of another; the request's ID.
@@ -219,7 +219,19 @@ async fn what_is_told_again_to_rebuild_opens_a_request_and_asks_nobody() {
 #[tokio::test]
 async fn a_request_nobody_answers_ends_by_itself_and_counts_no_answer_after_that() {
     let (stage, customer, id) = asked("takeover_expired").await;
-    stage.alter("UPDATE identity.takeover_request SET expire_time = now() - interval '1 second'").await;
+    let ichiro = ("鈴木", "一郎");
+    stage.customer(ichiro, OTHER_MOBILE).await;
+    stage.link(&person(3), ichiro, OTHER_MOBILE).await;
+    let other = stage.link(&person(4), ichiro, OTHER_MOBILE).await.takeover_request_id;
+    for id in [&id, &other] {
+        assert_eq!(request(&stage, id).await.state(), TakeoverState::Open, "its time is not over");
+    }
+    stage
+        .alter(
+            "UPDATE identity.takeover_request SET expire_time = now() - interval '1 second'
+             WHERE expire_time = (SELECT min(expire_time) FROM identity.takeover_request)",
+        )
+        .await;
     Stage::until(|| async {
         let state = request(&stage, &id).await.state();
         if state == TakeoverState::Expired { Ok(()) } else { Err(format!("{state:?}")) }
@@ -233,6 +245,7 @@ async fn a_request_nobody_answers_ends_by_itself_and_counts_no_answer_after_that
         stage.at().takeovers().list_takeover_requests(list).await.unwrap().into_inner().takeover_requests.len(),
         1
     );
+    assert_eq!(request(&stage, &other).await.state(), TakeoverState::Open, "the other's time is not over");
 }
 
 #[tokio::test]
