@@ -37,6 +37,7 @@ use crate::linking::address::AddressKeys;
 use crate::linking::{Desk, sweep};
 use crate::pages::{Pages, Proofs};
 use crate::registry::Registry;
+use crate::staffing::stranger;
 use crate::vault::Vault;
 use crate::{account_check, expiry, profiles};
 
@@ -84,6 +85,7 @@ impl App {
         account_check::spawn(host, registry.clone(), Arc::clone(&gateway));
         expiry::spawn(host, registry.clone());
         sweep::spawn(host, registry.clone());
+        stranger::spawn(host, registry.clone());
 
         let pages_addr = Pages::new(Arc::clone(&desk), proofs, &config.pages).spawn(host, &config.pages)?;
 

@@ -29,4 +29,5 @@ migrations! {
     1013 "account_check",
     1014 "branch_customers",
     1015 "shared_staff_account",
+    1016 "staff_retention",
 }

@@ -9,4 +9,5 @@ pub(crate) mod contact;
 pub(crate) mod form;
 pub(crate) mod invitation;
 pub(crate) mod share;
+pub(crate) mod stranger;
 pub(crate) mod visitor;

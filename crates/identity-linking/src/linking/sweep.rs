@@ -1,4 +1,5 @@
-//! What nobody waits for any longer: attempts LINE said nothing of, take-over requests nobody answered, form tokens long ended.
+//! What nobody waits for any longer: attempts LINE said nothing of, take-over requests nobody answered, form tokens and invitations
+//! long ended.
 
 use std::time::Duration;
 
@@ -12,7 +13,9 @@ use uuid::Uuid;
 
 use super::{decision, takeover as rules};
 use crate::change::ChangeError;
-use crate::postgres::{Position, form_token, link_attempt, staff_bind_attempt, staff_form_token, takeover};
+use crate::postgres::{
+    Position, form_token, link_attempt, staff_bind_attempt, staff_form_token, staff_invitation, takeover,
+};
 use crate::registry::Registry;
 
 /// Taken at once.
@@ -25,6 +28,8 @@ const EVERY: Duration = Duration::from_secs(5);
 const REMEMBERED: TimeDelta = TimeDelta::days(7);
 /// How long it is kept who typed which code: for as long as somebody may wonder.
 const BIND_ATTEMPTS_KEPT: TimeDelta = TimeDelta::days(30);
+/// How long it is kept after its time who was invited: longer than who typed the code.
+const INVITATIONS_KEPT: TimeDelta = TimeDelta::days(90);
 const BY_RULE: Actor = Actor::Service("identity-linking");
 
 /// Sweeps under `host` until it stops.
@@ -65,11 +70,11 @@ async fn once(registry: &Registry) -> Result<(), ChangeError> {
             _ => break,
         }
     }
-    while form_token::drop_ended(&registry.database, now - REMEMBERED, BATCH).await? >= BATCH.unsigned_abs() {}
-    while staff_form_token::drop_ended(&registry.database, now - REMEMBERED, BATCH).await? >= BATCH.unsigned_abs() {}
-    while staff_bind_attempt::drop_old(&registry.database, now - BIND_ATTEMPTS_KEPT, BATCH).await?
-        >= BATCH.unsigned_abs()
-    {}
+    let (database, full) = (&registry.database, BATCH.unsigned_abs());
+    while form_token::drop_ended(database, now - REMEMBERED, BATCH).await? >= full {}
+    while staff_form_token::drop_ended(database, now - REMEMBERED, BATCH).await? >= full {}
+    while staff_bind_attempt::drop_old(database, now - BIND_ATTEMPTS_KEPT, BATCH).await? >= full {}
+    while staff_invitation::drop_ended(database, now - INVITATIONS_KEPT, BATCH).await? >= full {}
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Invitations of staff to LINE, by the hashes of their codes. Whoever changes one holds its staff member's row.
 
-use chassis::postgres::TenantTx;
+use chassis::postgres::{Database, TenantTx};
 use identity_linking_core::staff::{Invitation, InvitationCode};
 use kernel::{StaffId, StaffInvitationId, Timestamp};
 use sqlx::postgres::PgRow;
@@ -151,4 +151,18 @@ pub(crate) async fn list(
         .fetch_all(&mut **tx)
         .await?;
     rows.iter().map(invitation).collect()
+}
+
+/// Drops at most `size` invitations, of any tenant, whose time was over before `ended`, however they ended; how many.
+pub(crate) async fn drop_ended(database: &Database, ended: Timestamp, size: i64) -> Result<u64, sqlx::Error> {
+    let dropped = sqlx::query(
+        "DELETE FROM identity.staff_invitation WHERE (tenant_id, staff_invitation_id) IN (
+             SELECT tenant_id, staff_invitation_id FROM identity.staff_invitation
+             WHERE expire_time < $1 ORDER BY expire_time LIMIT $2)",
+    )
+    .bind(ended)
+    .bind(size)
+    .execute(database.worker())
+    .await?;
+    Ok(dropped.rows_affected())
 }

@@ -9,4 +9,5 @@ mod invitation;
 mod killed;
 mod notice;
 mod operators_account;
+mod retention;
 mod scene;

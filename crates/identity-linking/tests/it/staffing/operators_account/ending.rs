@@ -27,6 +27,37 @@ async fn who_is_unbound_in_one_tenant_stays_staff_of_the_other() {
 }
 
 #[tokio::test]
+async fn who_is_staff_of_a_guest_stays_known_however_long_ago_he_came_and_who_was_once_does_not() {
+    let stage = open("shared_forgotten").await;
+    let (one, two) = (Guest::open(&stage).await, Guest::open(&stage).await);
+    one.bind(&stage, &person(1)).await;
+    two.bind(&stage, &person(2)).await;
+    let unbind = UnbindStaffLineRequest { staff_id: one.staff.clone() };
+    stage.house.at(one.tenant).staff().unbind_staff_line(unbind).await.unwrap();
+    for table in ["staff_form_token", "staff_bind_attempt"] {
+        let held = sqlx::AssertSqlSafe(format!("DELETE FROM identity.{table}"));
+        sqlx::query(held).execute(&stage.house.admin().await).await.unwrap();
+    }
+    stage.alter("UPDATE identity.staff_line_user SET turn_time = now() - interval '91 days'").await;
+    // Whoever starts looks at once.
+    let _beside = stage.house.beside().await;
+    Stage::until(|| async {
+        match stage.count(&format!("identity.staff_line_user WHERE line_user_id = '{}'", person(1))).await {
+            0 => Ok(()),
+            _ => Err("he is known still".to_owned()),
+        }
+    })
+    .await;
+    let of_two = format!("WHERE line_user_id = '{}'", person(2));
+    for table in ["staff_line_user", "staff_guest_binding"] {
+        assert_eq!(stage.count(&format!("identity.{table}")).await, 1, "{table}");
+        assert_eq!(stage.count(&format!("identity.{table} {of_two}")).await, 1, "{table}");
+    }
+    stage.send(&[stage.event("unfollow", &person(2), stage.moment(), "")]).await;
+    assert_eq!(two.state(&stage).await, StaffLineState::Blocked, "what LINE tells of him is still heard");
+}
+
+#[tokio::test]
 async fn a_tenant_that_leaves_or_is_left_without_its_share_has_nobody_bound_and_no_code_that_is_good() {
     let stage = open("shared_left").await;
     let (one, two) = (Guest::open(&stage).await, Guest::open(&stage).await);
