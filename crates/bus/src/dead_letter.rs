@@ -178,7 +178,7 @@ impl DeadLetterService for DeadLetters {
     ) -> Result<Response<ListDeadLettersResponse>, Status> {
         let caller = Caller::of(&request);
         let request = request.into_inner();
-        let page = Page::<(i64, Uuid)>::asked(caller.tenant(), &request)?;
+        let page = Page::<(Timestamp, Uuid)>::asked(caller.tenant(), &request)?;
         let state = DeadLetterState::try_from(request.state).map_err(|_| refuse::invalid("state", "is unknown"))?;
         let mut tx = self.database.tenant_planning_anew(caller.tenant()).await.map_err(refuse::database)?;
         let rows: Vec<Row> = sqlx::query_as(AssertSqlSafe(format!(
@@ -190,14 +190,14 @@ impl DeadLetterService for DeadLetters {
         )))
         .bind(tx.tenant().uuid())
         .bind(column(state))
-        .bind(page.after.and_then(|(micros, _)| Timestamp::from_timestamp_micros(micros)))
+        .bind(page.after.map(|(time, _)| time))
         .bind(page.after.map(|(_, id)| id))
         .bind(page.rows())
         .fetch_all(&mut *tx)
         .await
         .map_err(refuse::database)?;
         tx.commit().await.map_err(refuse::database)?;
-        let (rows, next_page_token) = page.cut(rows, |last| (last.gave_up_at.timestamp_micros(), last.message_id));
+        let (rows, next_page_token) = page.cut(rows, |last| (last.gave_up_at, last.message_id));
         Ok(Response::new(ListDeadLettersResponse {
             next_page_token,
             dead_letters: rows.into_iter().map(Row::on_the_wire).collect(),

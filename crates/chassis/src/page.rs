@@ -1,6 +1,7 @@
 //! Pages of a list: how many, and where the next begins (AIP-158, <https://google.aip.dev/158>).
 
 mod part;
+mod place;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,6 +15,7 @@ use tonic::Status;
 use crate::grpc::refuse::Violations;
 
 pub use part::{Look, Part};
+pub use place::Place;
 
 /// How many a page holds when the caller does not say.
 pub const DEFAULT: i64 = 50;
@@ -32,12 +34,12 @@ pub struct Page<P> {
     list: u64,
 }
 
-impl<P: Serialize + DeserializeOwned> Page<P> {
+impl<P: Place> Page<P> {
     /// The page that `request` asks a list of `tenant` for. 0 asks for [`DEFAULT`], more than [`LARGEST`] for [`LARGEST`]. Its token
     /// leads on in the list that gave it and in no other: of another method, tenant or filter it means another row, or none.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` when the size is negative, or the token is not one of this list.
+    /// `INVALID_ARGUMENT` when the size is negative, or the token is not one of this list or names a place that no row can have.
     pub fn asked(tenant: TenantId, request: &impl ListRequest) -> Result<Self, Status> {
         let mut violations = Violations::new();
         let page = Self::read(tenant, request, &mut violations);
@@ -56,7 +58,7 @@ impl<P: Serialize + DeserializeOwned> Page<P> {
         violations.check(size.is_some(), "page_size", "must not be negative");
         let after = match decode::<(u64, P)>(request.page_token()) {
             None if request.page_token().is_empty() => Some(None),
-            Some((of, after)) if of == list => Some(Some(after)),
+            Some((of, after)) if of == list && after.is_possible() => Some(Some(after)),
             _ => None,
         };
         violations.check(after.is_some(), "page_token", "is not a token of this list with these filters");
@@ -133,7 +135,7 @@ mod tests {
         }
     }
 
-    fn refused<P: Serialize + DeserializeOwned + std::fmt::Debug>(request: &impl ListRequest) -> Vec<String> {
+    fn refused<P: Place + std::fmt::Debug>(request: &impl ListRequest) -> Vec<String> {
         let status = Page::<P>::asked(tenant(1), request).unwrap_err();
         assert_eq!(status.code(), tonic::Code::InvalidArgument);
         let violations = status.get_details_bad_request().unwrap().field_violations;
@@ -142,31 +144,31 @@ mod tests {
 
     #[test]
     fn sizes() {
-        let rows = |size| Page::<u64>::asked(tenant(1), &friends(size, "", "a")).unwrap().rows();
+        let rows = |size| Page::<i64>::asked(tenant(1), &friends(size, "", "a")).unwrap().rows();
         assert_eq!((rows(0), rows(7), rows(i32::MAX)), (51, 8, 201));
-        assert_eq!(refused::<u64>(&friends(-1, "%", "a")), ["page_size", "page_token"]);
+        assert_eq!(refused::<i64>(&friends(-1, "%", "a")), ["page_size", "page_token"]);
     }
 
     #[test]
     fn a_page_ends_with_the_token_of_the_next_and_the_last_with_none() {
-        let page = Page::asked(tenant(1), &friends(2, "", "a")).unwrap();
+        let page = Page::<i64>::asked(tenant(1), &friends(2, "", "a")).unwrap();
         assert_eq!(page.cut(vec![5, 6], |row| *row), (vec![5, 6], String::new()));
         let (rows, next) = page.cut(vec![5, 6, 7], |row| *row);
         assert_eq!(rows, [5, 6]);
-        assert_eq!(Page::asked(tenant(1), &friends(9, &next, "a")).unwrap().after, Some(6));
+        assert_eq!(Page::<i64>::asked(tenant(1), &friends(9, &next, "a")).unwrap().after, Some(6));
     }
 
     #[test]
     fn a_token_of_another_list_filter_or_tenant_is_refused() {
-        let page = Page::<u64>::asked(tenant(1), &friends(2, "", "a")).unwrap();
+        let page = Page::<i64>::asked(tenant(1), &friends(2, "", "a")).unwrap();
         let token = page.token(&6);
-        assert_eq!(refused::<u64>(&friends(2, &token, "b")), ["page_token"]);
+        assert_eq!(refused::<i64>(&friends(2, &token, "b")), ["page_token"]);
         let elsewhere = ListTenantsRequest { page_token: token.clone(), page_size: 2 };
-        assert_eq!(refused::<u64>(&elsewhere), ["page_token"]);
+        assert_eq!(refused::<i64>(&elsewhere), ["page_token"]);
         assert_eq!(refused::<String>(&friends(2, &token, "a")), ["page_token"]);
-        let theirs = Page::<u64>::asked(tenant(2), &friends(2, "", "a")).unwrap().token(&6);
-        assert_eq!(refused::<u64>(&friends(2, &theirs, "a")), ["page_token"]);
-        assert_eq!(refused::<u64>(&friends(2, &"A".repeat(2000), "a")), ["page_token"]);
+        let theirs = Page::<i64>::asked(tenant(2), &friends(2, "", "a")).unwrap().token(&6);
+        assert_eq!(refused::<i64>(&friends(2, &theirs, "a")), ["page_token"]);
+        assert_eq!(refused::<i64>(&friends(2, &"A".repeat(2000), "a")), ["page_token"]);
     }
 
     proptest! {

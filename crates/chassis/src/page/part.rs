@@ -2,10 +2,8 @@
 //! costs the whole list where little of it is seen.
 
 use kernel::Sight;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use super::Page;
+use super::{Page, Place};
 
 /// Rows that are looked at in one go for those that are seen.
 const LOOKED_AT: i64 = 200;
@@ -35,7 +33,7 @@ pub struct Look<P> {
     pub rows: i64,
 }
 
-impl<'a, P: Clone + Serialize + DeserializeOwned, T> Part<'a, P, T> {
+impl<'a, P: Clone + Place, T> Part<'a, P, T> {
     /// The page that is asked for, for somebody with this sight. Whoever sees everything has it filled by one look.
     #[must_use]
     pub fn of(page: &'a Page<P>, sight: &Sight) -> Self {
@@ -76,6 +74,13 @@ mod tests {
     use contracts::identity::v1::ListCustomersRequest;
     use proptest::prelude::*;
     use uuid::Uuid;
+
+    /// Rows stand at their numbers.
+    impl Place for usize {
+        fn is_possible(&self) -> bool {
+            true
+        }
+    }
 
     fn asked(page_size: i32, page_token: String) -> Page<usize> {
         Page::asked(Uuid::nil().into(), &ListCustomersRequest { page_size, page_token }).unwrap()

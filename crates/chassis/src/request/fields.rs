@@ -4,11 +4,9 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use crate::grpc::refuse::Violations;
-use crate::page::Page;
+use crate::page::{Page, Place};
 use contracts::ListRequest;
 use kernel::{TenantId, Timestamp};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tonic::Status;
 
 /// The fields of one request.
@@ -73,10 +71,7 @@ impl Fields {
     }
 
     /// Which page of a list of `tenant` is asked for.
-    pub fn page<P>(&mut self, tenant: TenantId, request: &impl ListRequest) -> Option<Page<P>>
-    where
-        P: Serialize + DeserializeOwned,
-    {
+    pub fn page<P: Place>(&mut self, tenant: TenantId, request: &impl ListRequest) -> Option<Page<P>> {
         Page::read(tenant, request, &mut self.0)
     }
 
@@ -104,7 +99,7 @@ mod tests {
         let name = fields.take("name", Err::<(), _>("is required"));
         let id = fields.id::<CustomerId>("customer_id", "x");
         let wrong = ListCustomersRequest { page_size: -1, page_token: "%".to_owned() };
-        let page = fields.page::<u64>(TenantId::from(uuid::Uuid::nil()), &wrong);
+        let page = fields.page::<i64>(TenantId::from(uuid::Uuid::nil()), &wrong);
         let refusal = fields.all(|| Some((name?, id?, page?))).unwrap_err();
         let told = refusal.get_details_bad_request().unwrap().field_violations;
         let names: Vec<&str> = told.iter().map(|violation| violation.field.as_str()).collect();

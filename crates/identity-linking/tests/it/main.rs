@@ -16,6 +16,7 @@ mod linking;
 mod messaging;
 mod ownership;
 mod pages;
+mod paging;
 mod principal;
 mod profiles;
 mod provider_evidence;

@@ -18,17 +18,7 @@ use crate::postgres::conversation::{self, Listing};
 use crate::postgres::{message, placing, waiting};
 
 /// Where a page of conversations, messages or digests ended.
-pub(super) type Position = (i64, Uuid);
-
-pub(super) fn position(time: Timestamp, id: Uuid) -> Position {
-    (time.timestamp_micros(), id)
-}
-
-pub(super) fn behind(page: &Page<Position>) -> Result<Option<(Timestamp, Uuid)>, Status> {
-    let Some((micros, id)) = page.after else { return Ok(None) };
-    let time = Timestamp::from_timestamp_micros(micros);
-    Ok(Some((time.ok_or_else(|| refuse::invalid("page_token", "is not a token of this list"))?, id)))
-}
+pub(super) type Position = (Timestamp, Uuid);
 
 #[tonic::async_trait]
 impl ConversationService for Desk {
@@ -38,14 +28,14 @@ impl ConversationService for Desk {
     ) -> Result<Response<wire::ListConversationsResponse>, Status> {
         let caller = Caller::of(&request);
         let request = request.into_inner();
-        let (page, sight) = (Page::asked(caller.tenant(), &request)?, caller.sight());
+        let (page, sight) = (Page::<Position>::asked(caller.tenant(), &request)?, caller.sight());
         let mut listing = Listing {
             accounts: field::accounts(&request.account_ids)?,
             unread_only: request.unread_only,
             put_off_only: request.put_off_only,
             organizations: sight.limits().map(|of| of.iter().map(|id| id.uuid()).collect()),
             customer: field::optional_id("customer_id", &request.customer_id)?,
-            after: behind(&page)?,
+            after: page.after,
             limit: page.rows(),
         };
         let mut tx = self.database().tenant_planning_anew(caller.tenant()).await.map_err(refuse::database)?;
@@ -61,7 +51,7 @@ impl ConversationService for Desk {
         }
         let found = conversation::list(&mut tx, &listing, self.tools.clock.now()).await.map_err(refuse::database)?;
         tx.rollback().await.map_err(refuse::database)?;
-        let (mut found, next_page_token) = page.cut(found, |last| position(last.activity_time, last.id.uuid()));
+        let (mut found, next_page_token) = page.cut(found, |last| (last.activity_time, last.id.uuid()));
         // Whose a conversation is may have changed a moment ago.
         found.retain(|one| sight.takes_in(one.organization));
         Ok(Response::new(wire::ListConversationsResponse {
@@ -88,14 +78,13 @@ impl ConversationService for Desk {
     ) -> Result<Response<wire::ListMessagesResponse>, Status> {
         let caller = Caller::of(&request);
         let request = request.into_inner();
-        let page = Page::asked(caller.tenant(), &request)?;
+        let page = Page::<Position>::asked(caller.tenant(), &request)?;
         let id: ConversationId = field::id("conversation_id", &request.conversation_id)?;
-        let after = behind(&page)?;
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
         let conversation = self.conversation(&mut tx, id, &caller.sight()).await?;
-        let found = message::list(&mut tx, conversation.id, after, page.rows()).await.map_err(refuse::database)?;
+        let found = message::list(&mut tx, conversation.id, page.after, page.rows()).await.map_err(refuse::database)?;
         tx.rollback().await.map_err(refuse::database)?;
-        let (found, next_page_token) = page.cut(found, |last| position(last.time, last.id.uuid()));
+        let (found, next_page_token) = page.cut(found, |last| (last.time, last.id.uuid()));
         Ok(Response::new(wire::ListMessagesResponse {
             next_page_token,
             messages: found.iter().map(|message| to_wire::message(message, sees_line_user_ids(&caller))).collect(),

@@ -9,7 +9,7 @@ use contracts::timestamp;
 use kernel::{StaffId, Timestamp};
 use tonic::{Request, Response, Status};
 
-use super::conversations::{Position, behind, position};
+use super::conversations::Position;
 use super::{Desk, field};
 use crate::postgres::digest::{self, Told};
 
@@ -22,7 +22,6 @@ impl DigestService for Desk {
         let caller = Caller::of(&request);
         let request = request.into_inner();
         let page: Page<Position> = Page::asked(caller.tenant(), &request)?;
-        let after = behind(&page)?;
         let asked: Option<StaffId> = field::optional_id("staff_id", &request.staff_id)?;
         // The counts of others tell of conversations the member does not see.
         let own = caller.staff().filter(|staff| !staff.administrator).map(|staff| staff.id);
@@ -35,9 +34,9 @@ impl DigestService for Desk {
         {
             return Err(refuse::not_found("STAFF_MEMBER"));
         }
-        let found = digest::list(&mut tx, asked.or(own), after, page.rows()).await.map_err(refuse::database)?;
+        let found = digest::list(&mut tx, asked.or(own), page.after, page.rows()).await.map_err(refuse::database)?;
         tx.rollback().await.map_err(refuse::database)?;
-        let (found, next_page_token) = page.cut(found, |(last, _)| position(last.slot_time, last.staff.uuid()));
+        let (found, next_page_token) = page.cut(found, |(last, _)| (last.slot_time, last.staff.uuid()));
         let digests = found.iter().map(|(told, made)| self::told(told, *made)).collect();
         Ok(Response::new(wire::ListDigestsResponse { digests, next_page_token }))
     }

@@ -26,7 +26,7 @@ use crate::postgres::notice::{self as rows, rule};
 use crate::postgres::staff;
 
 /// Where a page of notices ended.
-type Position = (i64, Uuid);
+type Position = (Timestamp, Uuid);
 /// How long a rotated secret signs on.
 const FORMER_FOR: TimeDelta = TimeDelta::hours(24);
 
@@ -138,13 +138,6 @@ impl NoticeService for Desk {
         let caller = Caller::of(&request);
         let request = request.into_inner();
         let page: Page<Position> = Page::asked(caller.tenant(), &request)?;
-        let after = match page.after {
-            None => None,
-            Some((micros, id)) => {
-                let time = Timestamp::from_timestamp_micros(micros);
-                Some((time.ok_or_else(|| refuse::invalid("page_token", "is not a token of this list"))?, id))
-            }
-        };
         let mut violations = Violations::new();
         let kind = optional(request.kind, NoticeKind::from_code);
         violations.check(kind.is_some(), "kind", "is not a kind of notice");
@@ -154,7 +147,8 @@ impl NoticeService for Desk {
         let asked = field::optional_id::<StaffId>("staff_id", &request.staff_id)?;
         let own = caller.staff().filter(|staff| !staff.administrator).map(|staff| staff.id);
         let staff = recipient::shown(own, asked).map_err(|_| refuse::not_found("STAFF"))?;
-        let listing = Listing { staff, kind: kind.flatten(), state: state.flatten(), after, limit: page.rows() };
+        let listing =
+            Listing { staff, kind: kind.flatten(), state: state.flatten(), after: page.after, limit: page.rows() };
         let mut tx = self.database().tenant_planning_anew(caller.tenant()).await.map_err(refuse::database)?;
         if let Some(staff) = asked
             && staff::contacts(&mut tx, &[staff.uuid()]).await.map_err(refuse::database)?.is_empty()
@@ -163,7 +157,7 @@ impl NoticeService for Desk {
         }
         let found = list::list(&mut tx, &listing).await.map_err(refuse::database)?;
         tx.rollback().await.map_err(refuse::database)?;
-        let place = |last: &Listed| (last.raised.create_time.timestamp_micros(), last.raised.notice.id);
+        let place = |last: &Listed| (last.raised.create_time, last.raised.notice.id);
         let (found, next_page_token) = page.cut(found, place);
         Ok(Response::new(wire::ListNoticesResponse { notices: found.iter().map(notice).collect(), next_page_token }))
     }

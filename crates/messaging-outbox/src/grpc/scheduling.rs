@@ -140,21 +140,16 @@ impl Desk {
         account: Option<AccountId>,
         conversation: Option<ConversationId>,
     ) -> Result<Response<wire::ListOutboundMessagesResponse>, Status> {
-        let page = Page::<(i64, Uuid)>::asked(caller.tenant(), request)?;
-        let after = page.after.map(|(micros, id)| {
-            let time = Timestamp::from_timestamp_micros(micros);
-            time.map(|time| (time, id)).ok_or_else(|| refuse::invalid("page_token", "is not a token of this list"))
-        });
-        let after = after.transpose()?;
+        let page = Page::<(Timestamp, Uuid)>::asked(caller.tenant(), request)?;
         let mut tx = self.database().tenant(caller.tenant()).await.map_err(refuse::database)?;
         field::known_accounts(&mut tx, account.map(AccountId::uuid).as_slice()).await?;
         let sight = caller.sight();
         self.known_conversation(&mut tx, conversation, &sight).await?;
-        let waiting = Waiting { account, conversation, after, limit: page.rows() };
+        let waiting = Waiting { account, conversation, after: page.after, limit: page.rows() };
         let found = message::list_scheduled(&mut tx, &waiting).await.map_err(refuse::database)?;
         let (found, next_page_token) = page.cut(found, |last| {
             let time = last.schedule.map_or(last.time, |schedule| schedule.send_time);
-            (time.timestamp_micros(), last.id.uuid())
+            (time, last.id.uuid())
         });
         let found = self.seen(&mut tx, found, &sight).await?;
         tx.rollback().await.map_err(refuse::database)?;

@@ -24,6 +24,7 @@ mod neighbours;
 mod notices;
 mod order;
 mod packs;
+mod paging;
 mod placing;
 mod put_off;
 mod quota;

@@ -1,7 +1,10 @@
 //! The settings of digests: what can be set, what is refused, and who sees it (F-30).
 
+use chassis::page::Page;
+use chrono::{DateTime, Utc};
 use contracts::scheduler::v1 as wire;
 use contracts::timestamp;
+use kernel::Timestamp;
 use prost_types::{Duration, FieldMask};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -181,5 +184,22 @@ async fn another_tenant_sees_and_changes_nothing() {
     assert_eq!((rest.digest_slots[0].local_time.as_str(), rest.next_page_token.as_str()), ("2026-03-06T20:00", ""));
     let refused = house.digests(&theirs).list_digest_slots(next).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument, "a page token of ours leads nowhere");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_token_that_names_a_moment_no_slot_can_have_is_no_token_of_the_list() {
+    let town = Town::new("slot_tokens", "2026-03-06T00:00:00Z").await;
+    let house = town.open().await;
+    let tenant = town.tenant(&house, "Asia/Tokyo").await;
+    let behind = |moment: Timestamp| {
+        let first = wire::ListDigestSlotsRequest::default();
+        let page_token = Page::<Timestamp>::asked(tenant.id, &first).unwrap().token(&moment);
+        wire::ListDigestSlotsRequest { page_token, ..first }
+    };
+    let refused = house.digests(&tenant).list_digest_slots(behind(DateTime::<Utc>::MIN_UTC)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert_eq!(refused.get_details_bad_request().unwrap().field_violations[0].field, "page_token");
+    assert!(house.digests(&tenant).list_digest_slots(behind(DateTime::<Utc>::MAX_UTC)).await.is_ok());
     house.close().await;
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use chassis::page::Place;
 use chassis::postgres::TenantTx;
 use kernel::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,12 @@ pub(super) struct FindingPlace {
     pub(super) hour: Timestamp,
     pub(super) account: Uuid,
     pub(super) kind: String,
+}
+
+impl Place for FindingPlace {
+    fn is_possible(&self) -> bool {
+        self.hour.is_possible()
+    }
 }
 
 const SEEN_EVENT: &str =
