@@ -2,6 +2,7 @@
 
 pub mod attempt;
 pub mod channel;
+pub mod former;
 pub mod recipient;
 pub mod reply;
 pub mod text;

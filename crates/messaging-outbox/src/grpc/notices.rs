@@ -6,13 +6,12 @@ use chassis::grpc::refuse;
 use chassis::grpc::refuse::Violations;
 use chassis::page::Page;
 use chassis::postgres::TenantTx;
-use chrono::TimeDelta;
 use contracts::messaging::v1 as wire;
 use contracts::messaging::v1::notice_service_server::NoticeService;
 use kernel::{StaffId, Timestamp};
 use messaging_outbox_core::notice::NoticeKind;
 use messaging_outbox_core::notice::channel::{DeliveryState, EmailUse, Rule};
-use messaging_outbox_core::notice::recipient;
+use messaging_outbox_core::notice::{former, recipient};
 use serde_json::{Value, json};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -27,8 +26,6 @@ use crate::postgres::staff;
 
 /// Where a page of notices ended.
 type Position = (Timestamp, Uuid);
-/// How long a rotated secret signs on.
-const FORMER_FOR: TimeDelta = TimeDelta::hours(24);
 
 #[tonic::async_trait]
 impl NoticeService for Desk {
@@ -118,7 +115,7 @@ impl NoticeService for Desk {
         let known = known.ok_or_else(|| refuse::not_found("NOTICE_WEBHOOK"))?;
         let (secret, ciphertext) = self.new_secret(&mut tx, known.id).await?;
         let now = rows::now(&mut tx).await.map_err(refuse::database)?;
-        let until = self.tools.clock.now() + FORMER_FOR;
+        let until = former::until(self.tools.clock.now());
         let former = Some((known.secret.clone(), until));
         let webhook = Webhook { secret: ciphertext, former, rotate_time: Some(now), ..known };
         webhook::put(&mut tx, &webhook).await.map_err(refuse::database)?;

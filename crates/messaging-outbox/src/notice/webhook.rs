@@ -14,6 +14,7 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use kernel::Timestamp;
 use messaging_outbox_core::notice::attempt::{Outcome, of_status};
 use messaging_outbox_core::notice::channel::NoticeChannel;
+use messaging_outbox_core::notice::former;
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -71,7 +72,7 @@ async fn open(tools: &Tools, job: &Job, now: Timestamp) -> anyhow::Result<Option
     let mut tx = tools.database.tenant(job.tenant).await?;
     let webhook = webhook::read(&mut tx).await?.filter(|webhook| webhook.stop_time.is_none());
     let Some(webhook) = webhook else { return Ok(None) };
-    let former = webhook.former.as_ref().filter(|(_, until)| now < *until);
+    let former = webhook.former.as_ref().filter(|(_, until)| former::signs(*until, now));
     let purpose = signature::purpose(webhook.id);
     let mut secrets = Vec::with_capacity(2);
     for secret in [Some(&webhook.secret), former.map(|(secret, _)| secret)].into_iter().flatten() {
