@@ -11,16 +11,7 @@ pub(crate) async fn code_of(
     account: AccountId,
     guest: TenantId,
 ) -> Result<Option<ShareCode>, sqlx::Error> {
-    let found: Option<String> = sqlx::query_scalar(
-        "SELECT code FROM identity.staff_account_guest
-         WHERE tenant_id = $1 AND account_id = $2 AND guest_tenant_id = $3",
-    )
-    .bind(tx.tenant().uuid())
-    .bind(account.uuid())
-    .bind(guest.uuid())
-    .fetch_optional(&mut **tx)
-    .await?;
-    Ok(found.as_deref().and_then(ShareCode::named))
+    Ok(look_up(tx, account, Some(guest), None).await?.and_then(|(_, code)| ShareCode::named(&code)))
 }
 
 /// Gives a tenant a code on an account, unless it has one or another tenant has this one; whether it was given.
@@ -49,14 +40,24 @@ pub(crate) async fn named(
     account: AccountId,
     code: &ShareCode,
 ) -> Result<Option<TenantId>, sqlx::Error> {
-    let found: Option<Uuid> = sqlx::query_scalar(
-        "SELECT guest_tenant_id FROM identity.staff_account_guest
-         WHERE tenant_id = $1 AND account_id = $2 AND code = $3",
+    Ok(look_up(tx, account, None, Some(code)).await?.map(|(guest, _)| guest.into()))
+}
+
+/// The tenant on an account that this is or that has this code, and its code there.
+async fn look_up(
+    tx: &mut TenantTx,
+    account: AccountId,
+    guest: Option<TenantId>,
+    code: Option<&ShareCode>,
+) -> Result<Option<(Uuid, String)>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT guest_tenant_id, code FROM identity.staff_account_guest
+         WHERE tenant_id = $1 AND account_id = $2 AND (guest_tenant_id = $3 OR code = $4)",
     )
     .bind(tx.tenant().uuid())
     .bind(account.uuid())
-    .bind(code.as_str())
+    .bind(guest.map(TenantId::uuid))
+    .bind(code.map(ShareCode::as_str))
     .fetch_optional(&mut **tx)
-    .await?;
-    Ok(found.map(TenantId::from))
+    .await
 }
