@@ -75,8 +75,9 @@ impl NoticeKind {
 /// How long a notice of what happened is worth telling, from when it happened.
 pub const WORTH_TELLING: TimeDelta = TimeDelta::hours(24);
 
-/// How long the profile of whom a notice is about is waited for: a new friend's is asked of LINE when it is told of the friend.
-pub const NAME_PATIENCE: TimeDelta = TimeDelta::seconds(30);
+/// How long the profile of whom a notice is about is waited for: a new friend's is asked of LINE when it is told of the friend, and LINE
+/// has none of somebody who blocked the account meanwhile.
+pub const NAME_PATIENCE: TimeDelta = TimeDelta::seconds(10);
 
 /// Whether a notice that was asked for at `said` still waits for the name of its LINE user at `now`. A time far ahead of ours is that
 /// of a clock gone wrong, and nothing is waited for by it.
@@ -105,11 +106,11 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_waited_for_half_a_minute_whatever_a_clock_shows() {
+    fn a_name_is_waited_for_ten_seconds_whatever_a_clock_shows() {
         let said = Timestamp::from_timestamp(1_700_000_000, 0).unwrap();
         let after = |seconds| waits_for_name(said, said + TimeDelta::seconds(seconds));
-        assert!(after(0) && after(29) && after(-29));
-        assert!(!after(30) && !after(86_400) && !after(-86_400));
+        assert!(after(0) && after(9) && after(-9));
+        assert!(!after(10) && !after(86_400) && !after(-86_400));
     }
 
     #[test]

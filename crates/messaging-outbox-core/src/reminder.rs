@@ -12,7 +12,8 @@ use crate::answer;
 /// else (D-7): name and mobile number were given as the record has them. The codes are those of `tsunagi.events.v1.Assurance`, of which
 /// a later one is surer.
 pub const LEAST: i16 = 2;
-/// How long news of a reservation is waited for, after its reminder was said: both are heard at once after a standstill.
+/// How long all that is said together with a reminder waits for news of its reservation, after it was said. Later it waits alone, until
+/// it is too late for it.
 pub const PATIENCE: TimeDelta = TimeDelta::minutes(5);
 
 /// A reservation as it is known.
@@ -132,14 +133,13 @@ impl NotSent {
         Self::TextRefused,
     ];
 
-    /// Whether it may pass before the reminder is too late: the customer links, or confirms who it is, or becomes a friend. What the
-    /// shop or the reservation decided is not waited for.
+    /// Whether it may pass before the reminder is too late: the customer links, or confirms who it is, or becomes a friend, or news of
+    /// the reservation comes after a standstill. What the shop or the reservation decided is not waited for.
     #[must_use]
     pub const fn may_pass(self) -> bool {
         match self {
-            Self::NotLinked | Self::NotSureEnough | Self::NotAFriend => true,
+            Self::NotLinked | Self::NotSureEnough | Self::NotAFriend | Self::ReservationUnknown => true,
             Self::Expired
-            | Self::ReservationUnknown
             | Self::ReservationEnded
             | Self::ReservationMoved
             | Self::ReservationBegun

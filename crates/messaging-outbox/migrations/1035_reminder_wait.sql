@@ -1,9 +1,15 @@
 -- Reminders that were not sent for a reason that may pass, as that the customer is not linked: looked at again until they are too late.
--- While one waits, its row says how late it may be, when it was said, and in which words.
+-- While one waits, its row says how late it may be, when it was said, of which version of the reservation, and in which words.
 ALTER TABLE {schema}.reminder
     ADD COLUMN expire_time timestamptz,
     ADD COLUMN said_time timestamptz,
+    ADD COLUMN said_version bigint,
     ADD COLUMN template text;
+-- Those of a customer who links.
+CREATE INDEX reminder_waiting ON {schema}.reminder (tenant_id, customer_id) WHERE template IS NOT NULL;
+
+-- Of which reservation a message reminds, asked before it leaves.
+CREATE UNIQUE INDEX reminder_message ON {schema}.reminder (tenant_id, message_id);
 
 -- The queue of those that wait. A job needs no official account: that column is nil.
 CREATE TABLE {schema}.reminder_wait (

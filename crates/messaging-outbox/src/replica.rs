@@ -15,7 +15,9 @@ use uuid::Uuid;
 use crate::postgres::link::{self, LinkIds};
 use crate::postgres::placing::{self, Matter};
 use crate::postgres::replica::{self as rows, AccountIds};
-use crate::postgres::{account, activity, organization, reminder, staff, staff_account_share, staff_bar};
+use crate::postgres::{
+    account, activity, organization, reminder, reminder_wait, staff, staff_account_share, staff_bar,
+};
 use crate::wake::{Wake, Wakes};
 use crate::{change, notice, reminding, trouble};
 
@@ -137,6 +139,7 @@ impl Kept {
         let activity = replica.activity_id.parse().map_err(|_| Trouble::failed(NoId("activity")))?;
         let customer = replica.customer_id.parse().map_err(|_| Trouble::failed(NoId("customer")))?;
         if activity::put(tx, activity, customer, replica).await? {
+            reminder_wait::wake_for(tx, activity).await?;
             reminding::withdraw(tx, &self.wakes, activity).await.map_err(trouble::of)?;
         }
         Ok(())
@@ -174,6 +177,7 @@ impl Kept {
             let changed = link::bump_conversations(tx, ids.provider, &replica.line_user_id).await?;
             change::note(tx, &self.wakes, &changed).await?;
             self.place(tx, Matter::Link(ids.link)).await?;
+            reminder_wait::wake_of(tx, ids.customer.into()).await?;
         }
         Ok(())
     }

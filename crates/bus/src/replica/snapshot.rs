@@ -70,9 +70,17 @@ impl<R: Replica> Snapshots<R> {
         }
     }
 
+    /// Under what it is noted that there was a snapshot: of these kinds, so that one that begins to be kept is asked for.
+    fn marker(&self) -> String {
+        let mut kinds: Vec<i32> = self.kinds.iter().map(|kind| i32::from(*kind)).collect();
+        kinds.sort_unstable();
+        let kinds: Vec<String> = kinds.iter().map(ToString::to_string).collect();
+        format!("{} {}", self.name, kinds.join(","))
+    }
+
     async fn fill_unless_filled(&self) -> Result<(), SnapshotError> {
         let text = format!("SELECT true FROM {}.replica_snapshot WHERE name = $1", self.database.schema());
-        let filled = sqlx::query_scalar(AssertSqlSafe(text)).bind(self.name);
+        let filled = sqlx::query_scalar(AssertSqlSafe(text)).bind(self.marker());
         if filled.fetch_optional(self.database.worker()).await?.unwrap_or(false) {
             return Ok(());
         }
@@ -82,7 +90,7 @@ impl<R: Replica> Snapshots<R> {
              ON CONFLICT (tenant_id, name) DO UPDATE SET completed_at = now()",
             self.database.schema()
         );
-        sqlx::query(AssertSqlSafe(text)).bind(self.name).execute(self.database.worker()).await?;
+        sqlx::query(AssertSqlSafe(text)).bind(self.marker()).execute(self.database.worker()).await?;
         tracing::info!(replica = self.name, aggregates = count, "filled from a snapshot");
         Ok(())
     }
@@ -91,7 +99,7 @@ impl<R: Replica> Snapshots<R> {
     async fn until_forgotten(&self) {
         let text = format!("DELETE FROM {}.replica_snapshot WHERE name = $1", self.database.schema());
         while let Err(error) =
-            sqlx::query(AssertSqlSafe(text.as_str())).bind(self.name).execute(self.database.worker()).await
+            sqlx::query(AssertSqlSafe(text.as_str())).bind(self.marker()).execute(self.database.worker()).await
         {
             tracing::warn!(replica = self.name, error = %error, "the snapshot waits for the database");
             tokio::time::sleep(PAUSE).await;

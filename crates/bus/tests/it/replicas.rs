@@ -20,9 +20,9 @@ use uuid::Uuid;
 
 use crate::world::{SOON, Side, World, tenant};
 
-/// What identity-linking answers.
+/// What identity-linking answers, and of which kinds it was asked for.
 #[derive(Clone, Default)]
-struct Snapshot(Arc<Mutex<Vec<SnapshotReplicasResponse>>>);
+struct Snapshot(Arc<Mutex<Vec<SnapshotReplicasResponse>>>, Arc<Mutex<Vec<Vec<i32>>>>);
 
 #[tonic::async_trait]
 impl ReplicaService for Snapshot {
@@ -32,7 +32,7 @@ impl ReplicaService for Snapshot {
         &self,
         request: Request<SnapshotReplicasRequest>,
     ) -> Result<Response<Self::SnapshotReplicasStream>, Status> {
-        assert_eq!(request.into_inner().kinds, [2, 4]);
+        self.1.lock().unwrap().push(request.into_inner().kinds);
         let all = self.0.lock().unwrap().clone();
         Ok(Response::new(Box::pin(futures::stream::iter(all.into_iter().map(Ok)))))
     }
@@ -128,9 +128,28 @@ async fn aggregates_that_share_a_transaction_are_locked_in_one_order() {
     .unwrap();
     side.stop().await;
     serving.abort();
+    assert_eq!(*snapshot.1.lock().unwrap(), [[2, 4]]);
     let put = noting.0.lock().unwrap();
     assert!(put.values().filter(|put| put.len() > 1).count() > 1, "events are put together as well");
     assert!(put.values().all(|put| put.is_sorted()), "{put:?}");
+}
+
+/// An older release kept fewer kinds: what was said of the others before is in no event that comes again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kind_that_begins_to_be_kept_is_asked_for_although_there_was_a_snapshot() {
+    let world = World::new("replica_kinds").await;
+    let snapshot = Snapshot::default();
+    let (serving, client) = serve(&snapshot).await;
+    let keep = async |kinds: &'static [ReplicaKind], snapshots: i64| {
+        let side = world.side().await;
+        spawn(&side.host, &side.bus, &side.messaging, "noting", kinds, Some(&client), Noting::default());
+        world.until("SELECT count(*) FROM messaging.replica_snapshot", snapshots).await;
+        side.stop().await;
+    };
+    keep(&[ReplicaKind::Staff], 1).await;
+    keep(&[ReplicaKind::Staff, ReplicaKind::Principal], 2).await;
+    serving.abort();
+    assert_eq!(*snapshot.1.lock().unwrap(), [vec![4], vec![4, 2]]);
 }
 
 const VERSIONS: &str = "SELECT coalesce(sum(version), 0)::bigint FROM messaging.staff_replica";

@@ -201,6 +201,25 @@ pub(crate) async fn outdated(
     Ok(rows.into_iter().map(|(account, message)| (account.into(), message.into())).collect())
 }
 
+/// Those of `messages` that remind of a reservation as it does not stand any more.
+pub(crate) async fn fallen(tx: &mut TenantTx, messages: &[Uuid]) -> Result<HashSet<MessageId>, sqlx::Error> {
+    let fallen: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT k.message_id FROM unnest($2::uuid[]) AS k (message_id)
+         CROSS JOIN LATERAL (
+             SELECT activity_id, start_time FROM messaging.reminder
+             WHERE tenant_id = $1 AND message_id = k.message_id LIMIT 1) r
+         CROSS JOIN LATERAL (
+             SELECT state, start_time FROM messaging.activity_replica
+             WHERE tenant_id = $1 AND activity_id = r.activity_id LIMIT 1) a
+         WHERE a.state <> 'ACTIVE' OR a.start_time IS DISTINCT FROM r.start_time",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(messages)
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(fallen.into_iter().map(MessageId::from).collect())
+}
+
 /// A reminder as it is listed.
 #[derive(Clone, Debug)]
 pub(crate) struct Listed {

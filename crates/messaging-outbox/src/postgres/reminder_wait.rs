@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chassis::postgres::TenantTx;
 use chassis::work_queue::{Job, WorkQueue};
-use kernel::{ActivityId, MessageId, ReminderId, ReminderRuleId, Timestamp};
+use kernel::{ActivityId, CustomerId, MessageId, ReminderId, ReminderRuleId, Timestamp};
 use messaging_outbox_core::reminder::{NotSent, Said};
 use sqlx::Row as _;
 use uuid::Uuid;
@@ -31,11 +31,12 @@ pub(crate) async fn begin(tx: &mut TenantTx, waiting: &[Waiting], wait: Duration
     }
     sqlx::query(
         "WITH said AS (
-             SELECT * FROM unnest($2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::text[])
-                 AS s (reminder_id, expire_time, said_time, template)),
+             SELECT * FROM unnest($2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::text[], $7::bigint[])
+                 AS s (reminder_id, expire_time, said_time, template, said_version)),
          kept AS (
              UPDATE messaging.reminder r
-             SET expire_time = said.expire_time, said_time = said.said_time, template = said.template
+             SET expire_time = said.expire_time, said_time = said.said_time, said_version = said.said_version,
+                 template = said.template
              FROM said WHERE r.tenant_id = $1 AND r.reminder_id = said.reminder_id)
          INSERT INTO messaging.reminder_wait (tenant_id, reminder_id, due)
          SELECT $1, reminder_id, now() + make_interval(secs => $6) FROM said",
@@ -46,8 +47,28 @@ pub(crate) async fn begin(tx: &mut TenantTx, waiting: &[Waiting], wait: Duration
     .bind(waiting.iter().map(|one| one.said.time).collect::<Vec<_>>())
     .bind(waiting.iter().map(|one| one.template.as_str()).collect::<Vec<_>>())
     .bind(wait.as_secs_f64())
+    .bind(waiting.iter().map(|one| one.said.version).collect::<Vec<_>>())
     .execute(&mut **tx)
     .await?;
+    Ok(())
+}
+
+/// Has what waits for a customer looked at now: the customer links, or a link of the customer's is surer. What is being looked at
+/// this moment is left alone, for who looks may wait for the caller; it comes again by itself.
+pub(crate) async fn wake_of(tx: &mut TenantTx, customer: CustomerId) -> Result<(), sqlx::Error> {
+    let text = "UPDATE messaging.reminder_wait SET due = now(), claim = NULL WHERE tenant_id = $1 AND reminder_id IN (
+        SELECT w.reminder_id FROM messaging.reminder r JOIN messaging.reminder_wait w USING (tenant_id, reminder_id)
+        WHERE r.tenant_id = $1 AND r.customer_id = $2 AND r.template IS NOT NULL FOR UPDATE OF w SKIP LOCKED)";
+    sqlx::query(text).bind(tx.tenant().uuid()).bind(customer.uuid()).execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Has what waits for news of a reservation looked at now; who looks at it this moment hears the news itself.
+pub(crate) async fn wake_for(tx: &mut TenantTx, activity: ActivityId) -> Result<(), sqlx::Error> {
+    let text = "UPDATE messaging.reminder_wait SET due = now(), claim = NULL WHERE tenant_id = $1 AND reminder_id IN (
+        SELECT w.reminder_id FROM messaging.reminder r JOIN messaging.reminder_wait w USING (tenant_id, reminder_id)
+        WHERE r.tenant_id = $1 AND r.activity_id = $2 AND r.template IS NOT NULL FOR UPDATE OF w SKIP LOCKED)";
+    sqlx::query(text).bind(tx.tenant().uuid()).bind(activity.uuid()).execute(&mut **tx).await?;
     Ok(())
 }
 
@@ -72,8 +93,7 @@ pub(crate) async fn hold(tx: &mut TenantTx, job: &Job) -> Result<Option<Waiting>
             start: row.try_get("start_time")?,
             expire: row.try_get("expire_time")?,
             time: row.try_get("said_time")?,
-            // The reservation it was said of was known before it began to wait.
-            version: 0,
+            version: row.try_get("said_version")?,
         },
         due: row.try_get("due_time")?,
         template: row.try_get("template")?,
@@ -84,13 +104,15 @@ pub(crate) async fn hold(tx: &mut TenantTx, job: &Job) -> Result<Option<Waiting>
 pub(crate) async fn settle(
     tx: &mut TenantTx,
     job: &Job,
+    customer: Option<CustomerId>,
     fate: Result<MessageId, NotSent>,
     wait: Option<Duration>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "UPDATE messaging.reminder
          SET message_id = $3, reason = $4, expire_time = CASE WHEN $5 THEN expire_time END,
-             said_time = CASE WHEN $5 THEN said_time END, template = CASE WHEN $5 THEN template END
+             said_time = CASE WHEN $5 THEN said_time END, said_version = CASE WHEN $5 THEN said_version END,
+             template = CASE WHEN $5 THEN template END, customer_id = coalesce($6, customer_id)
          WHERE tenant_id = $1 AND reminder_id = $2",
     )
     .bind(tx.tenant().uuid())
@@ -98,6 +120,7 @@ pub(crate) async fn settle(
     .bind(fate.ok().map(MessageId::uuid))
     .bind(fate.err().map(NotSent::code))
     .bind(wait.is_some())
+    .bind(customer.map(CustomerId::uuid))
     .execute(&mut **tx)
     .await?;
     match wait {
@@ -109,7 +132,7 @@ pub(crate) async fn settle(
 /// A reminder waits no more, and what is known of it stays.
 pub(crate) async fn end(tx: &mut TenantTx, job: &Job) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "UPDATE messaging.reminder SET expire_time = NULL, said_time = NULL, template = NULL
+        "UPDATE messaging.reminder SET expire_time = NULL, said_time = NULL, said_version = NULL, template = NULL
          WHERE tenant_id = $1 AND reminder_id = $2",
     )
     .bind(tx.tenant().uuid())

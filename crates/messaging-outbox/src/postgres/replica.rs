@@ -29,7 +29,8 @@ pub(crate) async fn put_tenant(tx: &mut TenantTx, replica: &TenantReplica) -> Re
          ON CONFLICT (tenant_id) DO UPDATE
          SET version = excluded.version, time_zone = excluded.time_zone, suspended = excluded.suspended,
              line_tab_close_time = excluded.line_tab_close_time
-         WHERE t.version < excluded.version",
+         -- The same version too: a snapshot may say more of it than an event that an older release heard.
+         WHERE t.version <= excluded.version",
     )
     .bind(tx.tenant().uuid())
     .bind(replica.version)

@@ -73,13 +73,19 @@ pub(crate) async fn insert(tx: &mut TenantTx, entries: &[Entry<'_>]) -> Result<(
     queue(tx, &entries.iter().map(queued).collect::<Vec<_>>()).await
 }
 
-/// Queues messages that are kept already.
+/// Queues messages that are kept already. Whatever joins a conversation in which messages leave behind others leaves behind the last of
+/// those, for its ID alone would have it overtake them.
 pub(crate) async fn queue(tx: &mut TenantTx, queued: &[Queued]) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO messaging.send (tenant_id, account_id, class, message_id, conversation_id, policy, silent, trace,
              expire_time, since, behind, deferred, due)
-         SELECT $1, account_id, class, message_id, conversation_id, policy, silent, trace, expire_time, since, behind,
-             wait IS NOT NULL, now() + make_interval(secs => wait)
+         SELECT $1, s.account_id, s.class, s.message_id, s.conversation_id, s.policy, s.silent, s.trace, s.expire_time, s.since,
+             coalesce(s.behind, (
+                 SELECT q.message_id FROM messaging.send q JOIN messaging.message m USING (tenant_id, message_id)
+                 WHERE q.tenant_id = $1 AND q.account_id = s.account_id AND q.conversation_id = s.conversation_id
+                     AND q.class = s.class AND q.behind IS NOT NULL
+                 ORDER BY m.message_time DESC, q.message_id DESC LIMIT 1)),
+             s.wait IS NOT NULL, now() + make_interval(secs => s.wait)
          FROM unnest($2::uuid[], $3::smallint[], $4::uuid[], $5::uuid[], $6::smallint[], $7::bool[], $8::bytea[],
              $9::timestamptz[], $10::float8[], $11::timestamptz[], $12::uuid[]) AS s (account_id, class, message_id,
              conversation_id, policy, silent, trace, expire_time, wait, since, behind)",

@@ -70,7 +70,7 @@ pub(crate) async fn accept(
     rows.iter().map(|row| settled(row, MessageState::Accepted)).collect()
 }
 
-/// A message given up: refused, or uncertain.
+/// A message given up: refused, uncertain, or taken back before it left.
 #[derive(Clone, Debug)]
 pub(crate) struct GivenUp {
     pub(crate) account: AccountId,
@@ -78,7 +78,8 @@ pub(crate) struct GivenUp {
     pub(crate) message: MessageId,
     pub(crate) epoch: i64,
     pub(crate) state: MessageState,
-    pub(crate) failure: Failure,
+    /// None of one that was taken back.
+    pub(crate) failure: Option<Failure>,
 }
 
 /// Why a message did not go, or not yet.
@@ -106,7 +107,8 @@ impl Failure {
 
 /// Gives one message up, unless another holder has it by now.
 pub(crate) async fn give_up(tx: &mut TenantTx, given_up: &GivenUp) -> Result<Option<Settled>, sqlx::Error> {
-    let failure = &given_up.failure;
+    let failure = given_up.failure.as_ref();
+    let line_request = failure.map(|failure| plain(&failure.line_request)).unwrap_or_default();
     let row = sqlx::query(
         "WITH gone AS (
              DELETE FROM messaging.send
@@ -115,7 +117,7 @@ pub(crate) async fn give_up(tx: &mut TenantTx, given_up: &GivenUp) -> Result<Opt
          failure AS (
              INSERT INTO messaging.send_failure (tenant_id, message_id, kind, line_message, line_details, line_request_id,
                  http_status, attempts)
-             SELECT $1, message_id, $7, $8, $9, $10, $11, $12 FROM gone
+             SELECT $1, message_id, $7, $8, $9, $10, $11, $12 FROM gone WHERE $7::smallint IS NOT NULL
              ON CONFLICT (tenant_id, message_id) DO UPDATE
              SET kind = excluded.kind, line_message = excluded.line_message, line_details = excluded.line_details,
                  line_request_id = excluded.line_request_id, http_status = excluded.http_status, attempts = excluded.attempts)
@@ -129,12 +131,12 @@ pub(crate) async fn give_up(tx: &mut TenantTx, given_up: &GivenUp) -> Result<Opt
     .bind(given_up.message.uuid())
     .bind(given_up.epoch)
     .bind(given_up.state.code())
-    .bind(failure.kind)
-    .bind(plain(&failure.line_message))
-    .bind(failure.line_details.iter().map(|detail| plain(detail)).collect::<Vec<_>>())
-    .bind(plain(&failure.line_request))
-    .bind(failure.http_status)
-    .bind(failure.attempts)
+    .bind(failure.map(|failure| failure.kind))
+    .bind(failure.map(|failure| plain(&failure.line_message)))
+    .bind(failure.map(|failure| failure.line_details.iter().map(|detail| plain(detail)).collect::<Vec<_>>()))
+    .bind(line_request)
+    .bind(failure.map(|failure| failure.http_status))
+    .bind(failure.map(|failure| failure.attempts))
     .fetch_optional(&mut **tx)
     .await?;
     row.map(|row| settled(&row, given_up.state)).transpose()

@@ -23,8 +23,9 @@ const CREW: Crew = Crew {
     lease: Duration::from_secs(30),
     look_every: Duration::from_secs(1),
 };
-/// From one look to the next.
-pub(super) const AGAIN_AFTER: Duration = Duration::from_secs(30);
+/// From one look to the next, when nothing is heard: who links, and what is heard of a reservation, has it looked at at once. Most
+/// customers never link, so a look is seldom worth it.
+pub(super) const AGAIN_AFTER: Duration = Duration::from_mins(5);
 
 /// Starts looking under `host`.
 pub(crate) fn spawn(host: &Host, database: &Database, reminding: Reminding) {
@@ -56,7 +57,7 @@ async fn look(database: &Database, reminding: &Reminding, job: &Job) -> anyhow::
         None => rows::JOBS.postpone(&mut *tx, job, Some(AGAIN_AFTER)).await?,
         Some(decided) => match &decided.fate {
             Ok(letter) => {
-                rows::settle(&mut tx, job, Ok(decided.message), None).await?;
+                rows::settle(&mut tx, job, decided.customer, Ok(decided.message), None).await?;
                 reminding.queue(&mut tx, &[(&decided, letter)], made).await?;
                 tx.after_commit(|| count("made", 1));
             }
@@ -64,7 +65,7 @@ async fn look(database: &Database, reminding: &Reminding, job: &Job) -> anyhow::
             Err(NotSent::Expired | NotSent::ReservationBegun) => rows::end(&mut tx, job).await?,
             Err(why) => {
                 let wait = why.may_pass().then_some(AGAIN_AFTER);
-                rows::settle(&mut tx, job, Err(*why), wait).await?;
+                rows::settle(&mut tx, job, decided.customer, Err(*why), wait).await?;
             }
         },
     }

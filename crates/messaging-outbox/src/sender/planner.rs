@@ -1,6 +1,6 @@
 //! From claimed messages to frozen requests, one tenant at a time.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use super::settlement::{Settlement, Unsent};
 use super::{Sender, Tools};
 use crate::inbound;
 use crate::postgres::account::{self, Account, AccountKey};
+use crate::postgres::reminder;
 use crate::postgres::reply_token::{self, Held};
 use crate::postgres::send_queue::{self, Body, Claimed, Frozen, Want};
 
@@ -92,6 +93,7 @@ async fn try_plan(
         bodies,
         fresh: fresh_tokens(&mut tx, &sender.tools, &claimed).await?,
         kept: kept_tokens(&mut tx, &sender.tools, &claimed).await?,
+        fallen: fallen(&mut tx, &claimed).await?,
         frozen: Vec::new(),
         used: Vec::new(),
         settled: Vec::new(),
@@ -130,6 +132,14 @@ async fn missing_parts(tx: &mut TenantTx, want: &Want, claimed: &[Claimed]) -> R
     let packs: Vec<Uuid> =
         claimed.iter().filter(|row| row.key == want.key && row.in_doubt).filter_map(|row| row.pack).collect();
     if packs.is_empty() { Ok(Vec::new()) } else { send_queue::gather(tx, want, &packs).await }
+}
+
+/// Reminders among them of reservations that were cancelled or moved. Whoever heard of that took back what waited; one that was in hand
+/// then, and came back to the queue, is not sent either. What may have left already goes on, so that its outcome is known.
+async fn fallen(tx: &mut TenantTx, claimed: &[Claimed]) -> Result<HashSet<MessageId>, sqlx::Error> {
+    let reminders = claimed.iter().filter(|row| row.class == route::REMINDER && !row.in_doubt);
+    let reminders: Vec<Uuid> = reminders.map(|row| row.message.uuid()).collect();
+    if reminders.is_empty() { Ok(HashSet::new()) } else { reminder::fallen(tx, &reminders).await }
 }
 
 /// The claimed messages, conversation by conversation and class by class, in their order.
@@ -198,6 +208,8 @@ struct Plan {
     bodies: HashMap<MessageId, Body>,
     fresh: HashMap<ConversationId, VecDeque<Token>>,
     kept: HashMap<Uuid, Token>,
+    /// Reminders of what does not stand any more.
+    fallen: HashSet<MessageId>,
     frozen: Vec<Frozen>,
     used: Vec<Uuid>,
     settled: Vec<Settlement>,
@@ -212,6 +224,11 @@ impl Plan {
         let (over, rest): (Vec<Claimed>, Vec<Claimed>) = rows.into_iter().partition(is_over);
         if !over.is_empty() {
             self.give_up(key, &over, Unsent::expired());
+        }
+        let (fallen, rest): (Vec<Claimed>, Vec<Claimed>) =
+            rest.into_iter().partition(|row| self.fallen.contains(&row.message));
+        if !fallen.is_empty() {
+            self.give_up(key, &fallen, Unsent::taken_back());
         }
         let mut rest: VecDeque<Claimed> = rest.into();
         while let Some(first) = rest.front() {

@@ -20,7 +20,8 @@ use crate::postgres::settle::{Accepted, Failure, GivenUp, PutBack};
 #[derive(Clone, Debug)]
 pub(super) struct Unsent {
     pub(super) state: MessageState,
-    pub(super) failure: Failure,
+    /// None: it was taken back, and nothing failed.
+    pub(super) failure: Option<Failure>,
 }
 
 impl Unsent {
@@ -43,12 +44,17 @@ impl Unsent {
             failure.line_request = last.request_id.clone().unwrap_or_default();
             failure.http_status = last.status.map_or(0, i32::from);
         }
-        Self { state, failure }
+        Self { state, failure: Some(failure) }
+    }
+
+    /// What it reminds of does not stand any more.
+    pub(super) fn taken_back() -> Self {
+        Self { state: MessageState::Cancelled, failure: None }
     }
 
     /// Something came between queueing and sending.
     pub(super) fn barred(barrier: SendBarrier) -> Self {
-        Self { state: MessageState::Refused, failure: Failure::barred(barrier) }
+        Self { state: MessageState::Refused, failure: Some(Failure::barred(barrier)) }
     }
 
     /// Its time is over, or only a reply was allowed and no token was left.
@@ -59,7 +65,9 @@ impl Unsent {
     /// The content is gone.
     pub(super) fn erased() -> Self {
         let mut unsent = Self::told(MessageState::Refused, FailureKind::Refused, None);
-        unsent.failure.line_details = vec!["CONTENT_ERASED".to_owned()];
+        if let Some(failure) = &mut unsent.failure {
+            failure.line_details = vec!["CONTENT_ERASED".to_owned()];
+        }
         unsent
     }
 }
@@ -111,7 +119,7 @@ impl Settlement {
         unsent: Unsent,
         attempts: u16,
     ) -> Self {
-        let failure = Failure { attempts: i32::from(attempts), ..unsent.failure };
+        let failure = unsent.failure.map(|failure| Failure { attempts: i32::from(attempts), ..failure });
         let state = unsent.state;
         let one =
             |(class, message)| GivenUp { account: key.account, class, message, epoch, state, failure: failure.clone() };
@@ -144,7 +152,7 @@ impl Settlement {
         short: Option<QuotaVerdict>,
     ) -> Self {
         let last = request.last.as_ref().filter(|last| last.status == Some(429));
-        let short = short.map(|verdict| Unsent::told(MessageState::WaitingForQuota, verdict.into(), last).failure);
+        let short = short.and_then(|verdict| Unsent::told(MessageState::WaitingForQuota, verdict.into(), last).failure);
         let may_yet_reply =
             request.method == SendMethod::Push && route::may_yet_reply(request.class, request.policy, request.in_doubt);
         let back = request.parts.iter().map(|part| PutBack {

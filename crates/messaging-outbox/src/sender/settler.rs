@@ -201,7 +201,7 @@ async fn write(tools: &Tools, tenant: TenantId, all: &Settlement) -> anyhow::Res
     let recorded: BTreeSet<MessageId> = settled.iter().map(|one| one.message).collect();
     let mut fates: Vec<(Settled, bool)> = settled.iter().map(|one| (*one, false)).collect();
     for given_up in &all.given_up {
-        let expired = given_up.failure.kind == FailureKind::Expired.code();
+        let expired = given_up.failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::Expired.code());
         let one = settle::give_up(&mut tx, given_up).await?;
         fates.extend(one.map(|one| (one, expired)));
         settled.extend(one);

@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use contracts::events::v1::identity_event::Body;
 use contracts::events::v1::{AccountState, FriendshipState, TenantReplica};
 use contracts::messaging::v1 as wire;
-use line_simulator::BooksQuery;
+use line_simulator::{BooksQuery, Effect, Fault};
 use messaging_outbox_core::state::MessageState;
 use sqlx::{Connection as _, PgConnection};
 use testkit::eventually;
@@ -14,6 +14,8 @@ use crate::killing::program_killed;
 use crate::scheduler::{due, from_now, told, until_handled};
 use crate::scheduling::{later, reason, written};
 use crate::world::{SOON, Tenant, World, friendship, text};
+
+const PUSH: &str = "POST /v2/bot/message/push";
 
 const CONSUMER: &str = "scheduled_sends";
 /// The moments of all that waits lie a little in the past.
@@ -167,6 +169,35 @@ async fn replies_whose_times_passed_together_leave_in_the_order_of_their_times()
     assert_eq!(house.message(&tenant, &ids[5]).await.state, wire::MessageState::Scheduled as i32);
     let of_it = told(&world).await.into_iter().filter(|(id, ..)| *id == ids[5]).count();
     assert_eq!(of_it, 1, "what is yet to come is not asked for anew");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn what_is_written_while_overdue_replies_leave_overtakes_none_of_them() {
+    let world = World::new("due_overtaken").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    let (_, conversation) = house.conversing(&world, &tenant).await;
+    let mut ids = Vec::new();
+    for (text, minutes) in [("third", -10), ("first", -40), ("second", -30)] {
+        let id = written(&house, &tenant, later(&conversation.conversation_id, text, 600)).await.message_id;
+        let passed = format!(
+            "UPDATE messaging.scheduled_send SET send_time = now() + make_interval(mins => {minutes}) WHERE message_id = '{id}'"
+        );
+        world.try_admin_of(&passed).await.unwrap();
+        ids.push(id);
+    }
+    // LINE does not take the first one yet, so that the others still wait when something is written.
+    world.control.add_fault(&Fault::times(Effect::ServerError, 4).at(PUSH)).await.unwrap();
+    due(&world, &tenant, &[(&ids[0], 1)]).await;
+    house.until(&tenant, &ids[0], MessageState::Queued).await;
+    for text in ["fourth", "fifth"] {
+        ids.push(house.send(&tenant, &conversation.conversation_id, text, wire::SendPolicy::PushOnly).await);
+    }
+    for id in &ids {
+        house.until(&tenant, id, MessageState::Accepted).await;
+    }
+    assert_eq!(sent(&world, &tenant).await, ["first", "second", "third", "fourth", "fifth"]);
     house.close().await;
 }
 

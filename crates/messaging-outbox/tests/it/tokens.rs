@@ -9,12 +9,13 @@ use line_client::{AssertionKey, Endpoints, LineClient, MAX_TOKEN_LIFETIME};
 use line_simulator::{Effect, Fault};
 use line_types::id::ChannelId;
 use messaging_outbox_core::state::MessageState;
+use testkit::eventually;
 use tonic::Code;
 use tonic_types::StatusExt as _;
 use url::Url;
 
 use crate::house::House;
-use crate::world::{Tenant, World};
+use crate::world::{SOON, Tenant, World};
 
 const ISSUE: &str = "POST /oauth2/v2.1/token";
 const STATELESS: &str = "POST /oauth2/v3/token";
@@ -31,6 +32,12 @@ async fn by_assertion(world: &World, tenant: &Tenant) -> String {
     let sealed = chassis::seal::seal(&world.seal_key.public(), JWK.as_bytes()).unwrap();
     let kind = ChannelCredentialKind::AssertionKey;
     world.connect_with(tenant, 2, AccountState::Connected, kind, sealed, &kid).await;
+    eventually(SOON, || async {
+        let heard = world.number("SELECT count(*) FROM messaging.account_replica WHERE version = 2").await;
+        if heard == 1 { Ok(()) } else { Err(heard) }
+    })
+    .await
+    .unwrap();
     // LINE forgets the token the console made, so only one got by assertion can work.
     world.control.reissue_access_token(&tenant.card.channel_id).await.unwrap();
     kid

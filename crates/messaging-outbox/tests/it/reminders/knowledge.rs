@@ -1,5 +1,7 @@
 //! What a reminder is decided by: the reservation as scheduler knew it, and the tenant's policy (F-107, D-7).
 
+use bus::subject::Family;
+
 use super::*;
 use crate::scheduler::handled;
 
@@ -26,6 +28,41 @@ async fn a_reminder_of_a_reservation_that_was_moved_waits_until_the_move_is_hear
     let reminder = until_listed(&house, &tenant, activity, 1).await.remove(0);
     house.until(&tenant, &reminder.message_id, MessageState::Accepted).await;
     assert_eq!(reminder.start_time, Some(timestamp(start)));
+    house.close().await;
+}
+
+/// After a standstill of hours a reminder may be heard of before what it was said of.
+#[tokio::test]
+async fn a_reminder_that_was_said_long_ago_still_waits_for_the_news_it_was_said_of() {
+    let world = World::new("reminded_stood").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    let customer = regular(&world, &tenant, Assurance::NameAndMobile).await;
+    let (activity, unknown, start) = (Uuid::new_v4(), Uuid::new_v4(), at(20 * 60));
+    world.say(&tenant, customer.reserves(activity, 1, "ACTIVE", at(19 * 60))).await;
+    until(&world, LINKS, 1).await;
+    until(&world, FRIENDSHIPS, 1).await;
+    until(&world, RESERVATIONS, 1).await;
+    for one in [activity, unknown] {
+        let mut moved = due(Uuid::new_v4(), TEMPLATE, one, start, at(60));
+        if let Due::RemindersDue(said) = &mut moved {
+            said.reminders[0].activity_version = 2;
+        }
+        let event = events::SchedulerEvent { body: Some(moved) };
+        world.publish_at(&tenant, Family::Scheduler, &event, at(-30)).await;
+        let reminder = until_listed(&house, &tenant, one, 1).await.remove(0);
+        assert_eq!(reminder.reason, wire::ReminderReason::ReservationUnknown as i32);
+    }
+    for one in [activity, unknown] {
+        world.say(&tenant, customer.reserves(one, 2, "ACTIVE", start)).await;
+        let made = eventually(SOON, || async {
+            let reminder = listed(&house, &tenant, &one.to_string()).await.remove(0);
+            if reminder.reason == 0 { Ok(reminder) } else { Err(format!("{reminder:?}")) }
+        });
+        let made = made.await.unwrap();
+        assert_eq!(made.customer_id, customer.id.to_string());
+        house.until(&tenant, &made.message_id, MessageState::Accepted).await;
+    }
     house.close().await;
 }
 

@@ -41,10 +41,8 @@ async fn who_links_after_the_reminder_was_said_is_reminded_once_and_before_it_is
     };
     reason(wire::ReminderReason::NotLinked).await;
     until(&world, WAITING, 1).await;
-    // Linked, and not yet known as a friend.
+    // Linked, which is seen at once, and not yet known as a friend.
     world.say(&tenant, customer.link(&tenant, customer.id, Assurance::NameAndMobile)).await;
-    until(&world, "SELECT count(*) FROM messaging.link_replica", 1).await;
-    world.admin(LOOK).await;
     reason(wire::ReminderReason::NotAFriend).await;
     world.say(&tenant, friendship(&tenant, &customer.user, 1, FriendshipState::Friend)).await;
     until(&world, "SELECT count(*) FROM messaging.friendship_replica", 1).await;

@@ -70,3 +70,40 @@ async fn whatever_a_reservation_becomes_its_reminder_that_waits_is_taken_back_an
     assert_eq!(sent(&world, &tenant).await, 0);
     house.close().await;
 }
+
+/// Whoever heard that the reservation was cancelled found the reminder in hand, and LINE's quota sent it back to the queue.
+#[tokio::test]
+async fn a_reminder_that_comes_back_to_the_queue_is_not_sent_once_its_reservation_does_not_stand() {
+    let world = World::new("reminder_back").await;
+    let house = world.open().await;
+    let tenant = world.tenant(&house).await;
+    let account = &tenant.card.channel_id;
+    let none = AccountSettings { quota: Some(Some(0)), ..Default::default() };
+    world.control.change_account(account, &none).await.unwrap();
+    let customer = regular(&world, &tenant, Assurance::NameAndMobile).await;
+    let start = at(20 * 60);
+    let (cancelled, stands) = (Uuid::new_v4(), Uuid::new_v4());
+    for activity in [cancelled, stands] {
+        world.say(&tenant, customer.reserves(activity, 1, "ACTIVE", start)).await;
+    }
+    until(&world, LINKS, 1).await;
+    until(&world, FRIENDSHIPS, 1).await;
+    until(&world, RESERVATIONS, 2).await;
+    let mut messages = Vec::new();
+    for activity in [cancelled, stands] {
+        say(&world, &tenant, due(Uuid::new_v4(), TEMPLATE, activity, start, at(60))).await;
+        messages.push(until_listed(&house, &tenant, activity, 1).await.remove(0).message_id);
+    }
+    house.until(&tenant, &messages[0], MessageState::WaitingForQuota).await;
+    house.close().await;
+    let of = format!("UPDATE messaging.activity_replica SET state = 'CANCELLED' WHERE activity_id = '{cancelled}'");
+    world.try_admin_of(&of).await.unwrap();
+    world.admin("UPDATE messaging.send SET due = now()").await;
+    let room = AccountSettings { quota: Some(Some(9)), ..Default::default() };
+    world.control.change_account(account, &room).await.unwrap();
+    let house = world.open().await;
+    house.until(&tenant, &messages[1], MessageState::Accepted).await;
+    house.until(&tenant, &messages[0], MessageState::Cancelled).await;
+    assert_eq!(sent(&world, &tenant).await, 1);
+    house.close().await;
+}
