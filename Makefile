@@ -4,10 +4,12 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench chaos clean
+.PHONY: help demo run line test check bench chaos clean
 
 # PROFILE=release builds with optimisations where the default is a debug build.
 PROFILE ?= debug
+# Where `make line` listens.
+LINE_PORT ?= 8470
 target := $(abspath $(or $(CARGO_TARGET_DIR),target))
 build = cargo build --workspace --bins --locked $(if $(filter release,$(PROFILE)),--release)
 with_servers := python3 deploy/local/with_servers.py
@@ -28,6 +30,10 @@ run: ## build, start everything, leave it running, print what to try; Ctrl-C sto
 	$(build)
 	$(with_servers) --mode durable -- $(TSUNAGI_BIN_DIR)/tsunagi run
 
+line: ## LINE in a box alone, on port 8470, for a bot in any language: crates/line-simulator/README.md; Ctrl-C stops it
+	cargo build --package line-simulator --bins --locked $(if $(filter release,$(PROFILE)),--release)
+	$(TSUNAGI_BIN_DIR)/line-simulator --port $(LINE_PORT) --scenario crates/line-simulator/scenarios/first-steps.yaml --stay
+
 test: ## every test, unit to end-to-end, on real servers
 	@.ci/test
 
@@ -39,7 +45,7 @@ bench: ## benchmarks with peers beside them; results in target/bench
 	$(build)
 	$(with_servers) --mode durable -- tests/bench/run
 
-chaos: ## kill runs and faults: make chaos RUNS=100 MINUTES=10 SEED=7; results in target/chaos
+chaos: ## kill runs, faults, fuzzing: make chaos RUNS=100 MINUTES=10 SEED=7 FUZZ_MINUTES=120 INGEST_KILLS=1000 FULL_DISKS=3; results in target/chaos
 	$(build)
 	$(with_servers) --mode durable --private -- tests/chaos/run
 

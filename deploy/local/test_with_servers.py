@@ -10,6 +10,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 import unittest
 
@@ -42,8 +43,15 @@ class Wrapper:
         raise AssertionError("the command was not started")
 
     def end(self) -> tuple[int, str]:
-        output, _ = self.process.communicate(timeout=SOON)
-        return self.process.returncode, output
+        # Not communicate(): it would pass over what came in one piece with the line that was read before.
+        patience = threading.Timer(SOON, self.process.kill)
+        patience.start()
+        try:
+            with self.process.stdout as rest:
+                output = rest.read()
+            return self.process.wait(), output
+        finally:
+            patience.cancel()
 
 
 def processes_of(data: pathlib.Path) -> list[str]:

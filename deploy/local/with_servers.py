@@ -116,11 +116,14 @@ class Command:
         me = os.getpid()
         self._deadlines: list[tuple[float, signal.Signals]] = []
         self._heard: int | None = None
-        self._process = subprocess.Popen(
-            argv, env=environment, preexec_fn=lambda: processes.die_with(me, signal.SIGTERM)
-        )
-        for number in _HEAR:
-            signal.signal(number, self._hear)
+        # A signal that comes while the command is being started waits: it is the command's as soon as there is one.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _HEAR)
+        try:
+            self._process = subprocess.Popen(argv, env=environment, preexec_fn=lambda: _as_command(me))
+            for number in _HEAR:
+                signal.signal(number, self._hear)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEAR)
 
     def run(self) -> int:
         """Waits for the command and returns the status to exit with: its own, or that of the signal which ended it."""
@@ -155,6 +158,14 @@ class Command:
         while self._deadlines and time.monotonic() >= self._deadlines[0][0]:
             _, number = self._deadlines.pop(0)
             self._process.send_signal(number)
+
+
+def _as_command(owner: int) -> None:
+    """Makes the process that begins a command one that hears signals as any program does, and ends with its owner."""
+    processes.die_with(owner, signal.SIGTERM)
+    for number in _HEAR:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEAR)
 
 
 def _interrupt(number: int, _frame: object) -> None:

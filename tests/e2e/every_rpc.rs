@@ -1,9 +1,12 @@
 //! S-1: every RPC of every service, called as another tenant with the first tenant's IDs, answers NOT_FOUND; those that
 //! name nothing answer without a trace of the first tenant.
 
+mod archive;
 mod dynamic;
+mod forwarding;
 mod linking;
 mod planning;
+mod quarantine;
 mod sharing;
 mod world;
 
@@ -102,7 +105,7 @@ fn every_rpc_is_in_the_table() {
 }
 
 /// Calls that would spoil the world for the calls after them; their owner does not make them first.
-const CHANGES_TOO_MUCH: [&str; 15] = [
+const CHANGES_TOO_MUCH: [&str; 17] = [
     "/tsunagi.identity.v1.PrincipalService/RevokePrincipal",
     "/tsunagi.identity.v1.PrincipalService/RegisterAssertionKey",
     "/tsunagi.identity.v1.PrincipalService/RemoveAssertionKey",
@@ -110,8 +113,10 @@ const CHANGES_TOO_MUCH: [&str; 15] = [
     "/tsunagi.identity.v1.AccountService/SetChannelSecret",
     "/tsunagi.identity.v1.AccountService/SetChannelCredential",
     "/tsunagi.identity.v1.AccountService/RotateWebhookKey",
+    "/tsunagi.ingest.v1.ForwardingService/DeleteForwardingTarget",
     "/tsunagi.operations.v1.DeadLetterService/ReplayDeadLetter",
     "/tsunagi.operations.v1.DeadLetterService/DropDeadLetter",
+    "/tsunagi.ingest.v1.QuarantineService/DropQuarantinedBody",
     "/tsunagi.identity.v1.LinkService/EndLink",
     "/tsunagi.identity.v1.LinkAttemptService/ResolveLinkAttempt",
     "/tsunagi.identity.v1.TakeoverService/ApproveTakeoverRequest",
@@ -125,7 +130,7 @@ fn bodies(world: &World) -> Vec<(&'static str, Must, Value)> {
     let World {
         account, provider, organization, staff, staff_invitation, principal, friend, customer, activity, ..
     } = world;
-    let World { conversation, message, picture, webhook_event, line_user, dead_letter, timer, .. } = world;
+    let World { conversation, message, picture, replay, line_user, dead_letter, timer, .. } = world;
     let text = json!({ "text": { "text": "x" } });
     let mut bodies = vec![
         ("/tsunagi.identity.v1.TenantService/CreateTenant", BeDenied, json!({ "displayName": "x" })),
@@ -264,10 +269,21 @@ fn bodies(world: &World) -> Vec<(&'static str, Must, Value)> {
             BeDenied,
             json!({ "kinds": ["REPLICA_KIND_ACCOUNT"] }),
         ),
-        ("/tsunagi.ingest.v1.ArchiveService/GetWebhookEvent", NotFind, json!({ "webhookEventId": webhook_event })),
-        ("/tsunagi.ingest.v1.ArchiveService/ListWebhookEvents", NotFind, json!({ "accountId": account })),
-        ("/tsunagi.ingest.v1.ArchiveService/ListQuarantinedBodies", NotFind, json!({ "accountId": account })),
-        ("/tsunagi.ingest.v1.ArchiveService/ListFindings", NotFind, json!({ "accountId": account })),
+        ("/tsunagi.identity.v1.RebuildService/PrepareRebuild", BeDenied, json!({ "replayId": replay })),
+        (
+            "/tsunagi.identity.v1.RebuildService/CheckRebuild",
+            BeDenied,
+            json!({ "replayId": replay, "webhookEventIds": ["01KE0000000000000000000000"] }),
+        ),
+        ("/tsunagi.identity.v1.RebuildService/FinishRebuild", BeDenied, json!({ "replayId": replay })),
+        (
+            "/tsunagi.ingest.v1.ReplayService/StartReplay",
+            NotFind,
+            json!({ "mode": "REPLAY_MODE_REDRIVE", "accountIds": [account], "validateOnly": true }),
+        ),
+        ("/tsunagi.ingest.v1.ReplayService/GetReplay", NotFind, json!({ "replayId": replay })),
+        ("/tsunagi.ingest.v1.ReplayService/ListReplays", ShowNothing, json!({})),
+        ("/tsunagi.ingest.v1.ReplayService/StopReplay", NotFind, json!({ "replayId": replay })),
         ("/tsunagi.messaging.v1.ConversationService/ListConversations", NotFind, json!({ "accountIds": [account] })),
         ("/tsunagi.messaging.v1.ConversationService/ListConversations", NotFind, json!({ "customerId": customer })),
         (
@@ -341,6 +357,11 @@ fn bodies(world: &World) -> Vec<(&'static str, Must, Value)> {
         ("/tsunagi.messaging.v1.LineGatewayService/TestWebhookEndpoint", BeDenied, json!({ "accountId": account })),
         ("/tsunagi.messaging.v1.LineGatewayService/ListFollowers", BeDenied, json!({ "accountId": account })),
         (
+            "/tsunagi.messaging.v1.LineGatewayService/GetFollowerCount",
+            BeDenied,
+            json!({ "accountId": account, "date": "2026-04-01" }),
+        ),
+        (
             "/tsunagi.scheduler.v1.TimerService/CreateTimers",
             ShowNothing,
             json!({ "owner": "e2e", "timers": [{ "key": "theirs", "dueTime": "2100-01-01T00:00:00Z" }], "replace": true }),
@@ -363,7 +384,10 @@ fn bodies(world: &World) -> Vec<(&'static str, Must, Value)> {
         ("/tsunagi.operations.v1.DeadLetterService/ReplayDeadLetter", NotFind, json!({ "deadLetterId": dead_letter })),
         ("/tsunagi.operations.v1.DeadLetterService/DropDeadLetter", NotFind, json!({ "deadLetterId": dead_letter })),
     ];
+    bodies.extend(archive::bodies(world));
+    bodies.extend(quarantine::bodies(world));
     bodies.extend(linking::bodies(world));
     bodies.extend(planning::bodies(world));
+    bodies.extend(forwarding::bodies(world));
     bodies
 }

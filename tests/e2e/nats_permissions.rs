@@ -36,8 +36,8 @@ fn own_subjects(service: Service) -> Vec<String> {
         Service::Scheduler => (format!("{schema}.v1.t.timer"), "SCHEDULER"),
     };
     let jetstream = ["MSG.DELETE", "UPDATE"].map(|what| format!("$JS.API.STREAM.{what}.{stream}"));
-    let spill = ["ingest.spill.v1", "$JS.API.STREAM.UPDATE.INGEST_SPILL"].map(str::to_owned);
-    let spill = spill.into_iter().filter(|_| service == Service::WebhookIngest);
+    let spill = ["ingest.spill.v1", "$JS.API.STREAM.UPDATE.INGEST_SPILL", "$JS.API.STREAM.MSG.DELETE.INGEST_SPILL"];
+    let spill = spill.map(str::to_owned).into_iter().filter(|_| service == Service::WebhookIngest);
     [events, format!("signal.v1.{schema}.outbox")].into_iter().chain(jetstream).chain(spill).collect()
 }
 

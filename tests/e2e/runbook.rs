@@ -140,7 +140,7 @@ async fn after_the_rotation_of_the_master_key_the_new_one_is_enough() -> anyhow:
     let old = platform.setting("TSUNAGI_MASTER_KEYS").unwrap_or_default().to_owned();
     let new = "next:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
     let both = format!("{new},{old}");
-    let holders = [Service::IdentityLinking, Service::MessagingOutbox];
+    let holders = [Service::IdentityLinking, Service::WebhookIngest, Service::MessagingOutbox];
     restart(&mut platform, &setting("TSUNAGI_MASTER_KEYS", both.clone()), &holders).await?;
     works(&stage, &shop, "二").await?;
     let database = platform.setting("TSUNAGI_DATABASE_URL").unwrap_or_default();

@@ -18,6 +18,7 @@ const account = card.channel_id;
 const config = { baseURL: BASE, channelAccessToken: card.access_token };
 const api = new line.messagingApi.MessagingApiClient(config);
 const blob = new line.messagingApi.MessagingApiBlobClient(config);
+const insight = new line.insight.InsightClient(config);
 const typed = [];
 
 async function person(extra = {}) {
@@ -183,6 +184,8 @@ async function reading({ hanako, user, messages }) {
   check.equal("bot info", [info.userId, info.chatMode, info.markAsReadMode], [card.bot_user_id, "bot", "auto"]);
   check.equal("followers", (await api.getFollowers(undefined, 10)).userIds, [user]);
   check.equal("quota", await api.getMessageQuota(), { type: "limited", value: 1000 });
+  const counted = { blocks: 0, followers: 0, status: "ready", targetedReaches: 0 };
+  check.equal("followers of a day", await insight.getNumberOfFollowers("20200101"), counted);
   check.that("consumption", (await api.getMessageQuotaConsumption()).totalUsage > 0);
   check.equal("aggregation usage", (await api.getAggregationUnitUsage()).numOfCustomAggregationUnits, 1);
   check.equal("aggregation names", (await api.getAggregationUnitNameList("10")).customAggregationUnits, ["promo"]);

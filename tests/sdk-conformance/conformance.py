@@ -7,6 +7,7 @@ import uuid
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
+from linebot.v3 import insight as i
 from linebot.v3 import messaging as m
 from linebot.v3 import oauth as o
 from linebot.v3.exceptions import InvalidSignatureError
@@ -26,6 +27,7 @@ account = card["channel_id"]
 settings = m.Configuration(host=BASE, access_token=card["access_token"])
 api = m.MessagingApi(m.ApiClient(settings))
 blob = m.MessagingApiBlob(m.ApiClient(settings))
+insight = i.Insight(i.ApiClient(i.Configuration(host=BASE, access_token=card["access_token"])))
 parser = WebhookParser(card["channel_secret"])
 
 
@@ -193,6 +195,8 @@ def reading(hanako, user, messages):
     check.equal("bot info", (api.get_bot_info().user_id, api.get_bot_info().chat_mode), (card["bot_user_id"], "bot"))
     check.equal("followers", api.get_followers(limit=10).user_ids, [user])
     check.equal("quota", (api.get_message_quota().type, api.get_message_quota().value), ("limited", 1000))
+    counted = insight.get_number_of_followers("20200101")
+    check.equal("followers of a day", (counted.status, counted.followers, counted.blocks), ("ready", 0, 0))
     check.that("consumption", api.get_message_quota_consumption().total_usage > 0)
     check.equal("aggregation usage", api.get_aggregation_unit_usage().num_of_custom_aggregation_units, 1)
     check.equal("aggregation names", api.get_aggregation_unit_name_list(limit="10").custom_aggregation_units, ["promo"])

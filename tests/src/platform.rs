@@ -211,6 +211,12 @@ impl Platform {
         self.instances[&service][0].ports.admin
     }
 
+    /// Where each instance of a service takes web requests, and where it says whether it is ready.
+    #[must_use]
+    pub fn doors(&self, service: Service) -> Vec<(u16, u16)> {
+        self.instances[&service].iter().map(|instance| (instance.ports.http, instance.ports.admin)).collect()
+    }
+
     /// The clocks of the instances; none where they have none of their own.
     #[must_use]
     pub fn clocks(&self) -> Option<&Clocks> {

@@ -97,7 +97,8 @@ fn every_alert_has_its_page_and_its_test() {
 /// The commands of `tsunagi` with their flags, `noun verb` → flags, and of the services, which take no flags.
 fn commands() -> BTreeMap<String, Vec<String>> {
     let flags = |command: &clap::Command| {
-        command.get_arguments().filter_map(|argument| argument.get_long().map(str::to_owned)).collect::<Vec<_>>()
+        let names = command.get_arguments().filter_map(clap::Arg::get_long_and_visible_aliases).flatten();
+        names.map(str::to_owned).collect::<Vec<_>>()
     };
     let mut known: BTreeMap<String, Vec<String>> =
         ["demo", "run"].map(|own| (format!("tsunagi {own}"), Vec::new())).into();

@@ -37,11 +37,13 @@ pub async fn erase(tx: &mut TenantTx, event_id: &str) -> Result<u64, sqlx::Error
     let erased = sqlx::query(AssertSqlSafe(format!(
         "UPDATE {}.parked_message SET headers = NULL, payload = NULL, due_at = NULL, state = 'dropped', settled_at = now(),
             gave_up_at = coalesce(gave_up_at, now()), reason = 'erased'
-         WHERE tenant_id = $1 AND event_key = $2 AND payload IS NOT NULL",
+         WHERE tenant_id = $1 AND (event_key = $2 OR event_id = $3) AND payload IS NOT NULL",
         tx.schema()
     )))
     .bind(tx.tenant().uuid())
     .bind(inbox::event_key(event_id))
+    // A copy of a rebuild has a key of its own.
+    .bind(event_id)
     .execute(&mut **tx)
     .await?;
     Ok(erased.rows_affected())

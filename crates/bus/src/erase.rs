@@ -1,10 +1,12 @@
-//! Cutting an event out of a stream, in every copy, wherever publishing again has put them.
+//! Cutting events out of a stream, in every copy, wherever publishing again has put them.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use futures::StreamExt;
 use kernel::Timestamp;
+use uuid::Uuid;
 
 use crate::connection::Bus;
 use crate::stream::{Stream, StreamError};
@@ -18,14 +20,23 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(30);
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl Bus {
-    /// Cuts every copy of the event `event_id` out of the stream of `subject`, overwrites it, and tells how many there were. Only
-    /// what was published at `since` or later is looked at, so let it be safely before the event's time.
+    /// Cuts every copy of these events out of the stream of `subject`, overwrites it, and tells how many there were. Only what was
+    /// published at `since` or later is looked at, so let it be safely before the events' time. What was published again in the round
+    /// that is named so ([`Again::Redrive`]) stays.
+    ///
+    /// [`Again::Redrive`]: crate::publish::Again::Redrive
     ///
     /// # Errors
     /// When the server is away or refuses; some copies may be gone then. Repeating it is fine.
-    pub async fn erase(&self, subject: &Subject, event_id: &str, since: Timestamp) -> Result<u32, StreamError> {
+    pub async fn erase(
+        &self,
+        subject: &Subject,
+        event_ids: &HashSet<String>,
+        since: Timestamp,
+        spared: Option<Uuid>,
+    ) -> Result<u32, StreamError> {
         let stream = Stream::of(subject.family());
-        let erased = self.erase_from(stream, subject, event_id, since).await;
+        let erased = self.erase_from(stream, subject, event_ids, since, spared).await;
         erased.map_err(|error| StreamError::new(stream, error))
     }
 
@@ -33,9 +44,11 @@ impl Bus {
         &self,
         stream: Stream,
         subject: &Subject,
-        event_id: &str,
+        event_ids: &HashSet<String>,
         since: Timestamp,
+        spared: Option<Uuid>,
     ) -> Result<u32, BoxError> {
+        let spared = spared.map(|round| round.to_string());
         let handle = self.stream(stream).await?;
         let nanos = i128::from(since.timestamp_micros()) * 1000;
         let reader: PullConsumer = handle
@@ -57,8 +70,10 @@ impl Bus {
             while let Some(message) = messages.next().await {
                 let message = message?;
                 read += 1;
-                let is_it = message.headers.as_ref().and_then(|headers| headers.get("ce-id"));
-                if is_it.is_some_and(|id| id.as_str() == event_id) {
+                let says = |name: &str| Some(message.headers.as_ref()?.get(name)?.as_str());
+                let round = says("Nats-Msg-Id").and_then(|id| id.split_once('/')).map(|(round, _)| round);
+                let is_spared = spared.is_some() && round == spared.as_deref();
+                if says("ce-id").is_some_and(|id| event_ids.contains(id)) && !is_spared {
                     let sequence = message.info()?.stream_sequence;
                     erased += u32::from(handle.delete_message(sequence).await?);
                 }

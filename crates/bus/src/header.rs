@@ -2,8 +2,11 @@
 //! with `Nats-Msg-Id` for the broker's own de-duplication and W3C `traceparent`.
 
 use async_nats::HeaderMap;
-use chrono::SecondsFormat;
+use chrono::{SecondsFormat, SubsecRound as _};
 use kernel::{EventHeader, TenantId, Timestamp, TraceParent};
+use uuid::Uuid;
+
+use crate::publish::Again;
 
 const ID: &str = "ce-id";
 const KIND: &str = "ce-type";
@@ -12,6 +15,10 @@ const TIME: &str = "ce-time";
 const TENANT: &str = "ce-tenant";
 const SPEC_VERSION: &str = "ce-specversion";
 const TRACE: &str = "traceparent";
+/// The rebuild an event is published again for; consumers take it once for each.
+const REBUILD: &str = "tsunagi-rebuild";
+/// The digits of a second that an event's time has, as written here and as Postgres keeps it.
+const MICROSECONDS: u16 = 6;
 /// No value we write is longer; a longer one is not ours.
 const LONGEST: usize = 256;
 
@@ -53,7 +60,29 @@ pub fn write(header: &EventHeader) -> Result<HeaderMap, HeaderError> {
     Ok(map)
 }
 
-/// The event that NATS headers describe. A `traceparent` that cannot be understood is passed over, as its specification says.
+/// The NATS headers of an event that is published once more: the event stays the same, the message is another.
+///
+/// # Errors
+/// As [`write`].
+pub(crate) fn write_again(header: &EventHeader, again: Again) -> Result<HeaderMap, HeaderError> {
+    let mut map = write(header)?;
+    let round = match again {
+        Again::Redrive(round) => round,
+        Again::Rebuild(rebuild) => {
+            map.insert(REBUILD, rebuild.to_string());
+            rebuild
+        }
+    };
+    map.insert(async_nats::header::NATS_MESSAGE_ID, format!("{round}/{}", header.id));
+    Ok(map)
+}
+
+/// The rebuild a message was published for; none for every other, also for one whose header is malformed.
+pub(crate) fn rebuild(map: &HeaderMap) -> Option<Uuid> {
+    text(map, REBUILD).ok().and_then(|text| Uuid::try_parse(&text).ok())
+}
+
+/// The event that NATS headers describe, its time to the microsecond. A `traceparent` that cannot be understood is passed over, as its specification says.
 ///
 /// # Errors
 /// When a header is missing, or its value is empty, longer than 256 bytes or not printable ASCII.
@@ -62,9 +91,9 @@ pub fn read(map: &HeaderMap) -> Result<EventHeader, HeaderError> {
         id: text(map, ID)?,
         kind: text(map, KIND)?,
         source: text(map, SOURCE)?,
-        time: Timestamp::from(
-            chrono::DateTime::parse_from_rfc3339(&text(map, TIME)?).map_err(|_| HeaderError::Malformed(TIME))?,
-        ),
+        time: chrono::DateTime::parse_from_rfc3339(&text(map, TIME)?)
+            .map(|time| Timestamp::from(time).trunc_subsecs(MICROSECONDS))
+            .map_err(|_| HeaderError::Malformed(TIME))?,
         tenant: match text(map, TENANT) {
             Ok(text) => Some(text.parse::<TenantId>().map_err(|_| HeaderError::Malformed(TENANT))?),
             Err(HeaderError::Missing(_)) => None,
@@ -143,6 +172,20 @@ mod tests {
             prop_assert_eq!(read(&map), Ok(header.clone()));
             prop_assert_eq!(map.get("Nats-Msg-Id").map(|id| id.as_str().to_owned()), Some(header.id.clone()));
             prop_assert_eq!(read(&from_lines(&to_lines(&map))), Ok(header));
+        }
+
+        #[test]
+        fn an_event_published_again_is_the_same_event_in_another_message(header in header(), round: u128) {
+            let round = Uuid::from_u128(round);
+            for again in [Again::Redrive(round), Again::Rebuild(round)] {
+                let map = write_again(&header, again).unwrap();
+                prop_assert_eq!(read(&map), Ok(header.clone()));
+                let message = map.get("Nats-Msg-Id").map(|id| id.as_str().to_owned());
+                prop_assert_eq!(message, Some(format!("{round}/{}", header.id)));
+                let kept = from_lines(&to_lines(&map));
+                prop_assert_eq!(rebuild(&kept), (again == Again::Rebuild(round)).then_some(round));
+            }
+            prop_assert_eq!(rebuild(&write(&header).unwrap()), None);
         }
 
         #[test]

@@ -20,6 +20,59 @@ pub(crate) fn event_key(id: &str) -> Uuid {
         .map_or_else(|_| Uuid::new_v5(&Uuid::NAMESPACE_OID, id.as_bytes()), |ulid| Uuid::from_u128(ulid.0))
 }
 
+/// What an event is known by: its own key, and in a rebuild one of that rebuild's, so that whoever handled it before handles it
+/// once more, and no key that keeps effects from happening twice is ever given up.
+#[must_use]
+pub(crate) fn key_of(id: &str, rebuild: Option<Uuid>) -> Uuid {
+    let key = event_key(id);
+    rebuild.map_or(key, |rebuild| Uuid::new_v5(&rebuild, key.as_bytes()))
+}
+
+/// Which of these events the consumer called `consumer` has taken over, handled or kept aside: as they were published for a rebuild, or,
+/// without one, as they came first. For as long as the inbox remembers, 14 days.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn taken_in<'a>(
+    tx: &mut TenantTx,
+    consumer: &str,
+    event_ids: &[&'a str],
+    rebuild: Option<Uuid>,
+) -> Result<HashSet<&'a str>, sqlx::Error> {
+    if event_ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let keys: Vec<Uuid> = event_ids.iter().map(|id| key_of(id, rebuild)).collect();
+    let text = format!(
+        "SELECT event_key FROM {}.inbox WHERE tenant_id = $1 AND consumer = $2 AND event_key = ANY ($3)",
+        tx.schema()
+    );
+    let query = sqlx::query_scalar(AssertSqlSafe(text)).bind(tx.tenant().uuid()).bind(consumer_number(consumer));
+    let taken: HashSet<Uuid> = query.bind(&keys).fetch_all(&mut **tx).await?.into_iter().collect();
+    Ok(event_ids.iter().zip(&keys).filter(|(_, key)| taken.contains(key)).map(|(id, _)| *id).collect())
+}
+
+/// How many of these events, as they were published for a rebuild, the consumer called `consumer` keeps aside: to be tried again, or
+/// as dead letters that nobody has dropped.
+///
+/// # Errors
+/// When the database refuses or is away.
+pub async fn kept_aside(
+    tx: &mut TenantTx,
+    consumer: &str,
+    event_ids: &[&str],
+    rebuild: Uuid,
+) -> Result<i64, sqlx::Error> {
+    let keys: Vec<Uuid> = event_ids.iter().map(|id| key_of(id, Some(rebuild))).collect();
+    let text = format!(
+        "SELECT count(*) FROM {}.parked_message WHERE tenant_id = $1 AND consumer = $2 AND event_key = ANY ($3)
+             AND state IN ('due', 'waiting', 'replaying')",
+        tx.schema()
+    );
+    let query = sqlx::query_scalar(AssertSqlSafe(text)).bind(tx.tenant().uuid()).bind(consumer.to_owned());
+    query.bind(keys).fetch_one(&mut **tx).await
+}
+
 /// A consumer's name as a number: FNV-1a, 32 bits.
 #[must_use]
 pub(crate) fn consumer_number(name: &str) -> i32 {
@@ -77,6 +130,14 @@ mod tests {
         fn keys_sort_as_ulids_do(a: u128, b: u128) {
             let key = |n: u128| event_key(&ulid::Ulid(n).to_string());
             prop_assert_eq!(a.cmp(&b), key(a).cmp(&key(b)));
+        }
+
+        #[test]
+        fn a_rebuild_has_keys_of_its_own(id in ".{1,60}", rebuild: u128, other: u128) {
+            let (rebuild, other) = (Uuid::from_u128(rebuild), Uuid::from_u128(other));
+            prop_assert_eq!(key_of(&id, None), event_key(&id));
+            prop_assert_ne!(key_of(&id, Some(rebuild)), event_key(&id));
+            prop_assert_eq!(key_of(&id, Some(rebuild)) == key_of(&id, Some(other)), rebuild == other);
         }
 
         #[test]

@@ -7,7 +7,7 @@ pub mod dead_letter;
 mod erase;
 mod fate;
 pub mod header;
-mod inbox;
+pub mod inbox;
 mod incoming;
 mod lease;
 pub mod outbox;

@@ -2,7 +2,8 @@
 //!
 //! An acknowledgement marked as a duplicate means that the stream holds a message of this ID from the last two minutes. That is
 //! success: a consumer has got it or will, and a consumer that lost its own state finds the event in Postgres, never by a
-//! second publication. After a stream was lost the ID is unknown to the new one, so publishing again works at once.
+//! second publication. After a stream was lost the ID is unknown to the new one, so publishing again works at once. What is
+//! published once more on purpose ([`Again`]) has an ID of its own for the stream, and is still the same event to consumers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use async_nats::jetstream::context::PublishErrorKind;
 use bytes::Bytes;
 use kernel::EventHeader;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use uuid::Uuid;
 
 use crate::connection::Bus;
 use crate::header::{self, HeaderError};
@@ -30,6 +32,15 @@ pub struct Outbound {
     pub header: EventHeader,
     /// The encoded body.
     pub payload: Bytes,
+}
+
+/// Why an event is published once more, although it was before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// For consumers that never handled it: to the others it is the event they know. In the round that is named so.
+    Redrive(Uuid),
+    /// For all consumers, once in the rebuild that is named so, whether or not they handled the event before.
+    Rebuild(Uuid),
 }
 
 /// The stream has it.
@@ -86,6 +97,20 @@ impl Publisher {
         event: &Outbound,
     ) -> Result<impl Future<Output = Result<Published, PublishError>> + Send + use<>, PublishError> {
         let headers = header::write(&event.header).map_err(|error: HeaderError| PublishError::Refused(error.into()))?;
+        self.send(self.bus.prefixed(&event.subject.to_string()), headers, event.payload.clone()).await
+    }
+
+    /// As [`Publisher::publish`], for an event that was published before: the stream takes it once for each round or rebuild.
+    ///
+    /// # Errors
+    /// See [`PublishError`]; the acknowledgement may still fail.
+    pub async fn publish_again(
+        &self,
+        event: &Outbound,
+        again: Again,
+    ) -> Result<impl Future<Output = Result<Published, PublishError>> + Send + use<>, PublishError> {
+        let headers = header::write_again(&event.header, again);
+        let headers = headers.map_err(|error: HeaderError| PublishError::Refused(error.into()))?;
         self.send(self.bus.prefixed(&event.subject.to_string()), headers, event.payload.clone()).await
     }
 

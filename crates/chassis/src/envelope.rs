@@ -6,6 +6,7 @@
 
 mod cipher;
 mod master;
+mod ring;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -18,6 +19,7 @@ use zeroize::Zeroizing;
 use crate::postgres::{Database, TenantTx};
 
 pub use master::MasterKeys;
+pub use ring::Ring;
 
 use cipher::DataKey;
 

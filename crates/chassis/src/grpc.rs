@@ -2,19 +2,15 @@
 
 mod authority;
 mod body;
-mod certificate;
 mod client;
 mod config;
 mod listener;
 mod open_streams;
 pub mod refuse;
-mod renewal;
 mod server;
 mod watch;
 
 pub use authority::TlsAuthority;
-pub use certificate::TlsConfig;
 pub use client::{Client, ClientConfig, ClientError};
 pub use config::GrpcConfig;
-pub use renewal::TlsError;
 pub use server::{Server, ServerError};

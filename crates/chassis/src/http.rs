@@ -3,6 +3,8 @@
 mod body;
 mod idle;
 mod listener;
+mod tls;
 
 pub use body::{Cut, drain, gather};
 pub use listener::{Listener, listen};
+pub use tls::Tls;

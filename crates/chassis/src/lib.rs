@@ -6,7 +6,7 @@
 //!   [`work_queue`]: jobs that wait in a table, tenants in turn;
 //! - [`grpc`], [`http`], [`auth`], [`request`], [`page`]: serving and calling; [`idempotency`], [`audit`]: rows beside each change;
 //! - [`egress`]: calling addresses that somebody entered;
-//! - [`seal`], [`envelope`]: secrets on their way and at rest; [`trace`], [`failpoint`].
+//! - [`seal`], [`envelope`]: secrets on their way and at rest; [`tls`]: what listeners show of themselves; [`trace`], [`failpoint`].
 
 pub mod audit;
 pub mod auth;
@@ -25,6 +25,7 @@ mod program;
 mod quiet;
 pub mod request;
 pub mod seal;
+pub mod tls;
 pub mod trace;
 pub mod work_queue;
 

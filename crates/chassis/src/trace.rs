@@ -1,10 +1,34 @@
 //! One trace through HTTP, rows, NATS and gRPC: the `traceparent` of the present span, and how a span follows one.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use kernel::TraceParent;
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
+use opentelemetry_sdk::trace::{IdGenerator as _, RandomIdGenerator};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+/// Whether spans go to a collector.
+static RECORDED: AtomicBool = AtomicBool::new(false);
+
+/// From now on spans go to a collector.
+pub(crate) fn set_recorded() {
+    RECORDED.store(true, Ordering::Relaxed);
+}
+
+/// Whether spans go to a collector. Where they do not, the busiest ways make none: [`begin_unrecorded`] gives what they carry on.
+#[must_use]
+pub fn is_recorded() -> bool {
+    RECORDED.load(Ordering::Relaxed)
+}
+
+/// The `traceparent` of a trace that begins here and that nobody records.
+#[must_use]
+pub fn begin_unrecorded() -> Option<TraceParent> {
+    let ids = RandomIdGenerator::default();
+    format!("00-{}-{}-00", ids.new_trace_id(), ids.new_span_id()).parse().ok()
+}
 
 /// The present span as a `traceparent`, to store in a row or to send along; none outside of any span, and where telemetry
 /// is not set up.
@@ -80,6 +104,13 @@ mod tests {
             assert_ne!(carried.as_str(), PARENT);
             assert_eq!(span.in_scope(current_id).as_deref(), Some(&PARENT[3..35]));
         });
+    }
+
+    #[test]
+    fn a_trace_that_nobody_records_is_a_trace_of_its_own() {
+        let (one, other) = (begin_unrecorded().unwrap(), begin_unrecorded().unwrap());
+        assert_ne!(one.as_str()[3..35], other.as_str()[3..35]);
+        assert!(one.as_str().ends_with("-00"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod chat_mode;
 mod connect;
+mod coverage;
 mod credential;
 mod purpose;
 mod rotation;
@@ -16,6 +17,7 @@ use crate::visibility::friends_belong_to;
 pub(crate) use chat_mode::{CHAT_ON_EN, CHAT_ON_JA};
 pub use chat_mode::{Finding, is_chat};
 pub use connect::{Bot, ConnectRefusal, Equipment, connect, webhook_endpoint};
+pub use coverage::{Coverage, FollowerCount, KnownUsers, day_to_ask, end_of};
 pub use credential::{AssertionKeyCredential, Credential, LongLivedToken};
 pub use purpose::{AccountInUse, AccountPurpose, repurposed};
 pub use rotation::{CHANNEL_SECRET_KEEP, FORMER, Keep, Valid, WEBHOOK_KEY_KEEP, keep_previous, rotated};

@@ -5,10 +5,14 @@
 //! from before the account was connected never send `follow` (F-59), and who is no friend can write too. What happens in
 //! groups and rooms tells nothing of a friendship (D-11); in `standby` mode it does, as recording is not answering.
 
+mod renewal;
+
 use kernel::Timestamp;
 use line_types::id::UserId;
 use line_types::webhook::{Event, EventKind, Source};
 use serde_json::{Value, json};
+
+pub use renewal::{Anew, Renewal};
 
 use crate::link::Tap;
 
@@ -83,9 +87,11 @@ pub fn sign_of(event: &Event) -> Option<(&UserId, Sign)> {
 /// Texts, reply tokens and whatever else LINE sent are left out; of buttons, our own alone are told, and of a message that it is one.
 pub fn bare(event: &Event) -> String {
     let is_ours = |data: &Value| data.as_str().is_some_and(|data| data.starts_with(Tap::PREFIX));
+    let is_message = matches!(event.kind, EventKind::Message { .. });
     let told = |name: &str, value: &Value| match name {
         "postback" if is_ours(&value["data"]) => Some(json!({ "data": value["data"] })),
-        "message" => Some(json!({ "type": "text", "id": value["id"], "text": "" })),
+        "message" if is_message => Some(json!({ "type": "text", "id": value["id"], "text": "" })),
+        "message" => None,
         _ => TOLD.contains(&name).then(|| value.clone()),
     };
     let kept = event.raw.iter().filter_map(|(name, value)| Some((name.clone(), told(name, value)?)));
@@ -101,20 +107,12 @@ impl Friendship {
     /// What is known after a further event, in whatever order they come; the same event again changes nothing.
     #[must_use]
     pub fn fold(self, seen: &Seen) -> Self {
-        let turn = match (self.turn, Turn::of(seen)) {
-            (Some(known), Some(told)) if told.place() > known.place() => Some(told),
-            (known, told) => known.or(told),
-        };
-        Self { first_seen: self.first_seen.min(seen.at), turn }
+        Self { first_seen: self.first_seen.min(seen.at), turn: Turn::later(self.turn, Turn::of(seen)) }
     }
 
     /// What is known.
     pub fn state(&self) -> FriendshipState {
-        match &self.turn {
-            None => FriendshipState::Seen,
-            Some(turn) if turn.follow => FriendshipState::Friend,
-            Some(_) => FriendshipState::Blocked,
-        }
+        FriendshipState::after(self.turn.as_ref())
     }
 
     /// When that state began, by LINE's clock.
@@ -133,6 +131,14 @@ impl Turn {
         Some(Self { at: seen.at, event_id: seen.event_id.clone(), follow })
     }
 
+    /// The later of two.
+    fn later(known: Option<Self>, told: Option<Self>) -> Option<Self> {
+        match (known, told) {
+            (Some(known), Some(told)) if told.place() > known.place() => Some(told),
+            (known, told) => known.or(told),
+        }
+    }
+
     /// Its place among all follows and unfollows of the friendship; no two differ only in what they tell.
     fn place(&self) -> (Timestamp, &str, bool) {
         (self.at, &self.event_id, self.follow)
@@ -140,6 +146,15 @@ impl Turn {
 }
 
 impl FriendshipState {
+    /// What is known after this turn, or without one.
+    pub fn after(turn: Option<&Turn>) -> Self {
+        match turn {
+            None => Self::Seen,
+            Some(turn) if turn.follow => Self::Friend,
+            Some(_) => Self::Blocked,
+        }
+    }
+
     /// The word it is kept as.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -243,7 +258,7 @@ mod tests {
         ]
     }
 
-    fn any_seen() -> impl Strategy<Value = Seen> {
+    pub(super) fn any_seen() -> impl Strategy<Value = Seen> {
         let sign = prop_oneof![Just(Sign::Follow), Just(Sign::Unfollow), Just(Sign::Contact)];
         // Few moments and few IDs, so that ties and repetitions are common.
         (sign, 0i64..6, 0u8..3).prop_map(|(sign, at, id)| Seen { event_id: format!("E{id}"), ..seen(sign, at) })

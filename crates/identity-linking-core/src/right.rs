@@ -79,6 +79,8 @@ rights! {
     NoticesRead = "NOTICES_READ",
     /// Set how staff are told of what happens.
     NoticesManage = "NOTICES_MANAGE",
+    /// Have a service make anew what it keeps of LINE's events.
+    RebuildsCall = "REBUILDS_CALL",
 }
 
 /// Several rights.
@@ -92,7 +94,7 @@ impl Right {
 
     /// Whether only the platform's own principals may hold it: it reaches over tenants, or belongs to the services.
     pub fn is_platform_only(self) -> bool {
-        matches!(self, Self::TenantsManage | Self::ReplicasRead | Self::LineGatewayCall)
+        matches!(self, Self::TenantsManage | Self::ReplicasRead | Self::LineGatewayCall | Self::RebuildsCall)
     }
 
     /// Whether giving or taking it needs [`Right::Master`] (F-80).

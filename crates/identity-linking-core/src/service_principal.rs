@@ -14,6 +14,12 @@ pub struct ServicePrincipal {
 }
 
 const SNAPSHOT: &str = "/tsunagi.identity.v1.ReplicaService/SnapshotReplicas";
+const REBUILD: &[&str] = &[
+    SNAPSHOT,
+    "/tsunagi.identity.v1.RebuildService/PrepareRebuild",
+    "/tsunagi.identity.v1.RebuildService/CheckRebuild",
+    "/tsunagi.identity.v1.RebuildService/FinishRebuild",
+];
 const GATEWAY: &[&str] = &[
     "/tsunagi.messaging.v1.LineGatewayService/IssueLinkToken",
     "/tsunagi.messaging.v1.LineGatewayService/GetProfile",
@@ -22,20 +28,23 @@ const GATEWAY: &[&str] = &[
     "/tsunagi.messaging.v1.LineGatewayService/SetWebhookEndpoint",
     "/tsunagi.messaging.v1.LineGatewayService/TestWebhookEndpoint",
     "/tsunagi.messaging.v1.LineGatewayService/ListFollowers",
+    "/tsunagi.messaging.v1.LineGatewayService/GetFollowerCount",
 ];
 
 /// Every service's principal.
 pub const SERVICE_PRINCIPALS: &[ServicePrincipal] = &[
-    ServicePrincipal { name: "webhook-ingest", rights: &[Right::ReplicasRead], methods: &[SNAPSHOT] },
+    ServicePrincipal { name: "webhook-ingest", rights: &[Right::ReplicasRead, Right::RebuildsCall], methods: REBUILD },
     ServicePrincipal { name: "identity-linking", rights: &[Right::LineGatewayCall], methods: GATEWAY },
     ServicePrincipal { name: "messaging-outbox", rights: &[Right::ReplicasRead], methods: &[SNAPSHOT] },
     ServicePrincipal { name: "scheduler", rights: &[Right::ReplicasRead], methods: &[SNAPSHOT] },
 ];
 
+/// Rights that belong to the services.
+const OF_SERVICES: [Right; 3] = [Right::ReplicasRead, Right::LineGatewayCall, Right::RebuildsCall];
+
 /// The rights of the platform's first principal: everything but what belongs to the services.
 pub fn operator_rights() -> impl Iterator<Item = Right> {
-    let of_services = [Right::ReplicasRead, Right::LineGatewayCall];
-    Right::ALL.iter().copied().filter(move |right| !of_services.contains(right))
+    Right::ALL.iter().copied().filter(|right| !OF_SERVICES.contains(right))
 }
 
 #[cfg(test)]
@@ -44,8 +53,8 @@ mod tests {
 
     #[test]
     fn the_operator_is_no_service() {
-        assert!(operator_rights().all(|right| right != Right::ReplicasRead && right != Right::LineGatewayCall));
-        assert_eq!(operator_rights().count(), Right::ALL.len() - 2);
+        assert!(operator_rights().all(|right| !OF_SERVICES.contains(&right)));
+        assert_eq!(operator_rights().count(), Right::ALL.len() - OF_SERVICES.len());
     }
 
     #[test]

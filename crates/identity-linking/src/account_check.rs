@@ -1,4 +1,5 @@
-//! Asking LINE, every hour, how each connected account stands: whether its own chat is on (F-37).
+//! Asking LINE, every hour, how each connected account stands: whether its own chat is on (F-37), and, where a day's figures are due,
+//! how many friends it has (F-60).
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -10,11 +11,12 @@ use chassis::postgres::TenantTx;
 use chassis::work_queue::{Crew, Job};
 use contracts::events::v1::identity_event::Body;
 use futures::StreamExt as _;
-use identity_linking_core::account::{AccountState, Bot, OfficialAccount};
+use identity_linking_core::account::{AccountState, Bot, FollowerCount, OfficialAccount};
 use identity_linking_core::staff::NoticeKind;
 use kernel::{AccountId, Timestamp};
 
 use crate::change::{self, ChangeError, Subject};
+use crate::friend_coverage;
 use crate::gateway::Gateway;
 use crate::postgres::{account, account_check};
 use crate::registry::Registry;
@@ -69,19 +71,25 @@ impl Checker {
 
     async fn work(&self, job: &Job) -> Result<&'static str, ChangeError> {
         let mut tx = self.registry.database.tenant(job.tenant).await?;
-        if account::state(&mut tx, job.account, false).await? != Some(AccountState::Connected) {
+        let found = account::find(&mut tx, job.account).await?;
+        let Some(found) = found.filter(|found| found.stored.value.state == AccountState::Connected) else {
             // Whoever connects it again puts it in again.
             account_check::JOBS.finish(&mut *tx, job).await?;
             tx.commit().await?;
             return Ok("not_connected");
-        }
+        };
         // LINE is asked outside of any transaction.
         tx.rollback().await?;
         let bot = self.gateway.bot(job.tenant, job.account).await;
+        let followers = match &bot {
+            Ok(_) => friend_coverage::ask(&self.gateway, job.tenant, &found, self.registry.now()).await,
+            // Who is not told the one thing need not wait for the other.
+            Err(_) => None,
+        };
         chassis::failpoint::reached("identity.check.after_line");
         let mut tx = self.registry.database.tenant(job.tenant).await?;
         let outcome = match bot {
-            Ok(bot) => self.keep(&mut tx, job.account, bot).await?,
+            Ok(bot) => self.keep(&mut tx, job.account, bot, followers).await?,
             Err(status) => {
                 tracing::debug!(code = ?status.code(), account = %job.account, "LINE does not say how an account stands");
                 "unanswered"
@@ -93,12 +101,21 @@ impl Checker {
     }
 
     /// Keeps what LINE answered, and tells whom it concerns where it is another answer than before.
-    async fn keep(&self, tx: &mut TenantTx, id: AccountId, bot: Bot) -> Result<&'static str, ChangeError> {
+    async fn keep(
+        &self,
+        tx: &mut TenantTx,
+        id: AccountId,
+        bot: Bot,
+        followers: Option<FollowerCount>,
+    ) -> Result<&'static str, ChangeError> {
         let now = self.registry.now();
         let found = account::lock(tx, id).await?.ok_or(sqlx::Error::RowNotFound)?;
         let before = found.stored.value.clone();
         if before.state != AccountState::Connected || before.bot.as_ref() != Some(&bot.user_id) {
             return Ok("not_connected");
+        }
+        if let Some(told) = followers {
+            friend_coverage::keep(tx, id, told).await?;
         }
         let value = before.clone().observed(bot.chat_mode, now);
         if value == before {

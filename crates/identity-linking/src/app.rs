@@ -20,6 +20,7 @@ use contracts::identity::v1::link_policy_service_server::LinkPolicyServiceServer
 use contracts::identity::v1::link_service_server::LinkServiceServer;
 use contracts::identity::v1::merge_service_server::MergeServiceServer;
 use contracts::identity::v1::principal_service_server::PrincipalServiceServer;
+use contracts::identity::v1::rebuild_service_server::RebuildServiceServer;
 use contracts::identity::v1::replica_service_server::ReplicaServiceServer;
 use contracts::identity::v1::staff_account_service_server::StaffAccountServiceServer;
 use contracts::identity::v1::staff_service_server::StaffServiceServer;
@@ -27,11 +28,11 @@ use contracts::identity::v1::takeover_service_server::TakeoverServiceServer;
 use contracts::identity::v1::tenant_service_server::TenantServiceServer;
 
 use crate::config::Config;
-use crate::consumer::{Reception, order};
+use crate::consumer::{CONSUMER, Reception, order};
 use crate::gateway::Gateway;
 use crate::grpc::{
-    Accounts, Customers, Duplicates, Friends, LinkAttempts, LinkPolicies, Links, Merges, Principals, Replicas,
-    StaffAccounts, StaffAndOrganizations, Takeovers, Tenants,
+    Accounts, Customers, Duplicates, Friends, LinkAttempts, LinkPolicies, Links, Merges, Principals, Rebuilds,
+    Replicas, StaffAccounts, StaffAndOrganizations, Takeovers, Tenants,
 };
 use crate::linking::address::AddressKeys;
 use crate::linking::{Desk, sweep};
@@ -78,7 +79,7 @@ impl App {
         let spec = ConsumerSpec {
             concurrency: CONCURRENCY,
             batch: BATCH,
-            ..ConsumerSpec::new("identity_line_webhook", Stream::LineWebhook, order)
+            ..ConsumerSpec::new(CONSUMER, Stream::LineWebhook, order)
         };
         consumer::spawn(host, &bus, &database, spec, Reception(Arc::clone(&desk)));
         profiles::spawn(host, registry.clone(), Arc::clone(&gateway));
@@ -103,6 +104,7 @@ impl App {
             .add(LinkPolicyServiceServer::new(LinkPolicies(registry.clone())))
             .add(DuplicateServiceServer::new(Duplicates(registry.clone())))
             .add(MergeServiceServer::new(Merges(registry.clone())))
+            .add(RebuildServiceServer::new(Rebuilds(registry.clone())))
             .add(ReplicaServiceServer::new(Replicas(registry)))
             .add(bus::dead_letter::service(&database))
             .spawn(host)

@@ -10,7 +10,7 @@ use contracts::events::v1::LineWebhookEvent;
 use contracts::events::v1::identity_event::Body;
 use contracts::to_timestamp;
 use identity_linking_core::account::{AccountPurpose, AccountState};
-use identity_linking_core::friendship::{Friendship, Seen, Sign, bare, sign_of};
+use identity_linking_core::friendship::{Friendship, Renewal, Seen, Sign, Turn, bare, sign_of};
 use identity_linking_core::link::{Act, Wishes, act_of};
 use identity_linking_core::provider::Declared;
 use identity_linking_core::staff::{NoticeKind, is_news};
@@ -29,6 +29,8 @@ use crate::staff_notice::{self, Matter};
 use crate::staffing::visitor::{self, Visit};
 use crate::{provider_evidence, replica};
 
+/// What this consumer is called.
+pub(crate) const CONSUMER: &str = "identity_line_webhook";
 /// How long the database is given when it is away.
 const WAIT: Duration = Duration::from_millis(100);
 
@@ -152,7 +154,8 @@ impl Reception {
                 continue;
             }
             // The usual case, a friend who writes again: nothing changes, and nothing is locked.
-            if look.friendship.as_ref().is_none_or(|known| known.value.clone().fold(&report.seen) != known.value) {
+            let known = look.friendship.as_ref();
+            if known.is_none_or(|known| known.is_changed_by(&report.seen, report.effects_off)) {
                 let by = Declared { account: report.account, provider: look.provider };
                 let is_first = self.keep(tx, by, report, user).instrument(span.clone()).await?;
                 heard.extend(is_first.then_some((by, user)));
@@ -202,23 +205,28 @@ impl Reception {
         let now = self.0.registry.now();
         let id = friend::id_of(provider, user);
         let is_new = self.know(tx, provider, user, now).await?;
-        let first = StoredFriendship { version: 1, value: Friendship::begin(seen) };
+        let first =
+            StoredFriendship { version: 1, value: Friendship::begin(seen), anew: None, silent: report.effects_off };
         let is_first = friendship::insert_if_new(tx, account, id, &first).await?;
         if is_first {
             self.stay(tx, account, AccountPurpose::Customers).await?;
         }
-        let (kept, turned, before) = if is_first {
+        let (kept, turned, is_woken, before) = if is_first {
             let turned = first.value.turn.is_some();
-            (Some(first), turned, None)
+            (Some(first), turned, false, None)
         } else {
             let known = friendship::lock(tx, account, id).await?;
             let known = known.ok_or(sqlx::Error::RowNotFound)?;
-            let value = known.value.clone().fold(seen);
-            let turned = value.turn != known.value.turn;
+            let Renewal { kept: value, anew } = known.after(seen, report.effects_off);
+            // A copy of a rebuild may have come before the event itself: what the copy told follows from the event.
+            let is_woken = known.silent && !report.effects_off;
+            let is_told = |turn: &Turn| is_woken && turn.event_id == seen.event_id;
+            let turned = value.turn != known.value.turn || value.turn.as_ref().is_some_and(is_told);
             let heard = (value.state(), value.since()) != (known.value.state(), known.value.since());
-            let kept = StoredFriendship { version: known.version + i64::from(heard), value };
+            let version = known.version + i64::from(heard);
+            let kept = StoredFriendship { version, value, anew, silent: known.silent && !is_woken };
             friendship::update(tx, account, id, &kept).await?;
-            (heard.then_some(kept), turned, known.value.turn)
+            (heard.then_some(kept), turned, is_woken, known.value.turn.filter(|turn| !is_told(turn)))
         };
         if let Some(kept) = kept {
             metrics::counter!("tsunagi_identity_friendships_total", "state" => kept.value.state().as_str())
@@ -231,8 +239,8 @@ impl Reception {
         if turned && seen.sign == Sign::Follow && is_news(before.as_ref(), seen.at) && !report.effects_off {
             self.tell_staff(tx, account, id.uuid(), user, seen).await?;
         }
-        // Names can be read from the first sight on, and are read anew when somebody comes back.
-        if is_new || (turned && seen.sign == Sign::Follow) {
+        // Names can be read from the first sight on, and are read anew when somebody comes back. With effects off LINE is not asked.
+        if !report.effects_off && (is_new || is_woken || (turned && seen.sign == Sign::Follow)) {
             profile_request::put(tx, id, account).await?;
         }
         Ok(is_first)

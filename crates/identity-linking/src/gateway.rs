@@ -1,12 +1,13 @@
 //! LINE, asked through messaging-outbox: the only caller of the Messaging API.
 
 use chassis::grpc::{Client, refuse};
+use chrono::NaiveDate;
 use contracts::messaging::v1::line_gateway_service_client::LineGatewayServiceClient;
 use contracts::messaging::v1::{
-    GetBotInfoRequest, GetProfileRequest, IssueLinkTokenRequest, SetWebhookEndpointRequest,
+    GetBotInfoRequest, GetFollowerCountRequest, GetProfileRequest, IssueLinkTokenRequest, SetWebhookEndpointRequest,
 };
 use identity_linking_core::Line;
-use identity_linking_core::account::Bot;
+use identity_linking_core::account::{Bot, FollowerCount};
 use identity_linking_core::link::NoLinkToken;
 use kernel::{AccountId, TenantId};
 use line_types::id::{BotUserId, UserId};
@@ -50,6 +51,23 @@ impl Gateway {
             display_name: Line::optional(&told.display_name).ok().flatten(),
             chat_mode: Line::optional(&told.chat_mode).ok().flatten(),
         })
+    }
+
+    /// How many followers LINE counts at the end of a day; none where it has not counted that day, or never will.
+    ///
+    /// # Errors
+    /// Whatever messaging-outbox answers.
+    pub(crate) async fn follower_count(
+        &self,
+        tenant: TenantId,
+        account: AccountId,
+        day: NaiveDate,
+    ) -> Result<Option<FollowerCount>, Status> {
+        let request = GetFollowerCountRequest { account_id: account.to_string(), date: day.to_string() };
+        let told = self.client(tenant).get_follower_count(patient(request)).await?.into_inner();
+        let number = |figure| u64::try_from(figure).ok();
+        let figures = told.count.and_then(|told| number(told.followers).zip(number(told.blocks)));
+        Ok(figures.map(|(followers, blocks)| FollowerCount { day, followers, blocks }))
     }
 
     /// Has LINE send webhooks to `endpoint`.

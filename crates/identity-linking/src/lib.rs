@@ -7,6 +7,7 @@ mod change;
 mod config;
 mod consumer;
 mod expiry;
+mod friend_coverage;
 mod gateway;
 mod grpc;
 mod linking;

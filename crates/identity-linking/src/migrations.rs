@@ -30,4 +30,6 @@ migrations! {
     1014 "branch_customers",
     1015 "shared_staff_account",
     1016 "staff_retention",
+    1020 "rebuild",
+    1070 "friend_coverage",
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use chrono::NaiveDate;
 use line_types::{
-    api::{BotInfo, LinkToken, LoadingStart, MarkAsRead},
+    api::{BotInfo, FollowerCount, LinkToken, LoadingStart, MarkAsRead},
     id::UserId,
     rate::Endpoint,
 };
@@ -15,6 +16,18 @@ impl LineClient {
     pub async fn bot_info(&self, token: &ChannelAccessToken, deadline: Duration) -> Result<BotInfo, Failure> {
         let url = self.endpoints().api(&["v2", "bot", "info"]);
         self.call(Endpoint::BotInfo, self.get(url, token), deadline).await?.json()
+    }
+
+    /// How many followers LINE counts at the end of a day of Japan's calendar: `GET /v2/bot/insight/followers`. 60 calls an hour.
+    pub async fn follower_count(
+        &self,
+        token: &ChannelAccessToken,
+        day: NaiveDate,
+        deadline: Duration,
+    ) -> Result<FollowerCount, Failure> {
+        let url = self.endpoints().api(&["v2", "bot", "insight", "followers"]);
+        let request = self.get(url, token).query(&[("date", day.format("%Y%m%d").to_string())]);
+        self.call(Endpoint::Insight, request, deadline).await?.json()
     }
 
     /// A token to start LINE's account-link dialog with, for this user alone: `POST /v2/bot/user/{userId}/linkToken`.

@@ -16,8 +16,8 @@ use futures::StreamExt as _;
 use line_client::{ChannelAccessToken, ContentAnswer, ContentError, Endpoints, Failure, FailureKind, LineClient};
 use line_types::{
     api::{
-        MulticastRequest, PushRequest, ReplyRequest, RichMenu, RichMenuBulkLink, RichMenuBulkUnlink, RichMenuSize,
-        TranscodingStatus, ValidateRequest,
+        CountStatus, MulticastRequest, PushRequest, ReplyRequest, RichMenu, RichMenuBulkLink, RichMenuBulkUnlink,
+        RichMenuSize, TranscodingStatus, ValidateRequest,
     },
     id::{ChannelId, GroupId, MessageId, RetryKey, RichMenuId, UserId},
     message::Message,
@@ -296,6 +296,38 @@ async fn the_account_is_asked_and_told() {
     let (_, client) = Line::answering(200, &[], r#"{"type":"limited","value":200,"totalUsage":7}"#).await;
     assert_eq!(client.quota(&token(), SOON).await.unwrap().limit(), Some(200));
     assert_eq!(client.consumption(&token(), SOON).await.unwrap().total_usage, 7);
+}
+
+#[tokio::test]
+async fn followers_of_a_day_are_counted_by_line_or_not_yet() {
+    let day = chrono::NaiveDate::from_ymd_opt(2026, 4, 1).unwrap();
+    let ready = r#"{"status":"ready","followers":7620,"targetedReaches":5848,"blocks":237,"new":{}}"#;
+    let (line, client) = Line::answering(200, &[], ready).await;
+    let count = client.follower_count(&token(), day, SOON).await.unwrap();
+    assert_eq!((count.status, count.followers, count.blocks), (CountStatus::Ready, Some(7_620), Some(237)));
+    let asked = line.last().uri;
+    assert_eq!((asked.path(), asked.query()), ("/v2/bot/insight/followers", Some("date=20260401")));
+    for (status, known) in [
+        ("unready", CountStatus::Unready),
+        ("out_of_service", CountStatus::OutOfService),
+        ("resting", CountStatus::Other("resting".to_owned())),
+    ] {
+        let (_, client) = Line::answering(200, &[], &format!(r#"{{"status":"{status}"}}"#)).await;
+        let count = client.follower_count(&token(), day, SOON).await.unwrap();
+        assert_eq!((count.status, count.followers, count.blocks), (known, None, None));
+    }
+    let (_, client) = Line::answering(200, &[], r#"{"status":"ready","followers":-1}"#).await;
+    assert_eq!(client.follower_count(&token(), day, SOON).await.unwrap_err().kind, FailureKind::Unknown);
+    for (status, kind) in [
+        (400, FailureKind::Refused),
+        (401, FailureKind::Unauthorized),
+        (403, FailureKind::Refused),
+        (429, FailureKind::TooMany),
+        (500, FailureKind::Unknown),
+    ] {
+        let (_, client) = Line::answering(status, &[], r#"{"message":"no"}"#).await;
+        assert_eq!(client.follower_count(&token(), day, SOON).await.unwrap_err().kind, kind, "{status}");
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The simulated time: runs with the machine's until somebody turns or stops it.
+//! The simulated time: runs with the machine's until somebody turns, stops or speeds it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,12 +14,28 @@ pub struct Clock {
     turned: watch::Sender<u64>,
 }
 
+/// Fastest a clock goes.
+pub const MAX_SPEED: u32 = 100_000;
+
 #[derive(Clone, Copy, Debug)]
-enum Setting {
-    /// Runs, this far ahead of the machine.
-    Running(TimeDelta),
-    /// Stands at this moment.
-    Stopped(DateTime<Utc>),
+struct Setting {
+    /// What was shown when the machine's clock was at `since`.
+    shown: DateTime<Utc>,
+    since: DateTime<Utc>,
+    running: bool,
+    /// How many times as fast as the machine's clock it runs.
+    speed: u32,
+}
+
+impl Setting {
+    fn now(&self) -> DateTime<Utc> {
+        if !self.running {
+            return self.shown;
+        }
+        let passed = SystemClock.now() - self.since;
+        let gone = passed.checked_mul(i32::try_from(self.speed).unwrap_or(i32::MAX));
+        gone.and_then(|gone| self.shown.checked_add_signed(gone)).unwrap_or(self.shown)
+    }
 }
 
 /// What `GET /control/clock` answers.
@@ -29,14 +45,18 @@ pub struct ClockReading {
     pub now: DateTime<Utc>,
     /// Whether time goes on by itself.
     pub running: bool,
+    /// How many times as fast as the machine's clock it runs.
+    pub speed: u32,
 }
 
-/// A turn of the clock: any of the three, applied in this order.
+/// A turn of the clock: any of these, applied in this order.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct ClockTurn {
     /// Stop (`false`) or let run (`true`).
     pub running: Option<bool>,
+    /// Run so many times as fast as the machine's clock, 1 to [`MAX_SPEED`].
+    pub speed: Option<u32>,
     /// Go to this moment.
     pub set: Option<DateTime<Utc>>,
     /// Go on by so many milliseconds; negative goes back.
@@ -45,29 +65,36 @@ pub struct ClockTurn {
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { setting: Arc::new(Mutex::new(Setting::Running(TimeDelta::zero()))), turned: watch::Sender::new(0) }
+        let now = SystemClock.now();
+        let setting = Setting { shown: now, since: now, running: true, speed: 1 };
+        Self { setting: Arc::new(Mutex::new(setting)), turned: watch::Sender::new(0) }
     }
 }
 
 impl Clock {
     /// The simulated present.
     pub fn now(&self) -> DateTime<Utc> {
-        Self::of(*self.setting.lock().unwrap_or_else(PoisonError::into_inner))
+        self.setting.lock().unwrap_or_else(PoisonError::into_inner).now()
     }
 
     /// The present, and whether it moves.
     pub fn reading(&self) -> ClockReading {
         let setting = *self.setting.lock().unwrap_or_else(PoisonError::into_inner);
-        ClockReading { now: Self::of(setting), running: matches!(setting, Setting::Running(_)) }
+        ClockReading { now: setting.now(), running: setting.running, speed: setting.speed }
     }
 
     /// Turns, stops or restarts the clock. Whoever waits for a moment looks again.
     pub fn turn(&self, turn: ClockTurn) {
         let mut setting = self.setting.lock().unwrap_or_else(PoisonError::into_inner);
-        let advance = TimeDelta::milliseconds(turn.advance_ms.unwrap_or(0));
-        let now = turn.set.unwrap_or_else(|| Self::of(*setting)) + advance;
-        let running = turn.running.unwrap_or(matches!(*setting, Setting::Running(_)));
-        *setting = if running { Setting::Running(now - SystemClock.now()) } else { Setting::Stopped(now) };
+        let base = turn.set.unwrap_or_else(|| setting.now());
+        // A turn to where no calendar reaches is none.
+        let advance = TimeDelta::try_milliseconds(turn.advance_ms.unwrap_or(0)).unwrap_or_default();
+        *setting = Setting {
+            shown: base.checked_add_signed(advance).unwrap_or(base),
+            since: SystemClock.now(),
+            running: turn.running.unwrap_or(setting.running),
+            speed: turn.speed.unwrap_or(setting.speed).clamp(1, MAX_SPEED),
+        };
         drop(setting);
         self.turned.send_modify(|turns| *turns += 1);
     }
@@ -87,26 +114,19 @@ impl Clock {
         let mut turned = self.turned.subscribe();
         loop {
             turned.mark_unchanged();
-            let ClockReading { now, running } = self.reading();
+            let ClockReading { now, running, speed } = self.reading();
             let Ok(left) = (moment - now).to_std() else { return };
             if left.is_zero() {
                 return;
             }
             if running {
                 tokio::select! {
-                    () = tokio::time::sleep(left) => {}
+                    () = tokio::time::sleep(left / speed) => {}
                     _ = turned.changed() => {}
                 }
             } else if turned.changed().await.is_err() {
                 return;
             }
-        }
-    }
-
-    fn of(setting: Setting) -> DateTime<Utc> {
-        match setting {
-            Setting::Running(ahead) => SystemClock.now() + ahead,
-            Setting::Stopped(at) => at,
         }
     }
 }

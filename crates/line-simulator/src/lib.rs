@@ -6,6 +6,8 @@ pub mod control;
 mod delivery;
 mod platform;
 pub mod program;
+pub mod recording;
+pub mod scenario;
 mod server;
 mod simulator;
 mod state;

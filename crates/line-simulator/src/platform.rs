@@ -7,7 +7,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::delivery::Mailroom;
+use crate::delivery::{Mailroom, http_client};
+use crate::recording::Recorder;
+use crate::scenario::Plays;
 use crate::state::world::World;
 
 /// What every handler shares.
@@ -16,6 +18,8 @@ pub(crate) struct Platform {
     world: Mutex<World>,
     pub(crate) clock: Clock,
     pub(crate) mailroom: Mailroom,
+    pub(crate) recorder: Recorder,
+    pub(crate) plays: Plays,
     /// For webhooks and followed links: no redirects, no proxies.
     pub(crate) http: reqwest::Client,
     /// Where this simulator is reached, without a trailing slash.
@@ -25,19 +29,14 @@ pub(crate) struct Platform {
 }
 
 impl Platform {
-    pub(crate) fn new(seed: u64, clock: Clock, base_url: String) -> Result<Self, reqwest::Error> {
-        // Fails only when a provider is installed already, which serves as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .user_agent("LineBotWebhook/2.0")
-            .build()?;
+    pub(crate) fn new(seed: u64, clock: Clock, base_url: String, recorder: Recorder) -> Result<Self, reqwest::Error> {
         Ok(Self {
             world: Mutex::new(World::seeded(seed)),
             clock,
             mailroom: Mailroom::default(),
-            http,
+            recorder,
+            plays: Plays::default(),
+            http: http_client()?,
             base_url,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),

@@ -97,6 +97,16 @@ pub enum SignatureError {
 pub struct Signature([u8; 32]);
 
 impl Signature {
+    /// The signature that these 32 bytes are; none for another number of bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// Its 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Reads the value of the header `x-line-signature`.
     pub fn parse(header: &[u8]) -> Result<Self, SignatureError> {
         let mut bytes = [0; 32];
@@ -104,6 +114,11 @@ impl Signature {
             Ok(32) => Ok(Self(bytes)),
             _ => Err(SignatureError::Malformed),
         }
+    }
+
+    /// The value of the header it was read from: 32 bytes have one Base64 form.
+    pub fn header(&self) -> String {
+        STANDARD.encode(self.0)
     }
 
     /// Verifies a webhook: tells the place in `keys` of the key that signed `raw_body`.
@@ -148,6 +163,13 @@ mod tests {
         for header in ["", "not base64!", "AAAA", "GhRKmvmHys4Pi8DxkF4+EayaH0OqtJtaZxgTD9fMDLs", &"A".repeat(64)] {
             assert_eq!(Signature::parse(header.as_bytes()), Err(SignatureError::Malformed), "{header}");
         }
+    }
+
+    #[test]
+    fn a_signature_is_its_32_bytes() {
+        let signature = Signature::parse(b"GhRKmvmHys4Pi8DxkF4+EayaH0OqtJtaZxgTD9fMDLs=").unwrap();
+        assert_eq!(Signature::from_bytes(signature.as_bytes()), Some(signature));
+        assert_eq!(Signature::from_bytes(&[0; 31]), None);
     }
 
     #[test]

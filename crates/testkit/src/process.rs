@@ -82,8 +82,9 @@ impl Launch {
     }
 }
 
-/// A running process and what it wrote, standard output and standard error together, by lines. Killed when dropped; if the
-/// test is failing then, the last lines are printed.
+/// A running process and what it wrote, standard output and standard error together, by lines. Killed when dropped; if the test
+/// is failing then, the last lines are printed. Whether a test is about to fail with an error cannot be told: under nextest, which
+/// shows what failing tests print and nothing of the others, the last lines and the last warnings are printed always.
 #[derive(Debug)]
 pub struct Process {
     program: PathBuf,
@@ -190,8 +191,10 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
-        if std::thread::panicking() {
-            eprintln!("{} wrote at last:\n{}", self.program.display(), self.output.tail());
+        if std::thread::panicking() || std::env::var_os("NEXTEST").is_some() {
+            let program = self.program.display();
+            eprintln!("{program} warned at last:\n{}", self.output.warnings());
+            eprintln!("{program} wrote at last:\n{}", self.output.tail());
         }
     }
 }

@@ -87,6 +87,12 @@ impl Accounts {
         self.by_key.get(&key.hash)?.iter().find(|account| account.tenant == key.tenant && account.keys.iter().any(open))
     }
 
+    /// The account of an ID, if it is known.
+    #[must_use]
+    pub fn get(&self, tenant: TenantId, id: AccountId) -> Option<&Arc<Account>> {
+        self.by_id.get(&(tenant, id))
+    }
+
     /// How many accounts are known.
     #[must_use]
     pub fn len(&self) -> usize {

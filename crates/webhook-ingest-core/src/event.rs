@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use kernel::{BodyId, Timestamp};
+use line_types::id::{MessageId, UserId};
 pub use line_types::webhook::MAX_EVENTS;
 use line_types::webhook::{Envelope, EventFacts, EventSlice};
 use serde_json::Value;
@@ -9,6 +10,18 @@ use sha2::{Digest, Sha256};
 use ulid::Ulid;
 
 use crate::occurrence::occurred_at;
+
+/// The longest event type, in characters.
+const LONGEST_TYPE: usize = 64;
+/// What event types are, as told to who names others.
+pub const EVENT_TYPE_FORM: &str = "must each be 1 to 64 of A-Z a-z 0-9 _ -";
+
+/// Whether an event could be of a type of this name.
+#[must_use]
+pub fn is_event_type(name: &str) -> bool {
+    (1..=LONGEST_TYPE).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+}
 
 /// One event of a body, with what publishing it needs.
 #[derive(Clone, PartialEq, Eq)]
@@ -24,6 +37,10 @@ pub struct Event {
     pub occurred_at: Timestamp,
     /// LINE's `deliveryContext.isRedelivery`.
     pub redelivery: bool,
+    /// Who it comes from, if LINE tells: `source.userId`.
+    pub user: Option<UserId>,
+    /// The message that a `message`, `messageEdited` or `unsend` event is about.
+    pub message: Option<MessageId>,
     /// The event object exactly as LINE wrote it; shares the body's memory.
     pub raw: Bytes,
 }
@@ -79,10 +96,12 @@ fn event(body: &Bytes, place: u16, slice: &EventSlice<'_>) -> Option<Event> {
     let id = given.unwrap_or_else(|| derived_id(facts, place, raw));
     Some(Event {
         id,
-        occurred_at: occurred_at(facts.timestamp, id),
+        occurred_at: time_of(facts),
         place,
         event_type: facts.event_type.as_ref().to_owned(),
         redelivery: facts.is_redelivery,
+        user: facts.source.as_ref().and_then(|source| source.user_id.clone()),
+        message: facts.message_id.clone(),
         raw: body.slice_ref(raw.as_bytes()),
     })
 }
@@ -101,8 +120,18 @@ fn derived_id(facts: &EventFacts<'_>, place: u16, raw: &str) -> Ulid {
     }
     let digest = hash.finalize();
     let random = digest.iter().take(10).fold(0u128, |bits, byte| bits << 8 | u128::from(*byte));
-    // A later time than an ID can carry would become an early one.
-    Ulid::from_parts(u64::try_from(facts.timestamp).unwrap_or(0).min((1 << Ulid::TIME_BITS) - 1), random)
+    Ulid::from_parts(id_millis(facts), random)
+}
+
+/// When an event occurred, as [`read`] tells it.
+pub(crate) fn time_of(facts: &EventFacts<'_>) -> Timestamp {
+    let given = facts.webhook_event_id.as_ref().map(line_types::id::WebhookEventId::ulid);
+    occurred_at(facts.timestamp, given.unwrap_or_else(|| Ulid::from_parts(id_millis(facts), 0)))
+}
+
+/// The time of an ID that LINE did not give. A later time than an ID can carry would become an early one.
+fn id_millis(facts: &EventFacts<'_>) -> u64 {
+    u64::try_from(facts.timestamp).unwrap_or(0).min((1 << Ulid::TIME_BITS) - 1)
 }
 
 /// When a body was received, to the millisecond: its ID (UUIDv7) carries the time. None for an ID of another kind.

@@ -20,6 +20,8 @@ pub enum FindingKind {
     BodyTooLarge,
     /// A signed event too old, or too far ahead, to be told from a repetition.
     OutsideWindow,
+    /// A body with a signature of another secret is held until that secret is set, or its time is over.
+    SignatureHeld,
 }
 
 /// One kind of finding of one account in one hour.

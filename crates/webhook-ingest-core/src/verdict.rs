@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kernel::Timestamp;
+use line_types::signature::Signature;
 
 use crate::account::{Account, Accounts, SecretGrant};
 use crate::event::{Event, Unreadable, read};
 use crate::finding::FindingKind;
+use crate::hold::is_worth_holding;
 use crate::key::WebhookKey;
 use crate::signature::Presented;
 use crate::window::Window;
@@ -102,11 +104,13 @@ pub struct Verdict {
     pub finding: Option<FindingKind>,
     /// Whether only an older secret proved it: the rotation is not finished on LINE's side.
     pub by_old_secret: bool,
+    /// The signature under which the body is held, though nothing proves it: a secret not known here yet may. Nothing waits for that.
+    pub hold: Option<Signature>,
 }
 
 impl Verdict {
     const fn nothing(answer: Answer, finding: Option<FindingKind>) -> Self {
-        Self { answer, keep: Keep { events: Vec::new(), quarantine: None }, finding, by_old_secret: false }
+        Self { answer, keep: Keep { events: Vec::new(), quarantine: None }, finding, by_old_secret: false, hold: None }
     }
 }
 
@@ -155,11 +159,12 @@ pub fn admit(account: &Account, presented: Presented, body: &Bytes, window: Wind
     let proves =
         |secret: &SecretGrant| secret.expires.is_none_or(|end| now < end) && secret.key.verifies(&signature, body);
     let Some(secret) = account.secrets.iter().position(proves) else {
-        return Verdict::nothing(Answer::Unproved, Some(FindingKind::SignatureWrong));
+        let hold = is_worth_holding(account, body, now).then_some(signature);
+        return Verdict { hold, ..Verdict::nothing(Answer::Unproved, Some(FindingKind::SignatureWrong)) };
     };
     let keep = keep(account, body, window, now);
     let finding = keep.quarantine.map(QuarantineReason::finding);
-    Verdict { answer: Answer::Accepted, keep, finding, by_old_secret: secret > 0 }
+    Verdict { answer: Answer::Accepted, keep, finding, by_old_secret: secret > 0, hold: None }
 }
 
 /// What of a proved body must be kept.

@@ -12,4 +12,5 @@ mod statement;
 pub(crate) use breaker::{Breaker, probe};
 pub(crate) use flusher::Flusher;
 pub(crate) use queue::{Queue, queue};
-pub(crate) use settle::{Settled, Store};
+pub(crate) use settle::{Settled, Store, make_room};
+pub(crate) use statement::{reason_name, store, unsealed};

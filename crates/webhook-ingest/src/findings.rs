@@ -32,6 +32,7 @@ pub(crate) const fn kind_name(kind: FindingKind) -> &'static str {
         FindingKind::UnreadableBody => "unreadable_body",
         FindingKind::BodyTooLarge => "body_too_large",
         FindingKind::OutsideWindow => "outside_window",
+        FindingKind::SignatureHeld => "signature_held",
     }
 }
 

@@ -20,8 +20,15 @@ pub(crate) struct Measures {
 impl Measures {
     pub(crate) fn new() -> Self {
         // Told as zero from the start: of a counter that appears with its first one, nobody sees that it rose.
-        for rare in ["tsunagi_ingest_unpublishable_total", "tsunagi_ingest_refused_by_store_total"] {
+        for rare in [
+            "tsunagi_ingest_unpublishable_total",
+            "tsunagi_ingest_refused_by_store_total",
+            "tsunagi_ingest_unreadable_bodies_total",
+        ] {
             counter!(rare).increment(0);
+        }
+        for outcome in ["kept", "no_room", "proved", "unproved"] {
+            counter!("tsunagi_ingest_held_bodies_total", "outcome" => outcome).increment(0);
         }
         let of = |answer: &'static str| {
             (

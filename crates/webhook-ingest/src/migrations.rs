@@ -6,6 +6,13 @@ use chassis::{MigrationText, Program};
 pub const MIGRATIONS: &[MigrationText] = &[
     MigrationText { version: 1000, name: "archive", sql: include_str!("../migrations/1000_archive.sql") },
     MigrationText { version: 1001, name: "partitions", sql: include_str!("../migrations/1001_partitions.sql") },
+    MigrationText { version: 1002, name: "sealed_bodies", sql: include_str!("../migrations/1002_sealed_bodies.sql") },
+    MigrationText { version: 1003, name: "erasure", sql: include_str!("../migrations/1003_erasure.sql") },
+    MigrationText { version: 1004, name: "retention", sql: include_str!("../migrations/1004_retention.sql") },
+    MigrationText { version: 1010, name: "forwarding", sql: include_str!("../migrations/1010_forwarding.sql") },
+    MigrationText { version: 1020, name: "quarantine", sql: include_str!("../migrations/1020_quarantine.sql") },
+    MigrationText { version: 1021, name: "held_bodies", sql: include_str!("../migrations/1021_held_bodies.sql") },
+    MigrationText { version: 1030, name: "replay", sql: include_str!("../migrations/1030_replay.sql") },
 ];
 
 /// The program.

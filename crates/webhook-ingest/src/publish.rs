@@ -17,6 +17,7 @@ use std::time::Duration;
 
 pub(crate) use again::{Again, Highest};
 pub(crate) use backlog::Backlog;
+pub(crate) use event::outbound;
 pub(crate) use live::{Hand, Live, hand};
 pub(crate) use marks::{Done, Marks, delete};
 pub(crate) use send::Sender;

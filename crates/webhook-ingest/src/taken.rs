@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use kernel::{AccountId, BodyId, TenantId, Timestamp, TraceParent};
+use line_types::signature::Signature;
 use webhook_ingest_core::{Event, QuarantineReason};
 
 /// A body whose signature was proved, and what of it must be kept before LINE gets its 200. The same body has the same ID
@@ -20,6 +21,8 @@ pub(crate) struct Taken {
     pub(crate) trace: Option<TraceParent>,
     /// The bytes, as LINE sent them.
     pub(crate) payload: Bytes,
+    /// The signature that proved them; none where it is not known any more, and then they are not forwarded.
+    pub(crate) signature: Option<Signature>,
     /// The events to handle once.
     pub(crate) events: Vec<Event>,
     /// Why it is quarantined, if it is.

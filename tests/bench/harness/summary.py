@@ -74,6 +74,7 @@ def _times(value: float | None, shape: str = "{:.2f} x") -> str:
 def rows(record: Record) -> Iterator[Row]:
     yield from _webhooks(record)
     yield from _memory(record)
+    yield from _overload(record)
     yield from _sending(record)
     yield from _live(record)
     yield from _decisions(record)
@@ -133,6 +134,14 @@ def _memory(record: Record) -> Iterator[Row]:
         most = max(record.values("P-2", case, "resident_mib"))
         target, stretch = (30, 20) if case.endswith("idle") else (100, 60)
         yield Row("P-2", f"resident MiB, {case}", f"{most:.0f}", f"{target} ({stretch})", _at_most(most, target))
+
+
+def _overload(record: Record) -> Iterator[Row]:
+    for case in dict.fromkeys(run["case"] for run in record.runs if run["figure"] == "R-8"):
+        told = ", ".join(f"{record.spread('R-8', case, name)} {name}" for name in ("per_second", "p99_ms", "refused", "broken", "timeouts"))
+        most = max(record.values("R-8", case, "resident_mib"))
+        lost = max(record.values("R-8", case, "lost"))
+        yield Row("R-8", f"{case}: {told}; {most:.0f} MiB; acknowledged and lost", f"{lost:.0f}", "0", _at_most(lost, 0))
 
 
 def _sending(record: Record) -> Iterator[Row]:

@@ -50,7 +50,7 @@ def _messages(bench: Bench) -> int:
     return bench.broker.messages(bench.stream("LINE_WEBHOOK"))
 
 
-def _rest(bench: Bench) -> None:
+def rest(bench: Bench) -> None:
     """Waits until nothing that was committed still has to be published."""
     until(CAUGHT_UP_WITHIN, lambda: bench.stage.number("select count(*) from ingest.publication") == 0, every=0.2)
 
@@ -68,7 +68,7 @@ def project(bench: Bench, figure: str, case: str, disturbed: bool = False) -> No
     url = bench.stage.told["webhook_url"]
     with bench.disk() as disk, Disturbance(bench.room) if disturbed else nullcontext():
         _generate(bench, url, bench.plan.warm_up)
-        _rest(bench)
+        rest(bench)
         before, meter = _messages(bench), Meter(bench, bench.roots(INGEST))
         load = _generate(bench, url, bench.plan.seconds)
         events = load["requests"] - load["refused"]

@@ -11,6 +11,8 @@ use contracts::identity::v1::{
     CreateStaffInvitationRequest, Customer, GetFriendRequest, GetOfficialAccountRequest, ListPrincipalsRequest,
     Organization, PersonName, RecordActivityRequest, account_service_client::AccountServiceClient,
 };
+use contracts::ingest::v1::replay_service_client::ReplayServiceClient;
+use contracts::ingest::v1::{ReplayMode, StartReplayRequest};
 use contracts::messaging::v1::ListMessagesRequest;
 use contracts::scheduler::v1::timer_service_client::TimerServiceClient;
 use contracts::scheduler::v1::{CreateTimersRequest, NewTimer};
@@ -18,8 +20,9 @@ use kernel::{Clock as _, SystemClock};
 use line_simulator::{Act, Media, Writing};
 use tsunagi::stage::{Shop, Stage, until};
 
+use super::archive::Archive;
 use super::linking::Linking;
-use super::{planning, sharing};
+use super::{forwarding, planning, quarantine, sharing};
 use crate::dead_letter;
 
 /// The first tenant's IDs.
@@ -38,19 +41,24 @@ pub(super) struct World {
     pub(super) message: String,
     pub(super) picture: String,
     pub(super) webhook_event: String,
+    pub(super) quarantined_body: String,
+    pub(super) replay: String,
     pub(super) line_user: String,
     /// Of the same ID in each of the four services.
     pub(super) dead_letter: String,
     /// Its key.
     pub(super) timer: String,
     pub(super) rule: String,
+    pub(super) forwarding_target: String,
     /// The account of the operator's that it has a share in.
     pub(super) shared_account: String,
+    pub(super) archive: Archive,
     pub(super) linking: Linking,
 }
 
 impl World {
     /// Makes one of everything. `admin_url` is the database as its administrator sees it.
+    #[expect(clippy::too_many_lines, reason = "one of everything, one after the other")]
     pub(super) async fn fill(stage: &Stage, shop: &Shop, admin_url: &str) -> anyhow::Result<Self> {
         let person = shop.person(stage, "はなこ").await?;
         let done = stage.line.write_text(&shop.card.channel_id, &person.id, "こんにちは").await?;
@@ -91,11 +99,8 @@ impl World {
             .organization_id;
         let invite = CreateStaffInvitationRequest { staff_id: shop.staff_id.to_string(), ..Default::default() };
         let invited = StaffServiceClient::new(connect()?).create_staff_invitation(invite).await?.into_inner();
-        let principals = PrincipalServiceClient::new(connect()?)
-            .list_principals(ListPrincipalsRequest::default())
-            .await?
-            .into_inner()
-            .principals;
+        let mut listed = PrincipalServiceClient::new(connect()?);
+        let principals = listed.list_principals(ListPrincipalsRequest::default()).await?.into_inner().principals;
         let mut customers = CustomerServiceClient::new(connect()?);
         let customer = customers
             .create_customer(CreateCustomerRequest {
@@ -144,11 +149,15 @@ impl World {
             conversation: conversation.conversation_id,
             message: message.message_id,
             picture,
+            archive: Archive::fill(stage, shop, done.webhook_event_id.as_deref().unwrap_or_default()).await?,
             webhook_event: done.webhook_event_id.unwrap_or_default(),
+            quarantined_body: quarantine::body(stage, shop).await?,
+            replay: replay(stage, shop).await?,
             line_user,
             dead_letter: dead_letter::in_every_service(admin_url, shop.tenant).await?,
             timer: timer(stage, shop).await?,
             rule: planning::rule(stage, shop).await?,
+            forwarding_target: forwarding::target(stage, shop).await?,
             shared_account: sharing::share(stage, shop).await?,
             linking: Linking::fill(stage, shop).await?,
         })
@@ -170,17 +179,33 @@ impl World {
             &self.message,
             &self.picture,
             &self.webhook_event,
+            &self.quarantined_body,
+            &self.replay,
             &self.line_user,
             &self.dead_letter,
             &self.timer,
             &self.rule,
+            &self.forwarding_target,
             &self.shared_account,
         ]
         .into_iter()
         .map(String::as_str)
+        .chain(self.archive.ids())
         .chain(self.linking.ids())
         .any(|id| text.contains(id))
     }
+}
+
+/// A replay of nothing.
+async fn replay(stage: &Stage, shop: &Shop) -> anyhow::Result<String> {
+    let request = StartReplayRequest {
+        mode: ReplayMode::Redrive.into(),
+        event_types: vec!["none".to_owned()],
+        ..StartReplayRequest::default()
+    };
+    let mut replays = ReplayServiceClient::new(shop.program.connect(&stage.ingest)?);
+    let started = until(Duration::from_secs(20), async || replays.start_replay(request.clone()).await).await?;
+    Ok(started.into_inner().replay.unwrap_or_default().replay_id)
 }
 
 /// The key of a timer that waits.

@@ -87,6 +87,11 @@ const REACHED_WITHIN: Duration = Duration::from_secs(8);
 /// How long Postgres is away in one of eight such runs.
 pub(super) const LONG: Duration = Duration::from_mins(1);
 
+/// Where webhook-ingest can be killed from inside.
+pub(super) fn of_ingest() -> Vec<&'static str> {
+    PLACES.iter().filter(|(service, _)| *service == Service::WebhookIngest).map(|(_, place)| *place).collect()
+}
+
 /// Where webhook-ingest can be killed from inside on the way that bodies take while Postgres is away.
 pub const SPILL_PLACES: [&str; 3] = ["ingest.after_spill", "ingest.before_move", "ingest.after_move"];
 

@@ -67,7 +67,7 @@ impl<B: EventBody> Fresh<B> {
             let raw = Raw { subject: subject.clone(), headers: header::to_lines(&headers), payload: Bytes::new() };
             (raw.owner(), header::read(&headers).map_or(place, |header| header.id), 0)
         };
-        let event_key = inbox::event_key(&event_id);
+        let event_key = inbox::key_of(&event_id, header::rebuild(&headers));
         let payload = message.payload;
         Some(Self {
             tenant,

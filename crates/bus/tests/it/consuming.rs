@@ -1,11 +1,12 @@
 //! Handling: once, whatever comes twice.
 
-use bus::publish::{Outbound, Publisher};
+use bus::publish::{Again, Outbound, Publisher};
 use bus::subject::{Family, Subject};
 use bus::{ConsumerSpec, Incoming};
 use contracts::events::v1::IdentityEvent;
 use kernel::{EventHeader, TenantId, Timestamp};
 use prost::Message;
+use uuid::Uuid;
 
 use crate::child::Child;
 use crate::world::{Recorder, Side, World, event, said, spec, tenant};
@@ -68,6 +69,41 @@ async fn an_event_that_lies_in_the_stream_many_times_is_handled_once_by_several_
     assert_eq!(world.number(ACKNOWLEDGED).await, 21);
     first.stop().await;
     second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_published_again_is_handled_by_who_did_not_and_in_a_rebuild_once_by_everybody() {
+    let world = World::new("again").await;
+    let side = world.side().await;
+    let (known, lost) = (outbound(tenant(1), "known", "a", "known"), outbound(tenant(1), "lost", "a", "lost"));
+    side.consume(batched(8), Recorder::default());
+    publish(&side, &known).await;
+    world.until_effects(1).await;
+    let publisher = Publisher::new(&side.bus, 8);
+    let publish =
+        async |event: &Outbound, again| publisher.publish_again(event, again).await.unwrap().await.unwrap().duplicate;
+    let round = |number| Uuid::from_u128(number);
+    assert!(!publish(&known, Again::Redrive(round(1))).await, "the stream takes it although it has it");
+    assert!(publish(&known, Again::Redrive(round(1))).await, "once for each round");
+    publish(&lost, Again::Redrive(round(1))).await;
+    world.until_effects(2).await;
+    drained(&world, &side).await;
+    assert_eq!(world.number(ACKNOWLEDGED).await, 2, "who handled it knows it");
+    for rebuild in [2, 3] {
+        for event in [&known, &lost, &known] {
+            publish(event, Again::Rebuild(round(rebuild))).await;
+        }
+    }
+    world.until_effects(6).await;
+    drained(&world, &side).await;
+    assert_eq!(world.number(ACKNOWLEDGED).await, 6, "each rebuild, and each event once in it");
+    let mut tx = side.messaging.tenant(tenant(1)).await.unwrap();
+    for (rebuild, taken) in [(None, 2), (Some(round(2)), 2), (Some(round(4)), 0)] {
+        let found = bus::inbox::taken_in(&mut tx, "words", &["never", "known", "lost"], rebuild).await.unwrap();
+        assert_eq!((found.len(), found.contains("never")), (taken, false), "{rebuild:?}");
+    }
+    tx.rollback().await.unwrap();
+    side.stop().await;
 }
 
 /// Waits until the server holds nothing back for the consumer.

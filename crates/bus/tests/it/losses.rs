@@ -211,7 +211,11 @@ async fn an_event_is_cut_out_of_its_stream_in_every_copy_and_no_other() {
     for id in ["secret", "theirs"] {
         // A server that is slow to answer is asked again.
         eventually(SOON, || async {
-            let erased = side.bus.erase(&ours.subject, id, since).await.map_err(|error| error.to_string())?;
+            let erased = side
+                .bus
+                .erase(&ours.subject, &[id.to_owned()].into(), since, None)
+                .await
+                .map_err(|error| error.to_string())?;
             if erased == 0 { Ok(()) } else { Err(format!("{erased} copies")) }
         })
         .await

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client};
@@ -22,6 +23,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 const IDLE_EACH: usize = 2;
 /// The largest body that is sent.
 const LARGEST_BODY: usize = 64 * 1024;
+/// The longest `Retry-After` that is read, in bytes.
+const LONGEST_RETRY_AFTER: usize = 64;
 
 /// How addresses that somebody entered are called.
 #[derive(Clone, Debug, Default)]
@@ -60,7 +63,7 @@ pub enum EgressSetupError {
 /// Why a call gave no status. Says nothing of where it was to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EgressError {
-    /// What was to be sent is larger than 64 KiB.
+    /// What was to be sent is larger than it may be.
     #[error("the body is too large")]
     TooLarge,
     /// The name leads to an address that may not be called. Nothing was sent.
@@ -72,6 +75,15 @@ pub enum EgressError {
     /// It was sent, or part of it, and no answer came in time.
     #[error("no answer came")]
     NoAnswer,
+}
+
+/// What is read of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EgressAnswer {
+    /// Its status.
+    pub status: StatusCode,
+    /// The value of its `Retry-After`, unread: at most 64 visible characters.
+    pub retry_after: Option<String>,
 }
 
 /// A client for addresses that somebody entered. Clones share its connections.
@@ -128,16 +140,33 @@ impl Egress {
         Target::parse(text, &self.allowed)
     }
 
-    /// Posts `body`, at most 64 KiB, once, and tells the status of the answer; nothing else of it is read. Ends within ten seconds.
+    /// Posts `body`, at most 64 KiB, once, and tells the status of the answer. Ends within ten seconds.
     ///
     /// # Errors
     /// See [`EgressError`].
     pub async fn post(&self, target: &Target, headers: HeaderMap, body: Bytes) -> Result<StatusCode, EgressError> {
-        if body.len() > LARGEST_BODY {
+        self.post_up_to(LARGEST_BODY, target, headers, body).await.map(|answer| answer.status)
+    }
+
+    /// The same for a body of up to `largest` bytes, and with what the answer says of a next time.
+    ///
+    /// # Errors
+    /// See [`EgressError`].
+    pub async fn post_up_to(
+        &self,
+        largest: usize,
+        target: &Target,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<EgressAnswer, EgressError> {
+        if body.len() > largest {
             return Err(EgressError::TooLarge);
         }
         let sent = self.http.post(target.url().clone()).headers(headers).body(body).send().await;
-        sent.map(|response| response.status()).map_err(|error| told(&error))
+        let response = sent.map_err(|error| told(&error))?;
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let retry_after = retry_after.filter(|value| value.len() <= LONGEST_RETRY_AFTER).map(ToOwned::to_owned);
+        Ok(EgressAnswer { status: response.status(), retry_after })
     }
 }
 

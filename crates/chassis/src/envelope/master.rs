@@ -89,7 +89,7 @@ impl MasterKey {
     }
 
     pub(super) fn wrap(&self, tenant: TenantId, id: Uuid, key: &DataKey) -> Result<Vec<u8>, EnvelopeError> {
-        self.key.seal(&self.associated(tenant, id), &*key.0)
+        self.key.seal(&[], &self.associated(tenant, id), &*key.0)
     }
 
     pub(super) fn unwrap(&self, tenant: TenantId, id: Uuid, wrapped: &[u8]) -> Result<DataKey, EnvelopeError> {

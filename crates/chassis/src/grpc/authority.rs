@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
-use super::renewal::{LOOKED_AT_EVERY, Renewed, TlsError, certificates};
 use crate::config::{Settings, read_file};
+use crate::tls::{LOOKED_AT_EVERY, Renewed, TlsError, certificates};
 
 /// Whose certificates are trusted.
 #[derive(Clone, Debug)]
@@ -56,7 +56,10 @@ impl Trusted {
 
 impl Renewed for Trusted {
     type Made = Channel;
-    const NAME: &'static str = "authority";
+
+    fn name(&self) -> &'static str {
+        "authority"
+    }
 
     fn changed(&self) -> Result<Option<(Self, Channel)>, TlsError> {
         let Some(file) = &self.authority.file else { return Ok(None) };

@@ -13,9 +13,9 @@ use url::Url;
 
 use super::authority::{TlsAuthority, Trusted};
 use super::config::allow_plaintext;
-use super::renewal::{self, TlsError};
 use crate::config::{Secret, Settings};
 use crate::host::Host;
+use crate::tls::{self, TlsError};
 use crate::trace;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -149,7 +149,7 @@ impl Client {
         let (every, stopping) = (trusted.authority.looked_at_every, host.stopping());
         host.spawn(
             "grpc.authority",
-            renewal::follow(*trusted, every, stopping, move |channel| drop(renewed.send(channel))),
+            tls::follow(*trusted, every, stopping, move |channel| drop(renewed.send(channel))),
         );
         Ok(Self { latest, ..client })
     }

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
-use super::TlsConfig;
 use crate::config::Settings;
+use crate::tls::TlsConfig;
 
 /// Calls answered at once where nobody says otherwise.
 const CALLS_AT_ONCE: NonZeroU32 = NonZeroU32::new(1024).unwrap();
@@ -37,7 +37,13 @@ impl GrpcConfig {
         let addr: SocketAddr =
             settings.required(&format!("TSUNAGI_{service}_GRPC_ADDR"), "Where the service's gRPC methods are served.");
         let config = Self {
-            tls: TlsConfig::read(settings),
+            tls: TlsConfig::read(
+                settings,
+                "TSUNAGI_TLS",
+                "certificate",
+                "The certificate chain of gRPC listeners, PEM. Needed beyond loopback. Given as files, certificate and key are \
+                 read again when they change.",
+            ),
             allow_plaintext: allow_plaintext(settings),
             calls_at_once: settings.or(
                 &format!("TSUNAGI_{service}_CALLS_AT_ONCE"),

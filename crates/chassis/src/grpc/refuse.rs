@@ -9,6 +9,7 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
+use crate::envelope::EnvelopeError;
 use crate::postgres;
 
 /// The domain of every reason.
@@ -120,6 +121,15 @@ pub fn exhausted(reason: &'static str, retry_after: Duration) -> Status {
     let mut details = details(reason);
     details.set_retry_info(Some(retry_after));
     Status::with_error_details(Code::ResourceExhausted, sentence(reason), details)
+}
+
+/// What a body or secret could not be encrypted or decrypted for: as [`database`] where its key could not be read, else as [`internal`].
+#[must_use]
+pub fn envelope(error: EnvelopeError) -> Status {
+    match error {
+        EnvelopeError::Database(error) => database(error),
+        error => internal(&error),
+    }
 }
 
 /// `INTERNAL`, with nothing for the caller; `error` and its causes are logged here, once.

@@ -15,13 +15,12 @@ use tonic_health::server::HealthReporter;
 use tower::Service;
 
 use super::GrpcConfig;
-use super::certificate::Certificate;
 use super::listener::encrypted;
 use super::open_streams::OpenStreamsLayer;
-use super::renewal::TlsError;
 use super::watch::WatchLayer;
 use crate::auth::{AuthLayer, Directory};
 use crate::host::Host;
+use crate::tls::{Certificate, TlsError};
 
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
@@ -118,7 +117,7 @@ impl Server {
             .add_routes(self.routes.routes());
         let stopping = host.stopping();
         if let Some((config, certificate)) = tls {
-            let incoming = encrypted(incoming, certificate.server()?);
+            let incoming = encrypted(incoming, certificate.server(&[b"h2"])?);
             if config.files.is_some() {
                 host.spawn("grpc.certificate", certificate.follow(config, host.stopping()));
             }

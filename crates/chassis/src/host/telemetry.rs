@@ -108,6 +108,9 @@ pub(super) fn start(name: &'static str, config: &TelemetryConfig) -> anyhow::Res
     let registry = tracing_subscriber::registry().with(spans.with_filter(EnvFilter::new("info")));
     if registry.with(lines.with_filter(filter)).try_init().is_ok() {
         let _ = PROVIDER.set(provider);
+        if config.otlp.is_some() {
+            crate::trace::set_recorded();
+        }
         std::panic::set_hook(Box::new(|panic| {
             // Not the message: it may repeat what it choked on.
             let location = panic.location().map(ToString::to_string);

@@ -14,10 +14,12 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::idle::Requests;
+use super::tls::Tls;
 
 /// Bytes of head and buffer that a connection may hold.
 const LARGEST_BUFFER: usize = 64 * 1_024;
@@ -37,8 +39,10 @@ pub struct Listener {
     pub socket: TcpListener,
     /// Most connections at once; more wait in the kernel.
     pub connections: usize,
-    /// How long a connection keeps its place without a request in hand: its first, or the next.
+    /// How long a connection keeps its place without a request in hand: its first, its handshake included, or the next.
     pub idle: Duration,
+    /// What encrypts the connections; none: something in front of the listener does.
+    pub tls: Option<Tls>,
 }
 
 /// Listens; a burst of new connections waits in the kernel instead of being refused.
@@ -86,7 +90,16 @@ impl Listener {
                 }
             });
             let (server, stopping, idle) = (Arc::clone(&server), stopping.clone(), self.idle);
+            let tls = self.tls.clone();
             connections.spawn(async move {
+                let stream = match tls {
+                    None => Either::Left(stream),
+                    Some(tls) => match stopping.run_until_cancelled(tls.accept(stream, idle)).await {
+                        Some(Ok(stream)) => Either::Right(stream),
+                        // Its place is free again, and nobody else waited for it.
+                        Some(Err(_)) | None => return drop(place),
+                    },
+                };
                 let mut connection = pin!(server.serve_connection(TokioIo::new(stream), service));
                 // How a connection ends is the other side's business.
                 tokio::select! {

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use chassis::config::{Secret, Settings};
-use chassis::grpc::{Client, ClientConfig, GrpcConfig, TlsAuthority, TlsConfig};
+use chassis::grpc::{Client, ClientConfig, GrpcConfig, TlsAuthority};
+use chassis::tls::TlsConfig;
 use contracts::access_proto::v1::Right;
 use contracts::messaging::v1::GetQuotaRequest;
 use contracts::messaging::v1::quota_service_client::QuotaServiceClient;

@@ -2,6 +2,7 @@
 
 mod connection;
 mod secrets;
+mod tell;
 
 use std::sync::Arc;
 
@@ -14,18 +15,16 @@ use contracts::events::v1::AccountPurpose as WirePurpose;
 use contracts::events::v1::identity_event::Body;
 use contracts::identity::v1::account_service_server::AccountService;
 use contracts::identity::v1::{
-    AccountFinding, AccountFindingKind, ConnectOfficialAccountRequest, ConnectOfficialAccountResponse,
-    CreateOfficialAccountRequest, CreateOfficialAccountResponse, CreateProviderRequest, CreateProviderResponse,
-    GetOfficialAccountRequest, GetOfficialAccountResponse, GetProviderRequest, GetProviderResponse,
-    ListOfficialAccountsRequest, ListOfficialAccountsResponse, ListProvidersRequest, ListProvidersResponse,
-    OfficialAccount as WireAccount, PauseOfficialAccountRequest, PauseOfficialAccountResponse, RotateWebhookKeyRequest,
-    RotateWebhookKeyResponse, SetChannelCredentialRequest, SetChannelCredentialResponse, SetChannelSecretRequest,
-    SetChannelSecretResponse, UpdateOfficialAccountRequest, UpdateOfficialAccountResponse, UpdateProviderRequest,
-    UpdateProviderResponse,
+    ConnectOfficialAccountRequest, ConnectOfficialAccountResponse, CreateOfficialAccountRequest,
+    CreateOfficialAccountResponse, CreateProviderRequest, CreateProviderResponse, GetOfficialAccountRequest,
+    GetOfficialAccountResponse, GetProviderRequest, GetProviderResponse, ListOfficialAccountsRequest,
+    ListOfficialAccountsResponse, ListProvidersRequest, ListProvidersResponse, OfficialAccount as WireAccount,
+    PauseOfficialAccountRequest, PauseOfficialAccountResponse, RotateWebhookKeyRequest, RotateWebhookKeyResponse,
+    SetChannelCredentialRequest, SetChannelCredentialResponse, SetChannelSecretRequest, SetChannelSecretResponse,
+    UpdateOfficialAccountRequest, UpdateOfficialAccountResponse, UpdateProviderRequest, UpdateProviderResponse,
 };
-use contracts::timestamp;
 use identity_linking_core::Line;
-use identity_linking_core::account::{AccountPurpose, AccountState, Equipment, Finding, OfficialAccount, repurposed};
+use identity_linking_core::account::{AccountPurpose, AccountState, Equipment, OfficialAccount, repurposed};
 use identity_linking_core::staff::ShareState;
 use kernel::{AccountId, Timestamp};
 use line_types::id::{BotUserId, ChannelId};
@@ -43,6 +42,7 @@ use crate::postgres::account::{self, EquippedAccount};
 use crate::postgres::staff_account_share;
 use crate::registry::Registry;
 use crate::replica;
+use tell::tell;
 
 const CREATE: &str = "/tsunagi.identity.v1.AccountService/CreateOfficialAccount";
 const CHANGEABLE: &[&str] = &["display_name", "owner_organization_id", "default_organization_id", "purpose"];
@@ -149,40 +149,6 @@ impl AccountService for Accounts {
     }
 }
 
-fn tell(account: &EquippedAccount) -> WireAccount {
-    let EquippedAccount { stored, equipment } = account;
-    WireAccount {
-        account_id: stored.id.to_string(),
-        provider_id: stored.value.provider.to_string(),
-        channel_id: stored.value.channel_id.as_str().to_owned(),
-        display_name: replica::text(stored.value.display_name.as_ref()),
-        basic_id: replica::text(stored.value.basic_id.as_ref()),
-        bot_user_id: stored.value.bot.as_ref().map(BotUserId::as_str).unwrap_or_default().to_owned(),
-        state: replica::account_state(stored.value.state).into(),
-        owner_organization_id: replica::optional(stored.value.owner_organization),
-        default_organization_id: replica::optional(stored.value.default_organization),
-        chat_mode: replica::text(stored.value.chat_mode.as_ref()),
-        has_channel_secret: equipment.channel_secret,
-        has_channel_credential: equipment.credential,
-        etag: etag::of(stored.version),
-        connect_time: stored.value.connect_time.map(timestamp),
-        purpose: replica::purpose(stored.value.purpose).into(),
-        findings: stored.value.findings().into_iter().map(tell_finding).collect(),
-    }
-}
-
-fn tell_finding(finding: Finding) -> AccountFinding {
-    let (kind, since) = match finding {
-        Finding::ChatModeOn(since) => (AccountFindingKind::ChatModeOn, since),
-    };
-    AccountFinding {
-        kind: kind.into(),
-        find_time: Some(timestamp(since)),
-        reason_ja: finding.reason_ja().to_owned(),
-        reason_en: finding.reason_en().to_owned(),
-    }
-}
-
 /// Whom an account is to be for; not stated means customers.
 fn purpose(fields: &mut Fields, wire: i32) -> Option<AccountPurpose> {
     let read = match WirePurpose::try_from(wire) {
@@ -286,7 +252,7 @@ async fn create(
     let key = credential::put_webhook_key(&mut tx, stored.id, TimeDelta::zero(), now).await?;
     record(registry, &mut tx, &caller, "account.create", &stored, now).await?;
     let equipment = Equipment { channel_secret: secret.is_some(), credential: given.is_some() };
-    let told = tell(&EquippedAccount { stored, equipment });
+    let told = tell(&EquippedAccount { stored, equipment, coverage: None });
     let answer = CreateOfficialAccountResponse { account: Some(told), webhook_key: String::new() };
     repeat::keep(&mut tx, CREATE, &request.request_id, &answer).await?;
     tx.commit().await?;

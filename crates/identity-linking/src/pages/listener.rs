@@ -36,7 +36,7 @@ impl Pages {
         let socket =
             listen(config.addr).with_context(|| format!("the form pages' listener cannot have {}", config.addr))?;
         let addr = socket.local_addr()?;
-        let listener = Listener { socket, connections: config.connections.get() as usize, idle: IDLE };
+        let listener = Listener { socket, connections: config.connections.get() as usize, idle: IDLE, tls: None };
         let Self(router) = self;
         let answer = move |request: http::Request<_>, peer: SocketAddr| {
             let (router, mut request) = (router.clone(), request.map(Body::new));

@@ -4,28 +4,32 @@ use std::collections::HashMap;
 
 use chassis::postgres::{Database, TenantTx};
 use identity_linking_core::Line;
-use identity_linking_core::account::{AccountPurpose, AccountState, Equipment, OfficialAccount};
+use identity_linking_core::account::{AccountPurpose, AccountState, Coverage, Equipment, OfficialAccount};
 use kernel::{AccountId, OrganizationId, ProviderId, TenantId};
 use line_types::id::{BotUserId, ChannelId};
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
+use super::friend_coverage;
 use super::row::{self, Position, Stored};
 
 pub(crate) type StoredAccount = Stored<AccountId, OfficialAccount>;
 
-/// An account and which secrets it has.
+/// An account, which secrets it has, and how many of its friends are known.
 #[derive(Clone, Debug)]
 pub(crate) struct EquippedAccount {
     /// The account.
     pub(crate) stored: StoredAccount,
     /// Which secrets it has.
     pub(crate) equipment: Equipment,
+    /// How many of its friends are known; none while LINE has told nothing.
+    pub(crate) coverage: Option<Coverage>,
 }
 
 fn stored(row: &PgRow) -> Result<EquippedAccount, sqlx::Error> {
     let bot: Option<&str> = row::get(row, "bot_user_id")?;
     Ok(EquippedAccount {
+        coverage: friend_coverage::joined(row)?,
         equipment: Equipment {
             channel_secret: row::get(row, "has_channel_secret")?,
             credential: row::get(row, "has_credential")?,
@@ -171,8 +175,11 @@ pub(crate) async fn find(tx: &mut TenantTx, id: AccountId) -> Result<Option<Equi
                  WHERE s.tenant_id = a.tenant_id AND s.account_id = a.account_id AND s.expire_time IS NULL)
                  AS has_channel_secret,
              EXISTS (SELECT FROM identity.channel_credential c
-                 WHERE c.tenant_id = a.tenant_id AND c.account_id = a.account_id) AS has_credential
-         FROM identity.official_account a WHERE a.tenant_id = $1 AND a.account_id = $2",
+                 WHERE c.tenant_id = a.tenant_id AND c.account_id = a.account_id) AS has_credential,
+             v.as_of_date, v.friends AS coverage_friends, v.known_friends AS coverage_known
+         FROM identity.official_account a
+         LEFT JOIN identity.friend_coverage v ON v.tenant_id = a.tenant_id AND v.account_id = a.account_id
+         WHERE a.tenant_id = $1 AND a.account_id = $2",
     )
     .bind(tx.tenant().uuid())
     .bind(id.uuid())
@@ -225,8 +232,10 @@ pub(crate) async fn list(
                  WHERE s.tenant_id = a.tenant_id AND s.account_id = a.account_id AND s.expire_time IS NULL)
                  AS has_channel_secret,
              EXISTS (SELECT FROM identity.channel_credential c
-                 WHERE c.tenant_id = a.tenant_id AND c.account_id = a.account_id) AS has_credential
+                 WHERE c.tenant_id = a.tenant_id AND c.account_id = a.account_id) AS has_credential,
+             v.as_of_date, v.friends AS coverage_friends, v.known_friends AS coverage_known
          FROM identity.official_account a
+         LEFT JOIN identity.friend_coverage v ON v.tenant_id = a.tenant_id AND v.account_id = a.account_id
          WHERE a.tenant_id = $1 AND (a.create_time, a.account_id) > (coalesce($2::timestamptz, '-infinity'), $3)
          ORDER BY a.create_time, a.account_id LIMIT $4",
     )

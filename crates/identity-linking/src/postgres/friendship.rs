@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chassis::postgres::TenantTx;
 use identity_linking_core::account::{AccountPurpose, is_chat};
-use identity_linking_core::friendship::{Friendship, FriendshipState, Turn};
+use identity_linking_core::friendship::{Anew, Friendship, FriendshipState, Turn};
 use identity_linking_core::{FriendAttributes, Line};
 use kernel::{AccountId, FriendId, ProviderId, Timestamp};
 use line_types::id::UserId;
@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::account;
 use super::friend::{self, StoredLineUser, attributes, line_user};
+use super::rebuild;
 use super::row::{self, Position};
 
 /// A friendship as it is kept.
@@ -24,6 +25,10 @@ pub(crate) struct StoredFriendship {
     pub(crate) version: i64,
     /// What is known.
     pub(crate) value: Friendship,
+    /// What is made anew of it in a rebuild; none: nothing is.
+    pub(crate) anew: Option<Anew>,
+    /// Known by events told again alone: nothing has followed from it yet.
+    pub(crate) silent: bool,
 }
 
 /// A LINE user as one account knows it.
@@ -75,7 +80,12 @@ pub(super) fn bound(
 }
 
 fn friendship(row: &PgRow) -> Result<StoredFriendship, sqlx::Error> {
-    Ok(StoredFriendship { version: row::get(row, "version")?, value: standing(row)? })
+    Ok(StoredFriendship {
+        version: row::get(row, "version")?,
+        value: standing(row)?,
+        anew: rebuild::anew(row)?,
+        silent: row::get(row, "silent")?,
+    })
 }
 
 fn friend(row: &PgRow) -> Result<StoredFriend, sqlx::Error> {
@@ -147,14 +157,14 @@ pub(crate) async fn insert_if_new(
 ) -> Result<bool, sqlx::Error> {
     let query = sqlx::query(
         "INSERT INTO identity.friendship
-             (tenant_id, account_id, friend_id, version, state, first_seen_time, turn_time, turn_event_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+             (tenant_id, account_id, friend_id, version, state, first_seen_time, turn_time, turn_event_id, silent)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
     )
     .bind(tx.tenant().uuid())
     .bind(account.uuid())
     .bind(friend.uuid())
     .bind(friendship.version);
-    let inserted = bound(query, &friendship.value).execute(&mut **tx).await?;
+    let inserted = bound(query, &friendship.value).bind(friendship.silent).execute(&mut **tx).await?;
     Ok(inserted.rows_affected() == 1)
 }
 
@@ -231,14 +241,24 @@ pub(crate) async fn update(
 ) -> Result<(), sqlx::Error> {
     let query = sqlx::query(
         "UPDATE identity.friendship
-         SET version = $4, state = $5, first_seen_time = $6, turn_time = $7, turn_event_id = $8
+         SET version = $4, state = $5, first_seen_time = $6, turn_time = $7, turn_event_id = $8,
+             anew_state = $9, anew_turn_time = $10, anew_turn_event_id = $11, anew_told_time = $12, silent = $13
          WHERE tenant_id = $1 AND account_id = $2 AND friend_id = $3",
     )
     .bind(tx.tenant().uuid())
     .bind(account.uuid())
     .bind(friend.uuid())
     .bind(friendship.version);
-    bound(query, &friendship.value).execute(&mut **tx).await?;
+    let anew = friendship.anew.as_ref();
+    let turn = anew.and_then(|anew| anew.turn.as_ref());
+    bound(query, &friendship.value)
+        .bind(anew.map(|anew| FriendshipState::after(anew.turn.as_ref()).as_str()))
+        .bind(turn.map(|turn| turn.at))
+        .bind(turn.map(|turn| &turn.event_id))
+        .bind(anew.and_then(|anew| anew.told_since))
+        .bind(friendship.silent)
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }
 
@@ -358,14 +378,15 @@ pub(crate) async fn list_all(
     .bind(size)
     .fetch_all(&mut **tx)
     .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(ToldFriendship {
-                account: row::id(row, "account_id")?,
-                friend: row::id(row, "friend_id")?,
-                line_user_id: row::get(row, "line_user_id")?,
-                friendship: friendship(row)?,
-            })
-        })
-        .collect()
+    rows.iter().map(told).collect()
+}
+
+/// Reads a friendship with the user's ID.
+pub(super) fn told(row: &PgRow) -> Result<ToldFriendship, sqlx::Error> {
+    Ok(ToldFriendship {
+        account: row::id(row, "account_id")?,
+        friend: row::id(row, "friend_id")?,
+        line_user_id: row::get(row, "line_user_id")?,
+        friendship: friendship(row)?,
+    })
 }

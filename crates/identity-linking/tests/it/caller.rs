@@ -11,6 +11,7 @@ use contracts::identity::v1::link_policy_service_client::LinkPolicyServiceClient
 use contracts::identity::v1::link_service_client::LinkServiceClient;
 use contracts::identity::v1::merge_service_client::MergeServiceClient;
 use contracts::identity::v1::principal_service_client::PrincipalServiceClient;
+use contracts::identity::v1::rebuild_service_client::RebuildServiceClient;
 use contracts::identity::v1::replica_service_client::ReplicaServiceClient;
 use contracts::identity::v1::staff_account_service_client::StaffAccountServiceClient;
 use contracts::identity::v1::staff_service_client::StaffServiceClient;
@@ -49,6 +50,10 @@ impl Caller {
 
     pub(crate) fn principals(&self) -> PrincipalServiceClient<Client> {
         PrincipalServiceClient::new(self.0.clone())
+    }
+
+    pub(crate) fn rebuilds(&self) -> RebuildServiceClient<Client> {
+        RebuildServiceClient::new(self.0.clone())
     }
 
     pub(crate) fn staff(&self) -> StaffServiceClient<Client> {

@@ -158,7 +158,7 @@ impl House {
         url
     }
 
-    fn bus(&self) -> BusConfig {
+    pub(crate) fn bus(&self) -> BusConfig {
         BusConfig { prefix: Some(self.prefix.clone()), ..BusConfig::at(testkit::nats::url()) }
     }
 

@@ -22,6 +22,9 @@ struct Script {
     endpoints: Vec<String>,
     chat_mode: Option<String>,
     bots_asked: usize,
+    followers: Option<GetFollowerCountResponse>,
+    followers_refusal: Option<Status>,
+    days_asked: Vec<String>,
     profiles_asked: usize,
     link_tokens: usize,
     meeting: Option<Arc<Barrier>>,
@@ -54,6 +57,21 @@ impl Messaging {
     /// How many times it was asked who a bot is.
     pub(crate) fn bots_asked(&self) -> usize {
         self.0.lock().unwrap().bots_asked
+    }
+
+    /// What LINE counts for every account, whatever the day; not ready before it is told.
+    pub(crate) fn followers(&self, told: GetFollowerCountResponse) {
+        self.0.lock().unwrap().followers = Some(told);
+    }
+
+    /// Nobody is told how many followers there are; none: no more.
+    pub(crate) fn refuse_followers(&self, refusal: Option<Status>) {
+        self.0.lock().unwrap().followers_refusal = refusal;
+    }
+
+    /// The days that were asked of.
+    pub(crate) fn days_asked(&self) -> Vec<String> {
+        self.0.lock().unwrap().days_asked.clone()
     }
 
     /// The name a user shows.
@@ -101,6 +119,19 @@ impl LineGatewayService for Messaging {
             chat_mode: self.0.lock().unwrap().chat_mode.clone().unwrap_or_else(|| "bot".to_owned()),
             mark_as_read_mode: "auto".to_owned(),
         }))
+    }
+
+    async fn get_follower_count(
+        &self,
+        request: Request<GetFollowerCountRequest>,
+    ) -> Result<Response<GetFollowerCountResponse>, Status> {
+        self.0.lock().unwrap().days_asked.push(request.into_inner().date);
+        self.refused()?;
+        if let Some(refusal) = self.0.lock().unwrap().followers_refusal.clone() {
+            return Err(refusal);
+        }
+        let unready = GetFollowerCountResponse { status: FollowerCountStatus::Unready.into(), count: None };
+        Ok(Response::new(self.0.lock().unwrap().followers.unwrap_or(unready)))
     }
 
     async fn get_profile(&self, request: Request<GetProfileRequest>) -> Result<Response<GetProfileResponse>, Status> {

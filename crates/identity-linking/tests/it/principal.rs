@@ -71,7 +71,7 @@ async fn nobody_gives_a_program_more_than_they_hold() {
         (Code::PermissionDenied, "RIGHT_NEEDS_MASTER".to_owned())
     );
     let at = house.at(tenant);
-    for right in [Right::TenantsManage, Right::ReplicasRead, Right::LineGatewayCall] {
+    for right in [Right::TenantsManage, Right::ReplicasRead, Right::LineGatewayCall, Right::RebuildsCall] {
         assert_eq!(fields(at.principals().create_principal(named("x", &[right])).await), ["rights"]);
     }
     let wrong = CreatePrincipalRequest {

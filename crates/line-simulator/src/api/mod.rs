@@ -7,8 +7,10 @@ mod answer;
 mod body;
 mod chat;
 mod content;
+mod day;
 mod gate;
 mod group;
+mod insight;
 pub(crate) mod link;
 mod oauth;
 mod page;
@@ -30,6 +32,7 @@ use crate::state::refusal::Refusal;
 pub(crate) fn routes(platform: &Arc<Platform>) -> Router<Arc<Platform>> {
     let with_token = send::routes()
         .merge(quota::routes())
+        .merge(insight::routes())
         .merge(profile::routes())
         .merge(group::routes())
         .merge(content::routes())

@@ -6,15 +6,14 @@ use std::sync::Arc;
 use axum::extract::{Query, State};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
-use chrono::NaiveDate;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
+use super::day::{day, invalid_day};
 use super::gate::Caller;
 use super::page::{Page, slice};
 use crate::platform::Platform;
 use crate::state::quota::{day_of, month_of};
-use crate::state::refusal::Refusal;
 use crate::state::sending::Method;
 
 pub(crate) fn routes() -> Router<Arc<Platform>> {
@@ -50,11 +49,10 @@ fn delivered(
     Query(query): Query<HashMap<String, String>>,
     method: Method,
 ) -> Answer {
-    let date = query.get("date").filter(|d| d.len() == 8 && NaiveDate::parse_from_str(d, "%Y%m%d").is_ok());
-    let date = date.ok_or_else(|| Refusal::Bad("The value for the 'date' parameter is invalid".into()))?;
+    let date = day(&query)?.ok_or_else(invalid_day)?;
     let ready = platform.with(|world, now| {
         let sent = world.accounts.get(&caller.channel).and_then(|a| a.sent_by_day.get(&(method, date.clone())));
-        (*date < day_of(now)).then(|| sent.copied().unwrap_or(0))
+        (date < day_of(now)).then(|| sent.copied().unwrap_or(0))
     });
     Ok(Json(match ready {
         Some(count) => json!({ "status": "ready", "success": count }),

@@ -13,7 +13,7 @@ use url::{Host, Url};
 use super::answer::Answer;
 use super::body::RequestBody;
 use super::gate::Caller;
-use crate::delivery::deliver;
+use crate::delivery::{deliver, seal};
 use crate::platform::Platform;
 use crate::state::refusal::Refusal;
 
@@ -60,7 +60,7 @@ async fn test(State(platform): State<Arc<Platform>>, Extension(caller): Extensio
         let url = given.or_else(|| account.webhook_url.clone()).ok_or(Refusal::NotFound)?;
         Ok((url, account.secret.clone(), account.bot_user_id.clone(), now))
     })?;
-    let verdict = deliver(&platform.http, &url, &secret, &bot, &[]).await;
+    let verdict = deliver(&platform.http, &url, seal(&secret, &bot, &[])).await;
     Ok(Json(json!({
         "success": verdict.is_ok(),
         "timestamp": now.to_rfc3339_opts(SecondsFormat::Millis, true),

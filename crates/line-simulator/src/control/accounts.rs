@@ -140,6 +140,7 @@ async fn set_delivery(
     Path(account): Path<ChannelId>,
     Json(trouble): Json<Trouble>,
 ) -> ControlAnswer<()> {
+    trouble.check().map_err(ActError::Impossible)?;
     platform.with(|world, _| {
         world.account(&account)?;
         world.troubles.insert(account.clone(), trouble);

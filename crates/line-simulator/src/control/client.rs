@@ -11,9 +11,10 @@ use serde_json::Value;
 
 use super::{
     AssertionKey, BooksQuery, FaultId, Followed, KeyId, NewAccount, NewFriends, NewPerson, NewProvider, OpenLink,
-    Reset, Secret, Settled, UserCard,
+    PlayQuery, Reset, Secret, Settled, UserCard,
 };
 use crate::clock::{ClockReading, ClockTurn};
+use crate::scenario::Progress;
 use crate::state::account::{AccountCard, AccountSettings, AccountSpec, AccountState};
 use crate::state::act::{Act, ActRequest};
 use crate::state::books::{Counts, Detail, Duplicate, Requested, Sent, Webhook};
@@ -263,6 +264,27 @@ impl Control {
     pub async fn webhooks_settled(&self, within: Duration) -> Reply<bool> {
         let millis = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
         Ok(self.query::<Settled>("/webhooks/settled", &[("within_ms", millis)]).await?.settled)
+    }
+
+    /// Begins to play a scenario file (its text).
+    pub async fn play_scenario(&self, text: &str, how: &PlayQuery) -> Reply<Progress> {
+        let request = self.http.post(format!("{}/control/scenarios", self.base_url)).query(how).body(text.to_owned());
+        let answer = request.send().await?;
+        let status = answer.status();
+        if !status.is_success() {
+            return Err(ControlError::Refused { status: status.as_u16(), body: answer.text().await? });
+        }
+        Ok(answer.json().await?)
+    }
+
+    /// How far a scenario is.
+    pub async fn scenario(&self, scenario: &str) -> Reply<Progress> {
+        self.get(&format!("/scenarios/{scenario}")).await
+    }
+
+    /// Stops a scenario.
+    pub async fn stop_scenario(&self, scenario: &str) -> Reply<()> {
+        self.call(Method::DELETE, &format!("/scenarios/{scenario}"), None::<&()>).await
     }
 
     /// The simulated time.

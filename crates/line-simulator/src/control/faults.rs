@@ -27,13 +27,9 @@ pub(super) fn routes() -> Router<Arc<Platform>> {
         .route("/limits", post(lay_limit))
 }
 
-async fn add(State(platform): State<Arc<Platform>>, Json(fault): Json<Fault>) -> Json<FaultId> {
-    let id = platform.with(|world, _| {
-        let id = format!("fault-{}", world.mint.number());
-        world.faults.add(id.clone(), fault);
-        id
-    });
-    Json(FaultId { fault: id })
+async fn add(State(platform): State<Arc<Platform>>, Json(fault): Json<Fault>) -> ControlAnswer<FaultId> {
+    fault.check().map_err(ActError::Impossible)?;
+    Ok(Json(FaultId { fault: platform.with(|world, _| world.order_fault(fault)) }))
 }
 
 async fn end(State(platform): State<Arc<Platform>>, Path(id): Path<String>) -> ControlAnswer<()> {

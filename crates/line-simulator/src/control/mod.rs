@@ -8,6 +8,7 @@ mod client;
 mod clock;
 mod faults;
 mod people;
+mod scenarios;
 
 use std::sync::Arc;
 
@@ -17,7 +18,9 @@ pub use accounts::{AssertionKey, KeyId, NewAccount, NewProvider, Secret};
 pub use books::{BooksQuery, Reset, Settled};
 pub use client::{Control, ControlError};
 pub use faults::FaultId;
+pub(crate) use people::open;
 pub use people::{Followed, NewFriends, NewPerson, OpenLink, UserCard};
+pub use scenarios::PlayQuery;
 
 use crate::platform::Platform;
 
@@ -26,6 +29,7 @@ pub(crate) fn routes() -> Router<Arc<Platform>> {
         .merge(people::routes())
         .merge(faults::routes())
         .merge(books::routes())
-        .merge(clock::routes());
+        .merge(clock::routes())
+        .merge(scenarios::routes());
     Router::new().nest("/control", routes)
 }

@@ -13,7 +13,7 @@ use url::Url;
 use super::answer::ControlAnswer;
 use crate::platform::Platform;
 use crate::state::act::ActRequest;
-use crate::state::event::{Done, EventParts};
+use crate::state::event::Done;
 use crate::state::group::ChatChange;
 use crate::state::id::{ChannelId, ChatId, PersonId, UserId};
 use crate::state::person::{ChatSpec, PersonSpec};
@@ -142,14 +142,7 @@ async fn raw_event(
     Path(account): Path<ChannelId>,
     Json(event): Json<serde_json::Map<String, Value>>,
 ) -> ControlAnswer<Done> {
-    let mut extra = event;
-    let kind = extra.remove("type").and_then(|v| v.as_str().map(str::to_owned));
-    let kind = kind.ok_or(ActError::Impossible("an event needs a type"))?;
-    let source = extra.remove("source");
-    platform.with(|world, now| {
-        world.account(&account)?;
-        Ok(Json(world.emit(now, &account, EventParts { extra, ..EventParts::silent(&kind, source) })))
-    })
+    platform.with(|world, now| world.raw_event(now, &account, event)).map(Json)
 }
 
 async fn add_chat(State(platform): State<Arc<Platform>>, Json(spec): Json<ChatSpec>) -> ControlAnswer<ChatId> {
@@ -170,8 +163,13 @@ async fn open_link(
     Path(person): Path<PersonId>,
     Json(link): Json<OpenLink>,
 ) -> ControlAnswer<Followed> {
+    open(&platform, &person, &link.url).await.map(Json)
+}
+
+/// What [`open_link`] does, also for whoever plays a person here.
+pub(crate) async fn open(platform: &Platform, person: &PersonId, url: &str) -> Result<Followed, ActError> {
     const UNREACHABLE: ActError = ActError::Impossible("the address cannot be opened");
-    let mut url = Url::parse(&link.url).map_err(|_| UNREACHABLE)?;
+    let mut url = Url::parse(url).map_err(|_| UNREACHABLE)?;
     for _ in 0..=MOST_HOPS {
         let request = platform.http.get(url.clone());
         let own = url.as_str().starts_with(&platform.base_url);
@@ -187,7 +185,7 @@ async fn open_link(
             body.extend_from_slice(&chunk[..chunk.len().min(MOST_BODY - body.len())]);
         }
         let body = String::from_utf8_lossy(&body).into_owned();
-        return Ok(Json(Followed { url: url.into(), status: answer.status().as_u16(), body }));
+        return Ok(Followed { url: url.into(), status: answer.status().as_u16(), body });
     }
     Err(ActError::Impossible("too many redirects"))
 }

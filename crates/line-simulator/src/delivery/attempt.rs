@@ -33,23 +33,46 @@ impl Verdict {
     }
 }
 
-/// Signs and sends; never fails, only reports.
-pub(crate) async fn deliver(
-    http: &reqwest::Client,
-    url: &str,
-    secret: &str,
-    destination: &UserId,
-    events: &[Value],
-) -> Verdict {
+/// A webhook request as it leaves: the exact body, and the signature over it.
+#[derive(Clone, Debug)]
+pub(crate) struct Sealed {
+    pub(crate) body: String,
+    pub(crate) signature: String,
+}
+
+/// Makes the body of these events and signs it; none when the secret cannot sign.
+pub(crate) fn seal(secret: &str, destination: &UserId, events: &[Value]) -> Option<Sealed> {
     let body = json!({ "destination": destination, "events": events }).to_string();
-    let Ok(secret) = ChannelSecret::parse(secret) else {
-        return Verdict::failed("UNCLASSIFIED", "the channel secret cannot sign");
-    };
+    let signature = sign(&ChannelSecret::parse(secret).ok()?, body.as_bytes());
+    Some(Sealed { body, signature })
+}
+
+/// Signs and sends; never fails, only reports.
+pub(crate) async fn deliver(http: &reqwest::Client, url: &str, sealed: Option<Sealed>) -> Verdict {
+    match sealed {
+        Some(Sealed { body, signature }) => post(http, url, body, &signature).await,
+        None => Verdict::failed("UNCLASSIFIED", "the channel secret cannot sign"),
+    }
+}
+
+/// The client webhooks are sent with: no redirects, no proxies.
+pub(crate) fn http_client() -> Result<reqwest::Client, reqwest::Error> {
+    // Fails only when a provider is installed already, which serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .user_agent("LineBotWebhook/2.0")
+        .build()
+}
+
+/// Sends a body with its signature; never fails, only reports.
+pub(crate) async fn post(http: &reqwest::Client, url: &str, body: String, signature: &str) -> Verdict {
     let request = http
         .post(url)
         .timeout(TIME_LIMIT)
         .header(CONTENT_TYPE, "application/json; charset=utf-8")
-        .header("x-line-signature", sign(&secret, body.as_bytes()))
+        .header("x-line-signature", signature)
         .body(body);
     match request.send().await {
         Ok(mut response) => {

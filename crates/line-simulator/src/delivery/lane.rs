@@ -7,8 +7,9 @@ use chrono::TimeDelta;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
-use super::attempt::{Verdict, deliver};
+use super::attempt::{Verdict, deliver, seal};
 use crate::platform::Platform;
+use crate::recording::{Delivery, RecordedAccount};
 use crate::state::books::Attempt;
 use crate::state::event::Outgoing;
 use crate::state::id::ChannelId;
@@ -91,10 +92,14 @@ async fn redelivery(platform: Arc<Platform>, batch: Vec<Outgoing>, trouble: Trou
 /// Sends a batch once and enters it in the books; `None` when the account takes no webhooks.
 async fn attempt(platform: &Arc<Platform>, batch: &[Outgoing], redelivery: bool, duplicate: bool) -> Option<Verdict> {
     let channel = &batch.first()?.channel;
-    let (url, secret, destination) = platform.with(|world, now| {
-        let account = world.accounts.get(channel)?;
-        let url = account.webhook_url.clone().filter(|_| account.webhook_active)?;
-        let facts = (url, account.secret.clone(), account.bot_user_id.clone());
+    let wanted = platform.recorder.is_on();
+    let (at, url, secret, destination) = platform.with(|world, now| {
+        let account = world.accounts.get(channel).filter(|account| account.webhook_active)?;
+        let url = account.webhook_url.clone();
+        if url.is_none() && !wanted {
+            return None;
+        }
+        let facts = (now, url, account.secret.clone(), account.bot_user_id.clone());
         for token in batch.iter().filter_map(|e| e.reply_token.as_deref()) {
             world.reply_tokens.delivered(now, token);
         }
@@ -106,7 +111,14 @@ async fn attempt(platform: &Arc<Platform>, batch: &[Outgoing], redelivery: bool,
             event["deliveryContext"]["isRedelivery"] = true.into();
         }
     }
-    let verdict = deliver(&platform.http, &url, &secret, &destination, &events).await;
+    let sealed = seal(&secret, &destination, &events);
+    if let Some(sealed) = sealed.as_ref().filter(|_| wanted) {
+        let by = RecordedAccount { account: channel.clone(), destination, channel_secret: secret };
+        let (signature, body) = (sealed.signature.clone(), sealed.body.clone());
+        platform.recorder.write(by, Delivery { at, account: channel.clone(), redelivery, signature, body });
+    }
+    // Without an address it is written down and goes nowhere.
+    let verdict = deliver(&platform.http, &url?, sealed).await;
     platform.with(|world, now| {
         for event in batch {
             world.books.attempted(

@@ -14,7 +14,7 @@ use crate::platform::Platform;
 use crate::state::event::Outgoing;
 use crate::state::id::ChannelId;
 
-pub(crate) use attempt::deliver;
+pub(crate) use attempt::{deliver, http_client, post, seal};
 
 /// The lanes, one per account that ever had an event.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::follower_count::FollowerDays;
 use super::friendship::Friendship;
 use super::id::{ChannelId, PersonId, ProviderId, UserId};
 use super::quota::Quota;
@@ -30,6 +31,8 @@ pub struct AccountSpec {
     pub channel_id: Option<ChannelId>,
     /// A channel secret of your choice; a new one otherwise.
     pub channel_secret: Option<String>,
+    /// A long-lived channel access token of your choice; a new one otherwise.
+    pub access_token: Option<String>,
 }
 
 impl Default for AccountSpec {
@@ -43,6 +46,7 @@ impl Default for AccountSpec {
             redelivery: false,
             channel_id: None,
             channel_secret: None,
+            access_token: None,
         }
     }
 }
@@ -66,7 +70,7 @@ pub struct AccountCard {
 
 /// The settings a console user or the account itself may change.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct AccountSettings {
     /// The month's messages (`Some(None)`: unlimited).
     #[serde(with = "double_option", skip_serializing_if = "Option::is_none")]
@@ -136,6 +140,8 @@ pub(crate) struct Account {
     pub(crate) webhook_active: bool,
     pub(crate) redelivery: bool,
     pub(crate) friendships: HashMap<PersonId, Friendship>,
+    /// How many added and blocked it, by day (UTC+9).
+    pub(crate) follower_days: FollowerDays,
     /// Public keys for JWT assertions, by key ID: modulus and exponent, big-endian.
     pub(crate) assertion_keys: HashMap<String, (Vec<u8>, Vec<u8>)>,
     /// Aggregation unit names by month.

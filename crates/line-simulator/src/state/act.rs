@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::event::{Done, EventParts};
 use super::id::{ChannelId, ChatId, PersonId, UserId};
+use super::quota::day_of;
 use super::world::{ActError, World};
 use super::writing::Writing;
 
@@ -93,6 +94,28 @@ pub struct ActRequest {
     /// Another module channel holds the chat: the event comes with `mode: standby` and without reply token.
     #[serde(default)]
     pub standby: bool,
+}
+
+impl Act {
+    /// What somebody does, in a word or two.
+    pub(crate) fn verb(&self) -> &'static str {
+        match self {
+            Self::AddFriend { quiet: false } => "adds the account",
+            Self::AddFriend { quiet: true } => "is a friend already",
+            Self::Block => "blocks the account",
+            Self::Unblock => "unblocks the account",
+            Self::Write(Writing::Text { .. }) => "writes",
+            Self::Write(_) => "sends something",
+            Self::Edit { .. } => "edits a message",
+            Self::Unsend { .. } => "takes a message back",
+            Self::Postback { .. } => "taps a postback",
+            Self::Tap { .. } => "taps a button",
+            Self::TapRichMenu { .. } => "taps the rich menu",
+            Self::FinishVideo { .. } => "watches a video to its end",
+            Self::Beacon { .. } => "comes near a beacon",
+            Self::Membership { .. } => "changes a membership",
+        }
+    }
 }
 
 impl From<Act> for ActRequest {
@@ -199,25 +222,42 @@ impl World {
     }
 
     fn add_friend(&mut self, now: DateTime<Utc>, scene: &Scene, quiet: bool) -> Result<Done, ActError> {
-        let friendship = self.friendship_mut(&scene.channel, &scene.person)?;
-        friendship.added = true;
-        friendship.blocked = false;
+        // A friend from before counts on every day.
+        let added = if quiet { String::new() } else { day_of(now) };
+        self.turn_friendship(scene, now, Some(&added))?;
         Ok(if quiet { Done::default() } else { self.emit(now, &scene.channel, follow(scene, false)) })
     }
 
     fn block(&mut self, now: DateTime<Utc>, scene: &Scene) -> Result<Done, ActError> {
-        self.friendship_mut(&scene.channel, &scene.person)?.blocked = true;
+        self.turn_friendship(scene, now, None)?;
         Ok(self.emit(now, &scene.channel, scene.silent("unfollow")))
     }
 
     fn unblock(&mut self, now: DateTime<Utc>, scene: &Scene) -> Result<Done, ActError> {
-        let friendship = self.friendship_mut(&scene.channel, &scene.person)?;
-        if !friendship.blocked {
+        if !self.friendship_mut(&scene.channel, &scene.person)?.blocked {
             return Err(ActError::Impossible("the account is not blocked"));
         }
-        friendship.blocked = false;
-        friendship.added = true;
+        self.turn_friendship(scene, now, Some(&day_of(now)))?;
         Ok(self.emit(now, &scene.channel, follow(scene, true)))
+    }
+
+    /// A person adds the account, and counts as a friend from the day `added` on, or blocks it.
+    fn turn_friendship(&mut self, scene: &Scene, now: DateTime<Utc>, added: Option<&str>) -> Result<(), ActError> {
+        let (day, blocks) = (day_of(now), added.is_none());
+        let friendship = self.friendship_mut(&scene.channel, &scene.person)?;
+        let before = friendship.clone();
+        friendship.added |= !blocks;
+        friendship.blocked = blocks;
+        let days = &mut self.account_mut(&scene.channel)?.follower_days;
+        if let Some(added) = added.filter(|_| !before.added) {
+            days.added(added);
+        }
+        match (before.blocked, blocks) {
+            (false, true) => days.blocked(&day),
+            (true, false) => days.unblocked(&day),
+            _ => {}
+        }
+        Ok(())
     }
 
     pub(crate) fn postback(&mut self, now: DateTime<Utc>, scene: &Scene, data: &str, params: Option<Value>) -> Done {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::id::{ChannelId, ChatId};
-use super::world::World;
+use super::world::{ActError, World};
 
 /// An event on its way to an account's webhook URL.
 #[derive(Clone, Debug)]
@@ -102,5 +102,19 @@ impl World {
         let reply_token = done.reply_token.clone();
         self.outbox.push(Outgoing { channel: channel.clone(), webhook_event_id, event, reply_token });
         done
+    }
+
+    /// Sends an event of any type: `type`, `source` and further properties as given, the common ones filled in.
+    pub(crate) fn raw_event(
+        &mut self,
+        now: DateTime<Utc>,
+        channel: &ChannelId,
+        mut event: Map<String, Value>,
+    ) -> Result<Done, ActError> {
+        let kind = event.remove("type").and_then(|kind| kind.as_str().map(str::to_owned));
+        let kind = kind.ok_or(ActError::Impossible("an event needs a type"))?;
+        let source = event.remove("source");
+        self.account(channel)?;
+        Ok(self.emit(now, channel, EventParts { extra: event, ..EventParts::silent(&kind, source) }))
     }
 }

@@ -7,7 +7,7 @@ use super::mint::Mint;
 
 /// What goes wrong with a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Effect {
     /// Works, but later.
     Latency {
@@ -49,6 +49,7 @@ pub enum Effect {
 
 /// A fault to inject.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Fault {
     /// Only requests of this account; of every account when absent.
     #[serde(default)]
@@ -74,6 +75,25 @@ fn certain() -> f64 {
 }
 
 impl Fault {
+    /// What is wrong with it, by field.
+    ///
+    /// # Errors
+    /// The field, and what it must be.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        let is_endpoint = |text: &String| {
+            text.split_once(' ').is_some_and(|(method, path)| {
+                method.bytes().all(|b| b.is_ascii_uppercase()) && !method.is_empty() && path.starts_with('/')
+            })
+        };
+        if !self.endpoint.as_ref().is_none_or(is_endpoint) {
+            return Err("endpoint: like `POST /v2/bot/message/push`");
+        }
+        if !(0.0..=1.0).contains(&self.probability) {
+            return Err("probability: 0 to 1");
+        }
+        Ok(())
+    }
+
     /// A fault on every request of every account.
     pub fn always(effect: Effect) -> Self {
         Self { account: None, endpoint: None, effect, skip: 0, times: None, probability: 1.0 }

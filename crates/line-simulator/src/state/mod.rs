@@ -8,6 +8,7 @@ pub(crate) mod content;
 pub(crate) mod dialog;
 pub(crate) mod event;
 pub(crate) mod fault;
+pub(crate) mod follower_count;
 pub(crate) mod friendship;
 pub(crate) mod group;
 pub(crate) mod id;

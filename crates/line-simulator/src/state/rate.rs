@@ -41,7 +41,9 @@ fn published(endpoint: &str) -> (f64, f64) {
     const MINUTE: f64 = 60.0;
     const HOUR: f64 = 3_600.0;
     match endpoint {
-        "POST /v2/bot/message/broadcast" | "POST /v2/bot/channel/webhook/test" => (60.0, HOUR),
+        "POST /v2/bot/message/broadcast" | "POST /v2/bot/channel/webhook/test" | "GET /v2/bot/insight/followers" => {
+            (60.0, HOUR)
+        }
         "GET /v2/bot/channel/webhook/endpoint" | "PUT /v2/bot/channel/webhook/endpoint" => (1_000.0, MINUTE),
         "POST /v2/bot/richmenu"
         | "DELETE /v2/bot/richmenu/{richMenuId}"

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::act::Scene;
 use super::event::Done;
+use super::id::{ChannelId, ChatId};
 use super::world::{ActError, World};
 use super::writing::Writing;
 
@@ -30,6 +31,16 @@ impl World {
             .ok_or(ActError::Unknown("message in that chat"))?;
         let action = find_action(message, label).cloned().ok_or(ActError::Unknown("button"))?;
         self.follow_action(now, scene, &action)
+    }
+
+    /// The newest message the account sent to a chat that has a button with this label.
+    pub(crate) fn newest_with_button(&self, channel: &ChannelId, chat: &ChatId, label: &str) -> Option<String> {
+        let sent = self.books.sent.iter().rev();
+        let mut of_chat = sent.filter(|sent| sent.account == *channel && sent.chats.contains(chat));
+        of_chat.find_map(|sent| {
+            let at = sent.messages.iter().rposition(|message| find_action(message, label).is_some())?;
+            sent.message_ids.get(at).cloned()
+        })
     }
 
     /// What a tap on anything with this action does.

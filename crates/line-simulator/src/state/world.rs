@@ -9,7 +9,7 @@ use super::account::{Account, AccountCard, AccountSettings, AccountSpec};
 use super::books::Books;
 use super::content::Contents;
 use super::event::Outgoing;
-use super::fault::Faults;
+use super::fault::{Fault, Faults};
 use super::friendship::Friendship;
 use super::id::{ChannelId, ChatId, PersonId, ProviderId, UserId};
 use super::link_token::LinkTokens;
@@ -98,6 +98,10 @@ impl World {
         if self.accounts.contains_key(&channel) {
             return Err(ActError::Impossible("the channel ID is taken"));
         }
+        let taken = |token: &String| self.access_tokens.find(now, token).is_ok();
+        if spec.access_token.as_ref().is_some_and(taken) {
+            return Err(ActError::Impossible("the access token is taken"));
+        }
         let account = Account {
             provider: provider.clone(),
             secret: spec.channel_secret.unwrap_or_else(|| self.mint.hex(16)),
@@ -111,6 +115,7 @@ impl World {
             webhook_active: true,
             redelivery: spec.redelivery,
             friendships: HashMap::new(),
+            follower_days: super::follower_count::FollowerDays::default(),
             assertion_keys: HashMap::new(),
             units: std::collections::BTreeMap::new(),
             sent_by_day: HashMap::new(),
@@ -123,7 +128,7 @@ impl World {
             channel_secret: account.secret.clone(),
             bot_user_id: account.bot_user_id.clone(),
             basic_id: account.basic_id.clone(),
-            access_token: self.mint.token(48),
+            access_token: spec.access_token.unwrap_or_else(|| self.mint.token(48)),
         };
         let issued =
             self.access_tokens.issue(now, card.access_token.clone(), channel.clone(), TokenKind::LongLived, None);
@@ -176,6 +181,22 @@ impl World {
     pub(crate) fn add_person(&mut self, spec: PersonSpec) -> PersonId {
         let id = PersonId::from(format!("person-{}", self.mint.number()));
         self.people.insert(id.clone(), Person { spec, user_ids: HashMap::new(), gone: false });
+        id
+    }
+
+    /// A person under a name of somebody's choice.
+    pub(crate) fn add_person_called(&mut self, id: PersonId, spec: PersonSpec) -> Result<(), ActError> {
+        if self.people.contains_key(&id) {
+            return Err(ActError::Impossible("there is a person of that name already"));
+        }
+        self.people.insert(id, Person { spec, user_ids: HashMap::new(), gone: false });
+        Ok(())
+    }
+
+    /// Puts a fault in force; gives its name.
+    pub(crate) fn order_fault(&mut self, fault: Fault) -> String {
+        let id = format!("fault-{}", self.mint.number());
+        self.faults.add(id.clone(), fault);
         id
     }
 

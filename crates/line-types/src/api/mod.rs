@@ -4,6 +4,7 @@
 
 mod account;
 mod error;
+mod follower_count;
 mod profile;
 mod quota;
 mod rich_menu;
@@ -15,6 +16,7 @@ pub use account::{
     BotInfo, ChatMode, LinkToken, LoadingStart, MarkAsRead, MarkAsReadMode, Transcoding, TranscodingStatus,
 };
 pub use error::{ErrorBody, ErrorDetail, OAuthError};
+pub use follower_count::{CountStatus, FollowerCount};
 pub use profile::{FollowerIds, GroupSummary, Profile};
 pub use quota::{Consumption, Quota, QuotaKind};
 pub use rich_menu::{

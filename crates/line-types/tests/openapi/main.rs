@@ -25,6 +25,10 @@ fn messaging() -> Document {
     Document::read("messaging-api.yml")
 }
 
+fn insight() -> Document {
+    Document::read("insight.yml")
+}
+
 fn tokens() -> Document {
     Document::read("channel-access-token.yml")
 }
@@ -163,6 +167,7 @@ fn our_shapes_have_every_property_of_lines() {
     round_trip::<api::RichMenuCreated>(&messaging, "RichMenuIdResponse");
     round_trip::<api::RichMenuBulkLink>(&messaging, "RichMenuBulkLinkRequest");
     round_trip::<api::RichMenuBulkUnlink>(&messaging, "RichMenuBulkUnlinkRequest");
+    round_trip::<api::FollowerCount>(&insight(), "GetNumberOfFollowersResponse");
     let tokens = tokens();
     round_trip::<api::TokenResponse>(&tokens, "IssueStatelessChannelAccessTokenResponse");
     round_trip::<api::TokenResponse>(&tokens, "IssueShortLivedChannelAccessTokenResponse");
@@ -187,6 +192,9 @@ fn every_example_of_an_endpoint_we_call_is_read() {
     examples("get", "/v2/bot/channel/webhook/endpoint").iter().for_each(read::<api::WebhookEndpoint>);
     examples("post", "/v2/bot/channel/webhook/test").iter().for_each(read::<api::WebhookTest>);
     examples("get", "/v2/bot/message/{messageId}/content/transcoding").iter().for_each(read::<api::Transcoding>);
+    let found = insight().examples("get", "/v2/bot/insight/followers");
+    assert!(!found.is_empty(), "the followers have examples");
+    found.iter().for_each(read::<api::FollowerCount>);
     let tokens = tokens();
     for path in ["/oauth2/v3/token", "/oauth2/v2.1/token", "/v2/oauth/accessToken"] {
         let found = tokens.examples("post", path);

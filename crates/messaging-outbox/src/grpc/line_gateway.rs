@@ -6,10 +6,12 @@ use chassis::audit::{self, Actor};
 use chassis::auth::Caller;
 use chassis::grpc::refuse;
 use chassis::page::Page;
+use chrono::NaiveDate;
 use contracts::messaging::v1 as wire;
 use contracts::messaging::v1::line_gateway_service_server::LineGatewayService;
 use kernel::AccountId;
 use line_client::{ChannelAccessToken, Failure, FailureKind, LineClient};
+use line_types::api::{CountStatus, FollowerCount};
 use line_types::id::UserId;
 use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -157,6 +159,18 @@ impl LineGatewayService for Desk {
             next_page_token: page.next.map(|next| asked.token(&next)).unwrap_or_default(),
         }))
     }
+
+    async fn get_follower_count(
+        &self,
+        request: Request<wire::GetFollowerCountRequest>,
+    ) -> Result<Response<wire::GetFollowerCountResponse>, Status> {
+        let day = day(&request.get_ref().date)?;
+        let caller = Caller::of(&request);
+        let found = self.ask(&caller, &request.get_ref().account_id, |line, token| async move {
+            line.follower_count(&token, day, DEADLINE).await
+        });
+        Ok(Response::new(tell_count(&found.await?)))
+    }
 }
 
 impl Desk {
@@ -249,6 +263,25 @@ fn user(text: &str) -> Result<UserId, Status> {
 fn address(text: &str) -> Result<Url, Status> {
     let url = Url::parse(text).ok().filter(|url| url.scheme() == "https" && text.chars().count() <= LONGEST_ADDRESS);
     url.ok_or_else(|| refuse::invalid("endpoint", "is not an https address of at most 500 characters"))
+}
+
+fn day(text: &str) -> Result<NaiveDate, Status> {
+    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == "2026-11-22".len());
+    day.ok_or_else(|| refuse::invalid("date", "is not a day such as 2026-11-22"))
+}
+
+/// Figures that are half told are not told.
+fn tell_count(told: &FollowerCount) -> wire::GetFollowerCountResponse {
+    let number = |figure: Option<u64>| i64::try_from(figure?).ok();
+    let status = match told.status {
+        CountStatus::Ready => wire::FollowerCountStatus::Ready,
+        CountStatus::Unready => wire::FollowerCountStatus::Unready,
+        CountStatus::OutOfService => wire::FollowerCountStatus::OutOfService,
+        CountStatus::Other(_) => wire::FollowerCountStatus::Unspecified,
+    };
+    let count = number(told.followers).zip(number(told.blocks)).filter(|_| told.status == CountStatus::Ready);
+    let count = count.map(|(followers, blocks)| wire::FollowerCount { followers, blocks });
+    wire::GetFollowerCountResponse { status: status.into(), count }
 }
 
 fn no_token(trouble: TokenTrouble) -> Status {

@@ -73,16 +73,34 @@ impl Reception {
         Ok(())
     }
 
-    /// Has the bytes fetched that LINE keeps for messages.
+    /// Has the bytes of a message fetched that count as gone, because LINE was not asked for them.
+    pub(super) async fn fetch_missed(
+        &self,
+        tx: &mut TenantTx,
+        account: AccountId,
+        message: MessageId,
+    ) -> Result<(), sqlx::Error> {
+        if content::expect_missed(tx, account, message).await? {
+            self.wakes.after(tx, Wake::Content);
+        }
+        Ok(())
+    }
+
+    /// Has the bytes fetched that LINE keeps for messages; with effects off LINE is not asked, and they count as gone.
     pub(super) async fn fetch_contents(
         &self,
         tx: &mut TenantTx,
         messages: &[(AccountId, MessageId)],
+        effects_off: bool,
     ) -> Result<(), sqlx::Error> {
-        if !messages.is_empty() {
-            content::expect(tx, messages).await?;
-            self.wakes.after(tx, Wake::Content);
+        if messages.is_empty() {
+            return Ok(());
         }
+        if effects_off {
+            return content::miss(tx, messages).await;
+        }
+        content::expect(tx, messages).await?;
+        self.wakes.after(tx, Wake::Content);
         Ok(())
     }
 }

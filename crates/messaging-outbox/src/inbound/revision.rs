@@ -35,7 +35,7 @@ impl Reception {
                 let from = before.conversation(event.account);
                 rows::bring(tx, about.message, token, from, changed.conversation).await?;
             }
-            let changed = self.fold(tx, changed, about, known.unsent).await?;
+            let changed = self.fold(tx, changed, (event, about), known.unsent).await?;
             self.follow_up(tx, &[Kept { event, chat: &chat, changed }]).await?;
         }
         Ok(())
@@ -54,7 +54,7 @@ impl Reception {
         &self,
         tx: &mut TenantTx,
         changed: Changed,
-        about: &About,
+        (event, about): (&Heard<'_>, &About),
         unsent: Option<Timestamp>,
     ) -> Result<Changed, sqlx::Error> {
         let message = about.message;
@@ -64,6 +64,11 @@ impl Reception {
         };
         let folded = before.clone().with(&about.fact);
         if folded == before {
+            // Told again before it came itself: LINE was not asked for the bytes.
+            let is_written = matches!(about.fact, Fact::Written { kept_by_line: true, .. });
+            if is_written && folded.unsent.is_none() && !event.effects_off {
+                self.fetch_missed(tx, event.account, message).await?;
+            }
             return Ok(changed);
         }
         if let Some(unsent) = folded.unsent.filter(|_| folded.unsent != before.unsent) {
@@ -76,7 +81,7 @@ impl Reception {
         rows::write(tx, &[Written { message, line_message, conversation, account, time, unread, folded: &folded }])
             .await?;
         if folded.kept_by_line && !before.kept_by_line {
-            self.fetch_contents(tx, &[(account, message)]).await?;
+            self.fetch_contents(tx, &[(account, message)], event.effects_off).await?;
         }
         let delta = i32::from(unread) - i32::from(was_unread);
         let unread_count = rows::recount(tx, conversation, delta).await?.unwrap_or(changed.unread_count);

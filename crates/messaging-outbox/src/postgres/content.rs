@@ -26,6 +26,42 @@ pub(crate) async fn expect(tx: &mut TenantTx, messages: &[(AccountId, MessageId)
     Ok(())
 }
 
+/// Notes that the bytes LINE kept for messages are not fetched any more.
+pub(crate) async fn miss(tx: &mut TenantTx, messages: &[(AccountId, MessageId)]) -> Result<(), sqlx::Error> {
+    let messages: Vec<Uuid> = messages.iter().map(|(_, message)| message.uuid()).collect();
+    sqlx::query(
+        "INSERT INTO messaging.content (tenant_id, message_id, state) SELECT $1, unnest($2::uuid[]), $3 ON CONFLICT DO NOTHING",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(messages)
+    .bind(ContentState::Gone.code())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Has the bytes of a message fetched after all that count as gone; whether they did.
+pub(crate) async fn expect_missed(
+    tx: &mut TenantTx,
+    account: AccountId,
+    message: MessageId,
+) -> Result<bool, sqlx::Error> {
+    let expected = sqlx::query(
+        "WITH missed AS (
+             UPDATE messaging.content SET state = $4 WHERE tenant_id = $1 AND message_id = $2 AND state = $5 RETURNING message_id)
+         INSERT INTO messaging.content_job (tenant_id, message_id, account_id) SELECT $1, message_id, $3 FROM missed
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(message.uuid())
+    .bind(account.uuid())
+    .bind(ContentState::Pending.code())
+    .bind(ContentState::Gone.code())
+    .execute(&mut **tx)
+    .await?;
+    Ok(expected.rows_affected() == 1)
+}
+
 /// Contents to be fetched; a job is about a message.
 pub(crate) const JOBS: WorkQueue =
     WorkQueue { table: "messaging.content_job", subject: "message_id", due: "due", attempts: "attempts" };

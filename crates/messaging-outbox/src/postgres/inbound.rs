@@ -106,6 +106,27 @@ pub(crate) async fn bring(
     Ok(())
 }
 
+/// Whether staff have read these conversations up to these moments: something from then or later is read, or is an answer of theirs that
+/// LINE took.
+pub(crate) async fn are_read(
+    tx: &mut TenantTx,
+    moments: &[(ConversationId, Timestamp)],
+) -> Result<Vec<bool>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (
+             SELECT FROM messaging.message m
+             WHERE m.tenant_id = $1 AND m.conversation_id = k.conversation_id AND m.message_time >= k.moment
+                 AND (m.direction = 1 AND NOT m.unread AND m.unsend_time IS NULL
+                     OR m.staff_id IS NOT NULL AND m.accept_time IS NOT NULL))
+         FROM unnest($2::uuid[], $3::timestamptz[]) WITH ORDINALITY AS k (conversation_id, moment, place) ORDER BY k.place",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(moments.iter().map(|(conversation, _)| conversation.uuid()).collect::<Vec<_>>())
+    .bind(moments.iter().map(|(_, moment)| *moment).collect::<Vec<_>>())
+    .fetch_all(&mut **tx)
+    .await
+}
+
 /// Something that happened in a conversation.
 pub(crate) struct Touch<'a> {
     pub(crate) account: AccountId,

@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use crate::world::{SOON, World};
 
-/// Counts the transactions of the service that wait for a lock.
-pub(crate) const LOCKED_OUT: &str = "SELECT count(*) FROM pg_stat_activity
+/// The statements of the service that wait for a lock, and for which kind of lock.
+const LOCKED_OUT: &str = "SELECT wait_event || ': ' || left(query, 300) FROM pg_stat_activity
     WHERE datname = current_database() AND usename = 'messaging' AND wait_event_type = 'Lock'";
 
 impl World {
@@ -28,11 +28,17 @@ impl World {
         sqlx::query_scalar(sql).fetch_one(&mut admin).await.unwrap()
     }
 
-    /// Waits until so many transactions of the service wait for a lock.
-    pub(crate) async fn until_locked_out(&self, number: i64) {
+    /// The statements of the service that wait for a lock, and for which kind of lock.
+    pub(crate) async fn locked_out(&self) -> Vec<String> {
+        let mut admin = PgConnection::connect(&self.database.admin_url()).await.unwrap();
+        sqlx::query_scalar(LOCKED_OUT).fetch_all(&mut admin).await.unwrap()
+    }
+
+    /// Waits until so many statements of the service wait for a lock; says which do when they are never as many.
+    pub(crate) async fn until_locked_out(&self, number: usize) {
         testkit::eventually(SOON, || async {
-            let waiting = self.number(LOCKED_OUT).await;
-            if waiting == number { Ok(()) } else { Err(waiting) }
+            let waiting = self.locked_out().await;
+            if waiting.len() == number { Ok(()) } else { Err(waiting) }
         })
         .await
         .unwrap();

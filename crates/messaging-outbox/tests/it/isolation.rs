@@ -98,6 +98,8 @@ async fn every_method_answers_another_tenant_with_not_found() {
     not_found!(
         gateway.list_followers(wire::ListFollowersRequest { account_id: account_id.clone(), ..Default::default() })
     );
+    let count = wire::GetFollowerCountRequest { account_id: account_id.clone(), date: "2026-04-01".to_owned() };
+    not_found!(gateway.get_follower_count(count));
 
     assert_eq!(house.list(&ours).await[0].unread_count, 1);
     let kept = house.message(&ours, &scheduled.message_id).await;

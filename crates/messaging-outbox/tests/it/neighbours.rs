@@ -9,7 +9,6 @@ use messaging_outbox_core::state::MessageState;
 use sqlx::{Connection as _, PgConnection};
 use testkit::eventually;
 
-use crate::database::LOCKED_OUT;
 use crate::house::House;
 use crate::world::{SOON, Tenant, World};
 
@@ -38,7 +37,7 @@ async fn locked_rows_of_one_tenant_hold_up_neither_the_plans_nor_the_outcomes_of
         let waits = house.send(&held, &of_held.conversation_id, "waits", policy).await;
         world.until_locked_out(1).await;
         accepted(&house, &free, &of_free.conversation_id, push).await;
-        assert_eq!(world.number(LOCKED_OUT).await, 1, "the other waits still");
+        assert_eq!(world.locked_out().await.len(), 1, "the other waits still");
         closed.rollback().await.unwrap();
         house.until(&held, &waits, MessageState::Accepted).await;
     }

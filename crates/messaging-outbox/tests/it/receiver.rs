@@ -4,7 +4,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::routing::post;
-use bus::publish::{Outbound, Publisher};
+use bus::publish::{Again, Outbound, Publisher};
 use bus::subject::Subject;
 use chrono::Utc;
 use contracts::events::v1::LineWebhookEvent;
@@ -12,6 +12,7 @@ use kernel::{AccountId, Clock as _, EventHeader, SystemClock, TenantId, Timestam
 use line_types::webhook::Envelope;
 use prost::Message as _;
 use tokio::net::TcpListener;
+use uuid::Uuid;
 
 #[derive(Clone)]
 pub(crate) struct Receiver {
@@ -32,10 +33,20 @@ impl Receiver {
 
     /// Publishes one event as webhook-ingest would.
     pub(crate) async fn publish(&self, raw: &str, redelivery: bool, effects_off: bool) {
+        self.publish_body(&self.body(raw, redelivery, effects_off)).await;
+    }
+
+    /// Publishes an event once more as webhook-ingest would in that rebuild.
+    pub(crate) async fn publish_copy(&self, raw: &str, rebuild: Uuid) {
+        let outbound = self.outbound(&self.body(raw, false, true));
+        self.publisher.publish_again(&outbound, Again::Rebuild(rebuild)).await.unwrap().await.unwrap();
+    }
+
+    fn body(&self, raw: &str, redelivery: bool, effects_off: bool) -> LineWebhookEvent {
         let event = line_types::webhook::Event::parse(raw).unwrap();
         let occur_time = chrono::DateTime::<Utc>::from_timestamp_millis(event.timestamp).unwrap();
         let id = event.webhook_event_id.as_ref().map(|id| id.as_str().to_owned()).unwrap();
-        let body = LineWebhookEvent {
+        LineWebhookEvent {
             account_id: self.account.to_string(),
             webhook_event_id: id,
             event_type: event.event_type.clone(),
@@ -45,12 +56,15 @@ impl Receiver {
             raw: raw.to_owned().into_bytes().into(),
             body_id: String::new(),
             effects_off,
-        };
-        self.publish_body(&body).await;
+        }
     }
 
     /// Publishes what webhook-ingest would not.
     pub(crate) async fn publish_body(&self, body: &LineWebhookEvent) {
+        self.publisher.publish(&self.outbound(body)).await.unwrap().await.unwrap();
+    }
+
+    fn outbound(&self, body: &LineWebhookEvent) -> Outbound {
         let subject = Subject::line_webhook(self.tenant, self.account, &body.event_type).unwrap();
         let header = EventHeader {
             id: body.webhook_event_id.clone(),
@@ -60,8 +74,7 @@ impl Receiver {
             tenant: Some(self.tenant),
             trace: None,
         };
-        let outbound = Outbound { subject, header, payload: body.encode_to_vec().into() };
-        self.publisher.publish(&outbound).await.unwrap().await.unwrap();
+        Outbound { subject, header, payload: body.encode_to_vec().into() }
     }
 }
 

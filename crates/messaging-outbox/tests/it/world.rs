@@ -96,7 +96,13 @@ impl World {
         postgres.set_username("").unwrap();
         let mut config = Config {
             grpc: GrpcConfig::from(std::net::SocketAddr::from(([127, 0, 0, 1], 0))),
-            postgres: PostgresConfig { connections: 10, worker_connections: 4, ..PostgresConfig::at(postgres) },
+            postgres: PostgresConfig {
+                connections: 10,
+                worker_connections: 4,
+                // A test that makes others wait for a lock ends that itself, however slow the machine is.
+                statement_timeout: 4 * SOON,
+                ..PostgresConfig::at(postgres)
+            },
             bus: bus_config(&self.nats, &self.prefix),
             identity: None,
             seal_key: self.seal_key.clone(),

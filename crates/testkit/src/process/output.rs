@@ -13,6 +13,8 @@ use tokio::sync::watch;
 /// Lines kept in memory for each process.
 const KEPT: usize = 20_000;
 const TAIL: usize = 40;
+/// How a log record tells that something went wrong.
+const WARNINGS: [&str; 2] = [r#""level":"WARN""#, r#""level":"ERROR""#];
 
 /// A point in a process's output, in lines since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,9 +77,20 @@ impl Output {
     }
 
     pub(super) fn tail(&self) -> String {
+        self.latest(|_| true)
+    }
+
+    /// The latest log records of something that went wrong.
+    pub(super) fn warnings(&self) -> String {
+        self.latest(|line| WARNINGS.iter().any(|level| line.contains(level)))
+    }
+
+    fn latest(&self, wanted: impl Fn(&str) -> bool) -> String {
         let kept = self.kept();
-        let skipped = kept.lines.len().saturating_sub(TAIL);
-        kept.lines.iter().skip(skipped).cloned().collect::<Vec<_>>().join("\n")
+        let mut latest: Vec<&str> =
+            kept.lines.iter().rev().map(String::as_str).filter(|line| wanted(line)).take(TAIL).collect();
+        latest.reverse();
+        latest.join("\n")
     }
 
     /// The first line from `position` on of which `wanted` holds; the output's end if none came within the time.
@@ -154,6 +167,18 @@ mod tests {
         drop(tell);
         complete.await;
         assert_eq!(output.lines(), ["last words"]);
+    }
+
+    #[test]
+    fn warnings_are_found_among_much_else() {
+        let output = Output::new(None).unwrap();
+        let warning = r#"{"level":"WARN","fields":{"message":"slow"}}"#;
+        output.push(warning.to_owned());
+        for number in 0..TAIL {
+            output.push(number.to_string());
+        }
+        assert_eq!(output.warnings(), warning);
+        assert!(!output.tail().contains(warning));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use prost_reflect::prost::Message as _;
-use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, SerializeOptions};
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, MethodDescriptor, SerializeOptions};
 use serde_json::Value;
 use tonic::Request;
 
@@ -100,7 +100,12 @@ pub(super) async fn answer(
 
 /// An answer as JSON, names as in the proto file.
 fn read(method: &MethodDescriptor, answer: &[u8]) -> anyhow::Result<Value> {
-    let answer = DynamicMessage::decode(method.output(), answer)?;
+    as_json(method.output(), answer)
+}
+
+/// A message as JSON, names as in the proto file.
+pub(super) fn as_json(kind: MessageDescriptor, message: &[u8]) -> anyhow::Result<Value> {
+    let answer = DynamicMessage::decode(kind, message)?;
     let options = SerializeOptions::new().use_proto_field_name(true).skip_default_fields(false);
     Ok(answer.serialize_with_options(serde_json::value::Serializer, &options)?)
 }

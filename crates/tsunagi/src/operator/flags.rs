@@ -17,6 +17,7 @@ const TOLD: &[&str] = &[
     "next_slot_time",
     "line_state",
     "findings",
+    "friend_coverage",
     "has_channel_secret",
     "has_channel_credential",
     "provisional",

@@ -14,7 +14,8 @@ use super::PROGRAMS;
 /// How a master key gives way to the next.
 const ROTATION: &str = "\
 To change the master key:
-  1. put the new key first in TSUNAGI_MASTER_KEYS, keep the old one behind it, and restart identity-linking and messaging-outbox
+  1. put the new key first in TSUNAGI_MASTER_KEYS, keep the old one behind it, and restart identity-linking,
+     webhook-ingest and messaging-outbox
   2. run this command with the same TSUNAGI_MASTER_KEYS; it may be run again at any time
   3. once it tells 0 for every service, take the old key away and restart them again
 

@@ -5,7 +5,10 @@ use prost_reflect::{DescriptorPool, MethodDescriptor};
 
 use super::nouns::{NOUNS, Verb};
 use super::service::Service;
-use super::{call, comments, connection, flags, request};
+use super::{call, comments, connection, flags, replay, request};
+
+/// The noun of which one verb does more than call its method.
+const REPLAY: &str = "replay";
 
 impl Verb {
     /// The method's descriptor.
@@ -19,7 +22,8 @@ pub(super) fn commands(pool: &DescriptorPool) -> impl Iterator<Item = Command> {
     NOUNS.iter().map(move |(noun, about, verbs)| {
         let verbs = verbs.iter().filter_map(|verb| Some((verb, verb.descriptor(pool)?)));
         let command = Command::new(*noun).about(*about).subcommand_required(true).arg_required_else_help(true);
-        command.subcommands(verbs.map(|(verb, method)| verb_command(verb, &method)))
+        let command = command.subcommands(verbs.map(|(verb, method)| verb_command(verb, &method)));
+        if *noun == REPLAY { replay::extended(command) } else { command }
     })
 }
 
@@ -43,6 +47,9 @@ pub(super) async fn run(pool: &DescriptorPool, noun: &str, matches: &ArgMatches)
     let (_, _, verbs) = NOUNS.iter().find(|(known, _, _)| *known == noun)?;
     let (name, matches) = matches.subcommand()?;
     let verb = verbs.iter().find(|verb| verb.name == name)?;
+    if (noun, name) == (REPLAY, "start") {
+        return Some(replay::start(pool, verb, matches).await);
+    }
     Some(run_verb(pool, verb, matches).await)
 }
 
@@ -65,8 +72,11 @@ mod tests {
     use super::*;
 
     /// For the services among themselves: no operator holds the right. `tsunagi call` reaches them.
-    const OF_SERVICES: [&str; 2] =
-        ["/tsunagi.identity.v1.ReplicaService/", "/tsunagi.messaging.v1.LineGatewayService/"];
+    const OF_SERVICES: [&str; 3] = [
+        "/tsunagi.identity.v1.ReplicaService/",
+        "/tsunagi.identity.v1.RebuildService/",
+        "/tsunagi.messaging.v1.LineGatewayService/",
+    ];
 
     #[test]
     fn every_method_of_every_service_has_its_command() {

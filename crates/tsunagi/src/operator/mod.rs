@@ -15,6 +15,7 @@ mod methods;
 mod migrate;
 mod nouns;
 mod refusal;
+mod replay;
 mod request;
 mod service;
 mod token;

@@ -272,12 +272,63 @@ pub(super) const NOUNS: &[Noun] = &[
         &[
             verb("get", "ingest.v1.ArchiveService/GetWebhookEvent"),
             verb("list", "ingest.v1.ArchiveService/ListWebhookEvents"),
+            verb("count", "ingest.v1.ArchiveService/CountWebhookEvents"),
+        ],
+    ),
+    (
+        "webhook-body",
+        "The bodies of LINE's webhooks, as they were received",
+        &[verb("get", "ingest.v1.ArchiveService/GetWebhookBody")],
+    ),
+    (
+        "erasure",
+        "What is erased of what LINE sent",
+        &[
+            verb("line-user", "ingest.v1.ErasureService/EraseLineUser"),
+            verb("get", "ingest.v1.ErasureService/GetErasure"),
+            verb("list", "ingest.v1.ErasureService/ListErasures"),
+        ],
+    ),
+    (
+        "retention",
+        "For how long a tenant's webhook bodies are kept",
+        &[
+            verb("get", "ingest.v1.RetentionService/GetRetention"),
+            of("update", "ingest.v1.RetentionService/UpdateRetention", "retention", &[]),
+        ],
+    ),
+    (
+        "forwarding-target",
+        "Where LINE's webhooks are forwarded to",
+        &[
+            of("create", "ingest.v1.ForwardingService/CreateForwardingTarget", "forwarding_target", &["target_id"]),
+            verb("get", "ingest.v1.ForwardingService/GetForwardingTarget"),
+            verb("list", "ingest.v1.ForwardingService/ListForwardingTargets"),
+            of("update", "ingest.v1.ForwardingService/UpdateForwardingTarget", "forwarding_target", &["target_id"]),
+            verb("delete", "ingest.v1.ForwardingService/DeleteForwardingTarget"),
+            verb("pause", "ingest.v1.ForwardingService/PauseForwardingTarget"),
+            verb("resume", "ingest.v1.ForwardingService/ResumeForwardingTarget"),
         ],
     ),
     (
         "quarantine",
         "Webhook bodies that are quarantined",
-        &[verb("list", "ingest.v1.ArchiveService/ListQuarantinedBodies")],
+        &[
+            verb("list", "ingest.v1.QuarantineService/ListQuarantinedBodies"),
+            verb("get", "ingest.v1.QuarantineService/GetQuarantinedBody"),
+            verb("release", "ingest.v1.QuarantineService/ReleaseQuarantinedBody"),
+            verb("drop", "ingest.v1.QuarantineService/DropQuarantinedBody"),
+        ],
+    ),
+    (
+        "replay",
+        "LINE's events, published once more from the archive",
+        &[
+            verb("start", "ingest.v1.ReplayService/StartReplay"),
+            verb("get", "ingest.v1.ReplayService/GetReplay"),
+            verb("list", "ingest.v1.ReplayService/ListReplays"),
+            verb("stop", "ingest.v1.ReplayService/StopReplay"),
+        ],
     ),
     ("finding", "What an operator should know of an account", &[verb("list", "ingest.v1.ArchiveService/ListFindings")]),
     (

@@ -109,6 +109,28 @@ fn without_a_proof_nothing_is_kept() {
 }
 
 #[test]
+fn what_a_secret_not_known_here_may_have_signed_is_held_and_answered_as_unproved() {
+    let held = |account: Account, presented: Presented, body: &Bytes| {
+        let verdict = decide(account, &key_of(1, "k"), presented, body);
+        assert!(verdict.hold.is_none() || verdict.answer == Answer::Unproved);
+        verdict.hold.is_some()
+    };
+    let (body, stranger) = (fresh(), signed("another", &fresh()));
+    assert!(held(account(), stranger, &body));
+    // A former secret that has ended, too: it was issued anew more than once, perhaps.
+    let ended = Account { secrets: vec![granted(NEW, None), granted(OLD, Some(0))], ..account() };
+    assert!(held(ended, signed(OLD, &body), &body));
+    assert!(!held(account(), signed(NEW, &body), &body), "it is proved");
+    assert!(!held(account(), Presented::Missing, &body) && !held(account(), Presented::Unusable, &body));
+    assert!(!held(Account { bot_user_id: None, ..account() }, stranger, &body), "the bot is not known");
+    assert!(!held(Account { secrets: Vec::new(), ..account() }, stranger, &body), "it is answered 503");
+    let foreign = body_at("U00000000000000000000000000000000", &[now().timestamp_millis()]);
+    assert!(!held(account(), signed("another", &foreign), &foreign), "for another bot");
+    let old = body_at(BOT, &[now().timestamp_millis() - TimeDelta::days(2).num_milliseconds()]);
+    assert!(!held(account(), signed("another", &old), &old), "too old");
+}
+
+#[test]
 fn an_unknown_key_and_another_tenants_key_are_alike() {
     for key in [key_of(1, "x"), key_of(2, "k"), "nonsense".to_owned(), String::new()] {
         let verdict = decide(account(), &key, signed(NEW, &fresh()), &fresh());
@@ -207,5 +229,10 @@ proptest! {
         prop_assert_eq!(verdict.by_old_secret, proved && by == Some(OLD));
         prop_assert_eq!(verdict.keep.quarantine.map(QuarantineReason::finding), verdict.finding.filter(|_| proved));
         if !known { prop_assert_eq!(verdict.finding, None); }
+        if verdict.hold.is_some() {
+            prop_assert!(known && !secretless && !unconfirmed && by == Some("stranger"));
+            prop_assert_eq!(verdict.answer, Answer::Unproved);
+            prop_assert_eq!(crate::read(&body).unwrap().destination, BOT);
+        }
     }
 }

@@ -10,6 +10,8 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
+use super::filter::Filter;
+
 /// An event as it is known by.
 pub(super) struct SeenEvent {
     pub(super) account: Uuid,
@@ -17,15 +19,6 @@ pub(super) struct SeenEvent {
     pub(super) body: Uuid,
     pub(super) occurred_at: Timestamp,
     pub(super) event_type: String,
-}
-
-/// A body that is quarantined.
-pub(super) struct Quarantined {
-    pub(super) body: Uuid,
-    pub(super) account: Uuid,
-    pub(super) reason: String,
-    pub(super) verified_at: Timestamp,
-    pub(super) size: i32,
 }
 
 /// One kind of finding of one account in one hour.
@@ -63,7 +56,7 @@ fn seen_event(row: &PgRow) -> Result<SeenEvent, sqlx::Error> {
 }
 
 /// Whether the transaction's tenant has this account.
-pub(super) async fn account_known(tx: &mut TenantTx, account: Uuid) -> Result<bool, sqlx::Error> {
+pub(crate) async fn account_known(tx: &mut TenantTx, account: Uuid) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar("SELECT EXISTS (SELECT FROM ingest.account_replica WHERE tenant_id = $1 AND account_id = $2)")
         .bind(tx.tenant().uuid())
         .bind(account)
@@ -93,45 +86,104 @@ pub(super) async fn event(tx: &mut TenantTx, event: Uuid) -> Result<Option<SeenE
     row.as_ref().map(seen_event).transpose()
 }
 
-/// An account's events before `before`, latest first.
-pub(super) async fn events(
-    tx: &mut TenantTx,
-    account: Uuid,
-    before: Option<Uuid>,
-    limit: i64,
-) -> Result<Vec<SeenEvent>, sqlx::Error> {
-    let tenant = tx.tenant().uuid();
-    let text = format!(
-        "{SEEN_EVENT} WHERE s.tenant_id = $1 AND s.account_id = $2 AND s.event_id < $3 ORDER BY s.event_id DESC LIMIT $4"
-    );
-    let query =
-        sqlx::query(AssertSqlSafe(text)).bind(tenant).bind(account).bind(before.unwrap_or(Uuid::max())).bind(limit);
-    query.fetch_all(&mut **tx).await?.iter().map(seen_event).collect()
+/// Events looked at for one page of those that are asked for.
+const LOOKED_AT: i64 = 10_000;
+
+/// What a look into an account's events gave.
+pub(super) struct Looked {
+    /// Those that are asked for, latest first.
+    pub(super) events: Vec<SeenEvent>,
+    /// Where to look on, when there may be more behind all that was looked at.
+    pub(super) last: Option<Uuid>,
 }
 
-/// Bodies quarantined before `before`, latest first; of one account or of all.
-pub(super) async fn quarantined(
+/// The latest of the events that are asked for, before `before`: at most `limit`, among a bounded number that is looked at.
+pub(super) async fn events(
     tx: &mut TenantTx,
-    account: Option<Uuid>,
+    filter: &Filter,
     before: Option<Uuid>,
     limit: i64,
-) -> Result<Vec<Quarantined>, sqlx::Error> {
+) -> Result<Looked, sqlx::Error> {
+    let tenant = tx.tenant().uuid();
+    let depth = if filter.is_open() { limit } else { LOOKED_AT };
+    let text = "
+        WITH looked AS (
+            SELECT s.event_id, s.event_type, s.line_user
+            FROM ingest.seen_event s
+            WHERE s.tenant_id = $1 AND s.account_id = $2 AND s.event_id >= $3 AND s.event_id < $4
+            ORDER BY s.event_id DESC LIMIT $5
+        ), last AS (
+            SELECT (array_agg(event_id ORDER BY event_id))[1] AS event_id FROM looked HAVING count(*) = $5
+        ), found AS (
+            SELECT event_id FROM looked
+            WHERE ($6::text[] IS NULL OR event_type = ANY ($6)) AND ($7::uuid[] IS NULL OR line_user = ANY ($7))
+            ORDER BY event_id DESC LIMIT $8
+        )
+        SELECT e.account_id, e.event_id, e.body_id, e.occurred_at, e.event_type, (SELECT event_id FROM last) AS last
+        FROM (SELECT) AS look LEFT JOIN (
+            SELECT s.* FROM found JOIN ingest.seen_event s
+                ON s.tenant_id = $1 AND s.account_id = $2 AND s.event_id = found.event_id
+        ) e ON true ORDER BY e.event_id DESC";
+    let end = before.map_or(filter.span.1, |before| before.min(filter.span.1));
+    let query = sqlx::query(text)
+        .bind(tenant)
+        .bind(filter.account)
+        .bind(filter.span.0)
+        .bind(end)
+        .bind(depth)
+        .bind(filter.types.as_deref())
+        .bind(filter.users.as_deref())
+        .bind(limit);
+    let rows = query.fetch_all(&mut **tx).await?;
+    let last = rows.first().map(|row| row.try_get("last")).transpose()?.flatten();
+    // Where nothing is found, one row says how far was looked.
+    let is_found = |row: &&PgRow| !matches!(row.try_get::<Option<Uuid>, _>(1), Ok(None));
+    let events = rows.iter().filter(is_found).map(seen_event).collect::<Result<Vec<_>, _>>()?;
+    Ok(Looked { events, last: if filter.is_open() { None } else { last } })
+}
+
+/// How many of the events that are asked for there are, by type, the most frequent first.
+pub(super) async fn counts(tx: &mut TenantTx, filter: &Filter) -> Result<Vec<(String, i64)>, sqlx::Error> {
+    sqlx::query("SET LOCAL statement_timeout = '4s'").execute(&mut **tx).await?;
+    sqlx::query_as(
+        "SELECT event_type, count(*) FROM ingest.seen_event
+         WHERE tenant_id = $1 AND account_id = $2 AND event_id >= $3 AND event_id < $4
+             AND ($5::text[] IS NULL OR event_type = ANY ($5)) AND ($6::uuid[] IS NULL OR line_user = ANY ($6))
+         GROUP BY event_type ORDER BY 2 DESC, 1",
+    )
+    .bind(tx.tenant().uuid())
+    .bind(filter.account)
+    .bind(filter.span.0)
+    .bind(filter.span.1)
+    .bind(filter.types.as_deref())
+    .bind(filter.users.as_deref())
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// A stored body.
+pub(super) struct Stored {
+    pub(super) account: Uuid,
+    pub(super) verified_at: Timestamp,
+    pub(super) redacted_at: Option<Timestamp>,
+    pub(super) sealed: Vec<u8>,
+}
+
+/// The body of an ID.
+pub(super) async fn body(tx: &mut TenantTx, body: Uuid) -> Result<Option<Stored>, sqlx::Error> {
     let query = sqlx::query(
-        "SELECT body_id, account_id, reason, verified_at, octet_length(payload) FROM ingest.quarantined_body
-         WHERE tenant_id = $1 AND ($2::uuid IS NULL OR account_id = $2) AND body_id < $3
-         ORDER BY body_id DESC LIMIT $4",
+        "SELECT account_id, verified_at, redacted_at, payload FROM ingest.body WHERE tenant_id = $1 AND body_id = $2",
     );
-    let query = query.bind(tx.tenant().uuid()).bind(account).bind(before.unwrap_or(Uuid::max())).bind(limit);
-    let quarantined = |row: &PgRow| {
-        Ok(Quarantined {
-            body: row.try_get(0)?,
-            account: row.try_get(1)?,
-            reason: row.try_get(2)?,
-            verified_at: row.try_get(3)?,
-            size: row.try_get(4)?,
+    let row = query.bind(tx.tenant().uuid()).bind(body).fetch_optional(&mut **tx).await?;
+    let stored = |row: PgRow| {
+        Ok(Stored {
+            account: row.try_get(0)?,
+            verified_at: row.try_get(1)?,
+            redacted_at: row.try_get(2)?,
+            sealed: row.try_get(3)?,
         })
     };
-    query.fetch_all(&mut **tx).await?.iter().map(quarantined).collect()
+    row.map(stored).transpose()
 }
 
 /// Findings behind `after`, latest hour first; of one account or of all.

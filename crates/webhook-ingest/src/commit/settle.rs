@@ -10,10 +10,12 @@ use webhook_ingest_core::body_time;
 
 use super::breaker::Breaker;
 use super::statement;
+use crate::forwarding::Forwarded;
 use crate::partitions;
 use crate::publish::Done;
 use crate::spill::Spill;
 use crate::taken::{Committed, Taken};
+use crate::vault::Vault;
 
 /// How long Postgres has before the spill stream is asked as well. A disturbed disk answers well below it.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -46,9 +48,11 @@ pub(crate) struct Store {
     database: Database,
     breaker: Breaker,
     spill: Spill,
+    vault: Vault,
     clock: std::sync::Arc<dyn kernel::Clock>,
     /// How long what it commits is left to its own replica to publish.
     lease: Duration,
+    forwarded: Forwarded,
     connection: Option<PgConnection>,
 }
 
@@ -57,11 +61,13 @@ impl Store {
         database: &Database,
         breaker: &Breaker,
         spill: &Spill,
+        vault: &Vault,
         clock: std::sync::Arc<dyn kernel::Clock>,
         lease: Duration,
+        forwarded: &Forwarded,
     ) -> Self {
-        let (database, breaker, spill) = (database.clone(), breaker.clone(), spill.clone());
-        Self { database, breaker, spill, clock, lease, connection: None }
+        let (database, breaker, spill, vault) = (database.clone(), breaker.clone(), spill.clone(), vault.clone());
+        Self { database, breaker, spill, vault, clock, lease, forwarded: forwarded.clone(), connection: None }
     }
 
     /// Makes the bodies durable, in Postgres or in the spill stream. `done` are earlier commits to mark as published on the
@@ -146,7 +152,7 @@ impl Store {
     async fn store(&mut self, bodies: &[&Taken], done: &Done) -> Result<Committed, Failure> {
         chassis::failpoint::reached("ingest.before_commit");
         let outcome = match self.attempt(bodies, done).await {
-            Err(error) if partitions::is_missing(&error) => match self.make_room(bodies).await {
+            Err(error) if partitions::is_missing(&error) => match make_room(&self.database, bodies).await {
                 Ok(()) => self.attempt(bodies, done).await,
                 Err(error) => Err(error),
             },
@@ -166,7 +172,11 @@ impl Store {
             Some(connection) => connection,
             None => connect(&self.database).await?,
         };
-        let outcome = statement::store(&mut connection, bodies, batch, self.lease, done).await;
+        let lanes = self.forwarded.lanes(bodies);
+        let outcome = statement::store(&mut connection, &self.vault, bodies, batch, self.lease, done, &lanes).await;
+        if outcome.is_ok() && !lanes.is_empty() {
+            self.forwarded.wake(lanes.iter().map(|lane| (lane.body.tenant, lane.body.account)));
+        }
         // A connection whose statement was refused is as good as before; any other trouble ends it.
         match &outcome {
             Ok(_) => self.connection = Some(connection),
@@ -178,16 +188,16 @@ impl Store {
         }
         outcome
     }
+}
 
-    /// Makes the partitions that these bodies and their events need.
-    async fn make_room(&self, bodies: &[&Taken]) -> Result<(), sqlx::Error> {
-        let events = bodies
-            .iter()
-            .flat_map(|body| &body.events)
-            .filter_map(|event| kernel::Timestamp::from_timestamp_millis(i64::try_from(event.id.timestamp_ms()).ok()?));
-        let received = bodies.iter().filter_map(|body| body_time(body.body));
-        partitions::ensure(&self.database, events.collect(), received.collect()).await
-    }
+/// Makes the partitions that these bodies and their events need.
+pub(crate) async fn make_room(database: &Database, bodies: &[&Taken]) -> Result<(), sqlx::Error> {
+    let events = bodies
+        .iter()
+        .flat_map(|body| &body.events)
+        .filter_map(|event| kernel::Timestamp::from_timestamp_millis(i64::try_from(event.id.timestamp_ms()).ok()?));
+    let received = bodies.iter().filter_map(|body| body_time(body.body));
+    partitions::ensure(database, events.collect(), received.collect()).await
 }
 
 /// A connection of the worker role, prepared for one statement over and over.

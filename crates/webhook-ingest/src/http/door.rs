@@ -9,14 +9,17 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body_util::Empty;
 use hyper::body::Incoming;
 use kernel::{BodyId, Clock, TraceParent};
+use line_types::signature::Signature;
 use tokio::sync::Semaphore;
 use webhook_ingest_core::{Account, Answer, Presented, Refusal, SizeLimit, Verdict, Window, account_of, admit};
 
 use crate::accounts::Known;
 use crate::commit::Queue;
 use crate::findings::Findings;
+use crate::held::{Held, HeldBody};
 use crate::measures::Measures;
 use crate::taken::Taken;
+use crate::vault::Vault;
 
 /// The address before the webhook key.
 const PATH: &str = "/line/webhooks/";
@@ -27,7 +30,7 @@ const ANSWERED_WITHIN: Duration = Duration::from_millis(1_700);
 /// What a body that took long to arrive still gets for its commit. LINE has given up on it; the event is worth keeping.
 const LEAST_WAIT: Duration = Duration::from_millis(300);
 /// How long the rest of a refused body is read.
-const DRAINED_WITHIN: Duration = Duration::from_millis(500);
+const DRAINED_WITHIN: Duration = Duration::from_secs(1);
 
 /// What one request may cost.
 #[derive(Clone, Copy, Debug)]
@@ -42,13 +45,21 @@ pub(crate) struct Limits {
 pub(crate) struct Door {
     pub(crate) known: Known,
     pub(crate) queue: Queue,
+    pub(crate) vault: Vault,
     pub(crate) findings: Findings,
+    pub(crate) held: Held,
     pub(crate) measures: Arc<Measures>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) window: Window,
     pub(crate) limits: Limits,
     /// KiB of bodies that may be in memory at once; beyond it requests are answered 503 before they are read.
     pub(crate) memory: Semaphore,
+}
+
+/// A body with what it was signed with.
+struct Signed {
+    payload: Bytes,
+    signature: Option<Signature>,
 }
 
 /// The answer, and what of the request is left to read.
@@ -104,7 +115,11 @@ impl Door {
         };
         let presented = Presented::of(head.headers.get_all(SIGNATURE).iter().map(HeaderValue::as_bytes));
         let verdict = admit(&account, presented, &payload, self.window, self.clock.now());
-        (self.settle(&account, verdict, payload, &head.headers, since).await, None)
+        let signed = Signed {
+            payload,
+            signature: if let Presented::One(signature) = presented { Some(signature) } else { None },
+        };
+        (self.settle(&account, verdict, signed, &head.headers, since).await, None)
     }
 
     /// Keeps what must be kept, then answers.
@@ -112,16 +127,32 @@ impl Door {
         &self,
         account: &Account,
         verdict: Verdict,
-        payload: Bytes,
+        signed: Signed,
         headers: &HeaderMap,
         since: Instant,
     ) -> StatusCode {
-        let Verdict { answer, keep, finding, by_old_secret } = verdict;
+        let Verdict { answer, keep, finding, by_old_secret, hold } = verdict;
         if by_old_secret {
             metrics::counter!("tsunagi_ingest_old_secret_total").increment(1);
         }
+        if let Some(signature) = hold {
+            let now = self.clock.now();
+            self.held.offer(HeldBody {
+                tenant: account.tenant,
+                account: account.id,
+                judged_version: account.version,
+                body: BodyId::new(now),
+                received_at: now,
+                signature,
+                trace: trace(headers).1,
+                payload: signed.payload.clone(),
+            });
+        }
         let mut answer = answer;
-        if !keep.is_nothing() {
+        if !keep.is_nothing() && !self.vault.holds(account.tenant) {
+            // Not the sender's fault: the tenant's data key opens with no master key that is configured.
+            answer = Answer::Unavailable;
+        } else if !keep.is_nothing() {
             let now = self.clock.now();
             // The span lasts until the answer; it is not entered, which would cost at every wake-up and tell nothing.
             let (_span, trace) = trace(headers);
@@ -131,7 +162,8 @@ impl Door {
                 body: BodyId::new(now),
                 verified_at: now,
                 trace,
-                payload,
+                payload: signed.payload,
+                signature: signed.signature,
                 events: keep.events,
                 quarantine: keep.quarantine,
             };
@@ -157,10 +189,14 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// The span of the request, in the trace the sender names if it names one, and how that trace is carried on.
+/// The span of the request, in the trace the sender names if it names one, and how that trace is carried on. Where spans go nowhere
+/// there is none, for it costs as much as reading the event does; its trace has an ID all the same.
 fn trace(headers: &HeaderMap) -> (tracing::Span, Option<TraceParent>) {
-    let span = tracing::info_span!("receive webhook");
     let parent = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok()?.parse::<TraceParent>().ok());
+    if !chassis::trace::is_recorded() {
+        return (tracing::Span::none(), parent.or_else(chassis::trace::begin_unrecorded));
+    }
+    let span = tracing::info_span!("receive webhook");
     if let Some(parent) = &parent {
         chassis::trace::follow(&span, parent);
     }

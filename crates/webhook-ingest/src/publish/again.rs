@@ -29,9 +29,9 @@ const RUN: i64 = 64;
 /// Rows made by one statement.
 const RUNS: i64 = 128;
 
-/// One replica does it; another takes over when it has said nothing for a minute.
+/// One replica does it; another takes over when it has said nothing for ten seconds. Doing it twice does no harm.
 const CLAIM: &str = "
-INSERT INTO ingest.refill AS refill (epoch, holder, claimed_until) VALUES ($1, $2, now() + interval '1 minute')
+INSERT INTO ingest.refill AS refill (epoch, holder, claimed_until) VALUES ($1, $2, now() + interval '10 seconds')
 ON CONFLICT (tenant_id, epoch) DO UPDATE SET claimed_until = excluded.claimed_until, holder = excluded.holder
 WHERE NOT refill.complete AND (refill.claimed_until < now() OR refill.holder = excluded.holder)";
 
@@ -64,7 +64,7 @@ pub(crate) struct Highest(Arc<AtomicU64>);
 
 impl Highest {
     /// Notes an acknowledgement.
-    pub(super) fn note(&self, sequence: u64) {
+    pub(crate) fn note(&self, sequence: u64) {
         self.0.fetch_max(sequence, Ordering::Relaxed);
     }
 }
@@ -121,8 +121,7 @@ impl Again {
     /// whomever.
     async fn refill(&self, epoch: i64, since: Timestamp, holder: Uuid) -> Result<bool, sqlx::Error> {
         let worker = self.database.worker();
-        let claim = || sqlx::query(CLAIM).bind(epoch).bind(holder);
-        if claim().execute(worker).await?.rows_affected() == 0 {
+        if !self.claim(epoch, holder).await? {
             let complete = sqlx::query_scalar("SELECT complete FROM ingest.refill WHERE epoch = $1").bind(epoch);
             return complete.fetch_one(worker).await;
         }
@@ -131,22 +130,29 @@ impl Again {
         sqlx::query(LATE_ONES).bind(since).execute(worker).await?;
         let from = first_id(from);
         for tenant in tenants(&self.database).await? {
-            self.refill_tenant(tenant, from).await?;
-            claim().execute(worker).await?;
+            let mut behind = Some(from);
+            while let Some(after) = behind {
+                behind = self.refill_portion(tenant, after).await?;
+                self.claim(epoch, holder).await?;
+            }
         }
         sqlx::query("UPDATE ingest.refill SET complete = true WHERE epoch = $1").bind(epoch).execute(worker).await?;
         Ok(true)
     }
 
-    async fn refill_tenant(&self, tenant: TenantId, from: Uuid) -> Result<(), sqlx::Error> {
-        let mut behind = Some(from);
-        while let Some(after) = behind {
-            let mut tx = self.database.tenant(tenant).await?;
-            let refill = sqlx::query_scalar(REFILL).bind(tenant.uuid()).bind(after).bind(RUN).bind(RUN * RUNS);
-            behind = refill.fetch_optional(&mut *tx).await?;
-            tx.commit().await?;
-        }
-        Ok(())
+    /// Claims the refill, or goes on holding it; tells whether it is ours.
+    async fn claim(&self, epoch: i64, holder: Uuid) -> Result<bool, sqlx::Error> {
+        let claimed = sqlx::query(CLAIM).bind(epoch).bind(holder).execute(self.database.worker()).await?;
+        Ok(claimed.rows_affected() > 0)
+    }
+
+    /// Puts a portion of a tenant's bodies behind `after` back; the last of them, if there was any.
+    async fn refill_portion(&self, tenant: TenantId, after: Uuid) -> Result<Option<Uuid>, sqlx::Error> {
+        let mut tx = self.database.tenant(tenant).await?;
+        let refill = sqlx::query_scalar(REFILL).bind(tenant.uuid()).bind(after).bind(RUN).bind(RUN * RUNS);
+        let last = refill.fetch_optional(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(last)
     }
 }
 

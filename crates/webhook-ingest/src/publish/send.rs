@@ -43,7 +43,7 @@ pub(super) async fn send(sender: &Sender, bodies: &[Taken]) -> Result<Sent, Publ
     for body in bodies {
         let name = (body.account, body.body);
         for event in &body.events {
-            let Ok(outbound) = outbound(body, event) else {
+            let Ok(outbound) = outbound(body, event, false) else {
                 refused(name, "its type is no token of a subject");
                 continue;
             };
@@ -81,9 +81,9 @@ where
     })
 }
 
-/// An event that can never be published as it is, for instance because it is larger than the server allows. It stays in the
-/// archive and holds nobody up.
-fn refused((account, body): (AccountId, BodyId), why: &str) {
+/// An event that can never be published as it is, for instance because it is larger than the server allows, or a body that opens no
+/// more. It stays in the archive and holds nobody up.
+pub(super) fn refused((account, body): (AccountId, BodyId), why: &str) {
     tracing::error!(%account, %body, why, "an event cannot be published");
     metrics::counter!("tsunagi_ingest_unpublishable_total").increment(1);
 }

@@ -10,6 +10,7 @@ use kernel::BodyId;
 use super::message::SpilledBody;
 use crate::commit::{Settled, Store};
 use crate::taken::Taken;
+use crate::vault::Vault;
 
 /// Bytes remembered at once. What is beyond, the oldest first, is in the stream alone.
 const ROOM: usize = 32 * 1_024 * 1_024;
@@ -35,13 +36,11 @@ struct Bodies {
 
 impl Kept {
     /// Remembers bodies that the stream has.
-    pub(super) fn add(&self, bodies: &[&Taken]) {
+    pub(super) fn add(&self, bodies: impl IntoIterator<Item = (BodyId, SpilledBody)>) {
         let mut kept = self.bodies();
-        for body in bodies {
-            // A copy: what was received lies in the buffer of its connection, which is larger.
-            let copy = SpilledBody::from(*body).unshared();
-            kept.bytes += weight(&copy);
-            if let Some(known) = kept.by_id.insert(body.body, copy) {
+        for (id, body) in bodies {
+            kept.bytes += weight(&body);
+            if let Some(known) = kept.by_id.insert(id, body) {
                 kept.bytes -= weight(&known);
             }
         }
@@ -61,11 +60,16 @@ impl Kept {
         }
     }
 
+    /// How many bodies are not known to be in Postgres.
+    pub(crate) fn count(&self) -> usize {
+        self.bodies().by_id.len()
+    }
+
     /// Stores what is remembered whenever Postgres is there, for ever. The bodies that come out of the stream as well are the
     /// same ones, and storing them twice stores them once. What Postgres refuses is the stream's to keep.
-    pub(crate) async fn run(self, mut store: Store) {
+    pub(crate) async fn run(self, mut store: Store, vault: Vault) {
         loop {
-            let portion = if store.is_postgres_away() { Vec::new() } else { self.oldest() };
+            let portion = if store.is_postgres_away() { Vec::new() } else { self.oldest(&vault) };
             if portion.is_empty() || !self.store(&mut store, &portion).await {
                 tokio::time::sleep(PAUSE).await;
             }
@@ -83,7 +87,7 @@ impl Kept {
         !away
     }
 
-    fn oldest(&self) -> Vec<(BodyId, Option<Taken>)> {
+    fn oldest(&self, vault: &Vault) -> Vec<(BodyId, Option<Taken>)> {
         let kept = self.bodies();
         let mut bytes = 0;
         let fits = |(_, body): &(&BodyId, &SpilledBody)| {
@@ -92,7 +96,7 @@ impl Kept {
             first || bytes <= PORTION_BYTES
         };
         let portion = kept.by_id.iter().take(PORTION).take_while(fits);
-        portion.map(|(id, body)| (*id, Taken::try_from(body.clone()).ok())).collect()
+        portion.map(|(id, body)| (*id, body.opened(vault).ok())).collect()
     }
 
     fn bodies(&self) -> MutexGuard<'_, Bodies> {
@@ -111,6 +115,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::vault::known;
 
     fn body(bytes: usize) -> Taken {
         // In microseconds, as it is spilled.
@@ -123,30 +128,35 @@ mod tests {
             trace: None,
             payload: Bytes::from(vec![b' '; bytes]),
             events: Vec::new(),
+            signature: None,
             quarantine: None,
         }
     }
 
-    fn ids(kept: &Kept) -> Vec<BodyId> {
-        kept.oldest().into_iter().map(|(id, _)| id).collect()
+    fn add(kept: &Kept, vault: &Vault, body: &Taken) {
+        kept.add([(body.body, SpilledBody::of(body, vault).unwrap())]);
+    }
+
+    fn ids(kept: &Kept, vault: &Vault) -> Vec<BodyId> {
+        kept.oldest(vault).into_iter().map(|(id, _)| id).collect()
     }
 
     #[test]
     fn the_oldest_give_way_and_nothing_is_counted_twice() {
-        let kept = Kept::default();
-        let large: Vec<Taken> = (0..5).map(|_| body(ROOM / 4)).collect();
+        let (kept, vault) = (Kept::default(), known(&[body(0).tenant]));
+        let large: Vec<Taken> = (0..5).map(|_| body(0)).collect();
         for body in &large {
-            kept.add(&[body]);
-            kept.add(&[body]);
+            let spilled = SpilledBody::of(body, &vault).unwrap().of_bytes(ROOM / 4 - OVERHEAD);
+            kept.add([(body.body, spilled.clone()), (body.body, spilled)]);
         }
         let mut all: Vec<BodyId> = large.iter().map(|body| body.body).collect();
         all.sort_unstable();
         // Each larger than a portion, so that each is one.
-        for oldest in &all[2..] {
-            assert_eq!(ids(&kept), [*oldest]);
+        for oldest in &all[1..] {
+            assert_eq!(ids(&kept, &vault), [*oldest]);
             kept.forget([oldest]);
         }
-        assert!(ids(&kept).is_empty());
+        assert!(ids(&kept, &vault).is_empty());
         assert_eq!(kept.bodies().bytes, 0);
     }
 
@@ -154,9 +164,9 @@ mod tests {
     fn a_body_is_remembered_as_it_was_taken_and_holds_no_larger_buffer() {
         let buffer = Bytes::from(vec![b' '; 65_536]);
         let small = Taken { payload: buffer.slice(..2), ..body(0) };
-        let kept = Kept::default();
-        kept.add(&[&small]);
-        let (before, taken) = (format!("{small:?}"), kept.oldest().remove(0).1.unwrap());
+        let (kept, vault) = (Kept::default(), known(&[small.tenant]));
+        add(&kept, &vault, &small);
+        let (before, taken) = (format!("{small:?}"), kept.oldest(&vault).remove(0).1.unwrap());
         drop(small);
         assert!(buffer.is_unique(), "nothing remembers the buffer");
         assert_eq!(format!("{taken:?}"), before);

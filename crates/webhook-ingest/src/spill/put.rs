@@ -10,6 +10,7 @@ use prost::Message;
 use super::kept::Kept;
 use super::message::{SpilledBody, SpilledPack};
 use crate::taken::Taken;
+use crate::vault::Vault;
 
 /// Bytes of bodies after which a message takes no more: below what a server takes unless told otherwise (1 MiB).
 const LARGEST_PACK: usize = 768 * 1_024;
@@ -19,6 +20,7 @@ const LARGEST_PACK: usize = 768 * 1_024;
 pub(crate) struct Spill {
     pub(crate) publisher: Publisher,
     pub(crate) kept: Kept,
+    pub(crate) vault: Vault,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -31,12 +33,20 @@ impl Spill {
     }
 
     async fn put_pack(&self, bodies: &[&Taken]) -> bool {
-        let pack = SpilledPack { bodies: bodies.iter().map(|body| SpilledBody::from(*body)).collect() };
+        let sealed: Result<Vec<SpilledBody>, _> =
+            bodies.iter().map(|body| SpilledBody::of(body, &self.vault)).collect();
+        let pack = match sealed {
+            Ok(bodies) => SpilledPack { bodies },
+            Err(error) => {
+                tracing::error!(bodies = bodies.len(), error = %error, "bodies cannot be encrypted");
+                return false;
+            }
+        };
         let id = EventId::new(self.clock.now()).to_string();
         let outcome = async { self.publisher.spill(&id, pack.encode_to_vec().into()).await?.await }.await;
         match outcome {
             Ok(_) => {
-                self.kept.add(bodies);
+                self.kept.add(bodies.iter().map(|body| body.body).zip(pack.bodies));
                 chassis::failpoint::reached("ingest.after_spill");
                 metrics::counter!("tsunagi_ingest_spilled_bodies_total").increment(bodies.len() as u64);
                 true

@@ -1,12 +1,9 @@
 //! ArchiveService: a tenant sees its own and nothing else; so does raw SQL.
 
-use std::time::Duration;
-
-use chassis::auth::Token;
 use chassis::grpc::Client;
 use contracts::access_proto::v1::Right;
-use contracts::events::v1::PrincipalReplica;
 use contracts::ingest::v1::archive_service_client::ArchiveServiceClient;
+use contracts::ingest::v1::quarantine_service_client::QuarantineServiceClient;
 use contracts::ingest::v1::{
     FindingKind, GetWebhookEventRequest, ListFindingsRequest, ListQuarantinedBodiesRequest, ListWebhookEventsRequest,
     QuarantineReason,
@@ -20,34 +17,9 @@ use crate::stage::{Replica, SOON, Stage, TestAccount, body_for, event, id_at, ne
 
 const USER: &str = "U4af4980629aaaaaaaaaaaaaaaaaaaaaa";
 
-/// A client of the replica, as a program of `tenant` with `rights`.
+/// A client of the archive, as a program of `tenant` with `rights`.
 async fn client(stage: &Stage, replica: &Replica, tenant: TenantId, rights: &[Right]) -> ArchiveServiceClient<Client> {
-    let principal = Uuid::new_v4();
-    let token = Token::generate(Some(tenant), principal.into()).unwrap();
-    let known = PrincipalReplica {
-        principal_id: principal.to_string(),
-        version: 1,
-        tenant_id: tenant.to_string(),
-        token_hash: token.hash().to_vec(),
-        rights: rights.iter().map(|right| i32::from(*right)).collect(),
-        ..PrincipalReplica::default()
-    };
-    let mut worker = stage.ingest().await.worker().acquire().await.unwrap();
-    chassis::auth::replica::put_principal(&mut worker, "ingest", &known).await.unwrap();
-    let url = format!("http://{}", replica.app.grpc_addr()).parse().unwrap();
-    let client = ArchiveServiceClient::new(Client::on_loopback(&url, &token.reveal()).unwrap());
-    eventually(Duration::from_secs(10), || {
-        let mut client = client.clone();
-        async move {
-            match client.list_findings(ListFindingsRequest::default()).await {
-                Err(status) if status.code() == Code::Unauthenticated => Err(status),
-                _ => Ok(()),
-            }
-        }
-    })
-    .await
-    .unwrap();
-    client
+    ArchiveServiceClient::new(stage.caller(replica, tenant, rights).await)
 }
 
 #[tokio::test]
@@ -67,7 +39,12 @@ async fn a_tenant_reads_its_events_page_by_page_and_nobody_elses() {
     let mut ours = client(&stage, &replica, stage.account.tenant, &[Right::OperationsRead]).await;
     let (mut page_token, mut seen) = (String::new(), Vec::new());
     loop {
-        let ask = ListWebhookEventsRequest { page_size: 2, page_token, account_id: stage.account.id.to_string() };
+        let ask = ListWebhookEventsRequest {
+            page_size: 2,
+            page_token,
+            account_id: stage.account.id.to_string(),
+            ..<_>::default()
+        };
         let page = ours.list_webhook_events(ask).await.unwrap().into_inner();
         assert!(page.events.len() <= 2 && page.events.iter().all(|event| event.published));
         seen.extend(page.events.into_iter().map(|event| event.webhook_event_id));
@@ -75,8 +52,8 @@ async fn a_tenant_reads_its_events_page_by_page_and_nobody_elses() {
         if page_token.is_empty() {
             break;
         }
-        let foreign = ListQuarantinedBodiesRequest { page_token: page_token.clone(), ..<_>::default() };
-        let refused = ours.list_quarantined_bodies(foreign).await.unwrap_err();
+        let foreign = ListFindingsRequest { page_token: page_token.clone(), ..<_>::default() };
+        let refused = ours.list_findings(foreign).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument, "of another list");
     }
     assert_eq!(seen, ids);
@@ -152,13 +129,12 @@ async fn each_bad_request_is_told_its_field() {
             page_size,
             page_token: page_token.to_owned(),
             account_id: account_id.to_owned(),
+            ..<_>::default()
         };
         assert_eq!(ours.list_webhook_events(ask).await.unwrap_err().code(), Code::InvalidArgument);
     }
     let ask = ListFindingsRequest { account_id: "nonsense".to_owned(), ..<_>::default() };
     assert_eq!(ours.list_findings(ask).await.unwrap_err().code(), Code::InvalidArgument);
-    let ask = ListQuarantinedBodiesRequest { page_token: "AAAA".to_owned(), ..<_>::default() };
-    assert_eq!(ours.list_quarantined_bodies(ask).await.unwrap_err().code(), Code::InvalidArgument);
 }
 
 #[tokio::test]
@@ -173,11 +149,13 @@ async fn quarantined_bodies_and_findings_are_read_by_their_tenant() {
         }
         assert_eq!(replica.send(&account.key, None, one().1).await, 401);
     }
-    let mut ours = client(&stage, &replica, stage.account.tenant, &[Right::OperationsRead]).await;
+    let ours = client(&stage, &replica, stage.account.tenant, &[Right::OperationsRead]).await;
     let ask = ListQuarantinedBodiesRequest { page_size: 2, ..<_>::default() };
-    let first = ours.list_quarantined_bodies(ask.clone()).await.unwrap().into_inner();
+    let mut quarantine =
+        QuarantineServiceClient::new(stage.caller(&replica, stage.account.tenant, &[Right::OperationsRead]).await);
+    let first = quarantine.list_quarantined_bodies(ask.clone()).await.unwrap().into_inner();
     let ask = ListQuarantinedBodiesRequest { page_token: first.next_page_token, ..ask };
-    let second = ours.list_quarantined_bodies(ask).await.unwrap().into_inner();
+    let second = quarantine.list_quarantined_bodies(ask).await.unwrap().into_inner();
     let bodies: Vec<_> = first.bodies.into_iter().chain(second.bodies).collect();
     assert_eq!((bodies.len(), second.next_page_token.as_str()), (3, ""));
     assert!(bodies.is_sorted_by(|a, b| a.body_id > b.body_id));
@@ -204,14 +182,26 @@ async fn without_a_tenant_no_row_is_seen_and_the_worker_reads_no_body() {
     assert_eq!(replica.post(&stage.account, one().1).await, 200);
     assert_eq!(replica.post(&stage.account, body_for("Uother", &[])).await, 200);
     let ingest = stage.ingest().await;
-    for table in ["body", "seen_event", "quarantined_body", "publication", "account_replica", "finding"] {
+    for table in [
+        "body",
+        "seen_event",
+        "quarantined_body",
+        "publication",
+        "account_replica",
+        "finding",
+        "held_body",
+        "kept_week",
+        "erasure",
+    ] {
         let count =
             || sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM ingest.{table}")));
         let mut nobody = ingest.tenant(Uuid::new_v4().into()).await.unwrap();
         assert_eq!(count().fetch_one(&mut *nobody).await.unwrap(), 0, "{table}");
     }
-    for table in ["body", "quarantined_body"] {
-        let read = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT payload FROM ingest.{table}")));
+    for (table, column) in
+        [("body", "payload"), ("quarantined_body", "payload"), ("erasure", "line_user"), ("erasure", "message_id")]
+    {
+        let read = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT {column} FROM ingest.{table}")));
         let refused = read.fetch_all(ingest.worker()).await.unwrap_err();
         assert_eq!(
             refused.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref(),
@@ -222,4 +212,32 @@ async fn without_a_tenant_no_row_is_seen_and_the_worker_reads_no_body() {
     let mut tx = ingest.tenant(stage.account.tenant).await.unwrap();
     let own: i64 = sqlx::query_scalar("SELECT count(*) FROM ingest.body").fetch_one(&mut *tx).await.unwrap();
     assert_eq!(own, 1);
+}
+
+#[tokio::test]
+async fn what_friends_write_and_who_they_are_stands_in_no_table_in_clear() {
+    let stage = Stage::new("at_rest").await;
+    let replica = stage.start().await;
+    let (id, kept) = one();
+    assert_eq!(replica.post(&stage.account, kept.clone()).await, 200);
+    assert_eq!(replica.post(&stage.account, body_for("Uother", &[event(&new_id())])).await, 200);
+    stage.eventually_published(&[id]).await;
+    assert_eq!(stage.kept("body").await, [kept]);
+    let mut admin = stage.admin().await;
+    let tables: Vec<String> = sqlx::query_scalar("SELECT tablename FROM pg_tables WHERE schemaname = 'ingest'")
+        .fetch_all(&mut admin)
+        .await
+        .unwrap();
+    let mut read = 0;
+    for table in tables {
+        // As text, bytes stand in hexadecimal digits.
+        let text = format!("SELECT t::text FROM ingest.{table} t");
+        let rows: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(text)).fetch_all(&mut admin).await.unwrap();
+        read += rows.len();
+        for (what, words) in [("words", "こんにちは"), ("user", "U4af4980629aaaaaaaaaaaaaaaaaaaaaa")] {
+            let digits = hex::encode(words);
+            assert!(!rows.iter().any(|row| row.contains(words) || row.contains(&digits)), "{what} in {table}");
+        }
+    }
+    assert!(read > 5, "{read} rows: the check sees too little");
 }

@@ -4,9 +4,19 @@
 
 mod account;
 mod archive;
+mod erasure;
+mod forwarding;
+mod full;
+mod holding;
+mod hostile;
 mod outage;
+mod own_tls;
 mod publication;
 mod quarantine;
 mod refusal;
+mod releasing;
+mod replay;
+mod retention;
+mod search;
 mod stage;
 mod taking;

@@ -36,6 +36,17 @@ async fn with_postgres_away_bodies_are_spilled_and_moved_when_it_is_back() {
     })
     .await
     .unwrap();
+    // What people wrote is erased from Postgres when they ask, so it lies nowhere else.
+    let jetstream = stage.jetstream().await;
+    eventually(SOON, || async {
+        let spill = jetstream.get_stream(format!("{}_INGEST_SPILL", stage.prefix)).await.unwrap();
+        match spill.cached_info().state.messages {
+            0 => Ok(()),
+            left => Err(left),
+        }
+    })
+    .await
+    .unwrap();
     replica.stop().await;
 }
 

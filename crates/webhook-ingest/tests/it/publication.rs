@@ -1,5 +1,11 @@
 //! Every committed event reaches the stream, whoever dies in between.
 
+mod left_behind;
+mod refill;
+
+use std::collections::BTreeSet;
+
+use kernel::Timestamp;
 use sqlx::{Connection, PgConnection};
 use testkit::{eventually, nats};
 use uuid::Uuid;
@@ -136,6 +142,7 @@ async fn made_an_hour_old(stage: &Stage) {
         let changed = sqlx::query(table).bind(older).bind(body).execute(&mut admin).await.unwrap();
         assert_eq!(changed.rows_affected(), 1, "{table}");
     }
+    stage.renamed(body, older).await;
 }
 
 /// A row as filling a lost stream again makes it; returns its name.
@@ -197,4 +204,89 @@ async fn a_stopping_replica_finishes_what_it_has_in_hand() {
     // Without any replica left: everything was published and marked before the end.
     assert_eq!(stage.count(UNPUBLISHED).await, 0);
     assert_eq!(stage.published().await.len(), 200);
+}
+
+#[tokio::test]
+async fn a_body_that_was_changed_in_the_archive_is_left_out_and_holds_up_nobody() {
+    let mut server = nats::Private::start().await.unwrap();
+    let stage = Stage::on(&testkit::postgres::Cluster::shared(), server.url(), "changed").await;
+    let replica = stage.start().await;
+    server.kill9().await.unwrap();
+    let ((_, first), (second, after)) = (one(), one());
+    assert_eq!(replica.post(&stage.account, first).await, 200);
+    sqlx::query("UPDATE ingest.body SET payload = payload || '\\x00'").execute(&mut stage.admin().await).await.unwrap();
+    assert_eq!(replica.post(&stage.account, after).await, 200);
+    // Whoever took them publishes from memory: this one must not.
+    replica.stop().await;
+    server.start_again().await.unwrap();
+    let replica = stage.start().await;
+    stage.eventually_published(&[second]).await;
+    replica.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_whose_data_key_does_not_exist_holds_up_nobody() {
+    let mut server = nats::Private::start().await.unwrap();
+    let stage = Stage::on(&testkit::postgres::Cluster::shared(), server.url(), "no_key").await;
+    let replica = stage.start().await;
+    server.kill9().await.unwrap();
+    let (_, lost) = one();
+    assert_eq!(replica.post(&stage.account, lost).await, 200);
+    // A key of nobody's stands in its head.
+    let renamed =
+        "UPDATE ingest.body SET payload = overlay(payload placing uuid_send(gen_random_uuid()) from 2 for 16)";
+    sqlx::query(renamed).execute(&mut stage.admin().await).await.unwrap();
+    let (id, body) = one();
+    assert_eq!(replica.post(&stage.account, body).await, 200);
+    server.start_again().await.unwrap();
+    stage.eventually_published(&[id]).await;
+    replica.stop().await;
+}
+
+/// Waits until the tenant's commits that cannot be published were claimed again and again: each time theirs is put off.
+async fn put_off(stage: &Stage) {
+    let mut times = BTreeSet::new();
+    eventually(SOON, async || {
+        let due = sqlx::query_scalar("SELECT due_at FROM ingest.publication WHERE tenant_id = $1");
+        let due = due.bind(stage.account.tenant.uuid()).fetch_all(&mut stage.admin().await).await.unwrap();
+        times.extend::<Vec<Timestamp>>(due);
+        if times.len() > 4 { Ok(()) } else { Err(times.len()) }
+    })
+    .await
+    .unwrap();
+}
+
+/// Has a tenant's data key be of that master key, which is configured or not.
+async fn wrapped_by(stage: &Stage, account: &TestAccount, master: &str) {
+    let update = "UPDATE ingest.data_key SET master_key_id = $2 WHERE tenant_id = $1";
+    let update = sqlx::query(update).bind(account.tenant.uuid()).bind(master);
+    assert_eq!(update.execute(&mut stage.admin().await).await.unwrap().rows_affected(), 1);
+}
+
+#[tokio::test]
+async fn a_body_whose_data_key_cannot_be_used_for_now_waits_until_it_can_and_keeps_no_other_tenant_waiting() {
+    let mut server = nats::Private::start().await.unwrap();
+    let stage = Stage::on(&testkit::postgres::Cluster::shared(), server.url(), "key_away").await;
+    let other = TestAccount::new();
+    stage.put(&other, stage.replica_of(&other, 1)).await;
+    let replica = stage.start().await;
+    server.kill9().await.unwrap();
+    let ((ours, body), (theirs, another)) = (one(), one());
+    assert_eq!(replica.post(&stage.account, body).await, 200);
+    assert_eq!(replica.post(&other, another).await, 200);
+    // Whoever took it has the key in memory.
+    replica.stop().await;
+    wrapped_by(&stage, &stage.account, "away").await;
+    server.start_again().await.unwrap();
+    let replica = stage.start().await;
+    put_off(&stage).await;
+    eventually(SOON, || async {
+        let published: Vec<_> = stage.published().await.into_iter().map(|(_, event)| event.webhook_event_id).collect();
+        if published == [theirs.clone()] { Ok(()) } else { Err(published) }
+    })
+    .await
+    .unwrap();
+    wrapped_by(&stage, &stage.account, "test").await;
+    stage.eventually_published(&[ours, theirs]).await;
+    replica.stop().await;
 }

@@ -144,3 +144,29 @@ async fn a_check_killed_after_lines_answer_is_made_again_and_told_once() {
     until_on(&stage, true).await;
     assert_eq!(notices(&stage).await.len(), 1);
 }
+
+#[tokio::test]
+async fn an_account_in_use_is_connected_while_its_chat_is_on_and_the_tab_opens_once_it_is_off() {
+    let stage = Stage::open("chat_in_use").await;
+    let customer = stage.customer(HANAKO, MOBILE).await;
+    let account_id = stage.account.to_string();
+    let pause = PauseOfficialAccountRequest { account_id: account_id.clone() };
+    stage.at().accounts().pause_official_account(pause).await.unwrap();
+    stage.house.messaging.chat_mode("chat");
+    let connect = ConnectOfficialAccountRequest { account_id, webhook_endpoint: String::new() };
+    let connected = stage.at().accounts().connect_official_account(connect).await.unwrap().into_inner();
+    assert_eq!(
+        connected.account.unwrap().findings[0].kind(),
+        AccountFindingKind::ChatModeOn,
+        "whoever connects is told"
+    );
+
+    // Friends are heard of and linked meanwhile, and staff read them in LINE's own manager.
+    stage.link(&person(1), HANAKO, MOBILE).await;
+    let standing = stage.standing(&customer).await;
+    assert_eq!((standing.linked, standing.tab()), (true, LineTab::ChatModeOn));
+    stage.house.messaging.chat_mode("bot");
+    hour_passes(&stage).await;
+    until_on(&stage, false).await;
+    assert_eq!(stage.standing(&customer).await.tab(), LineTab::Open);
+}

@@ -9,7 +9,6 @@ use chassis::egress::{Allowed, EgressConfig};
 use ring::hmac;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
 /// A call of the endpoint.
 #[derive(Clone, Debug)]
@@ -24,22 +23,10 @@ pub(super) struct Endpoint {
     calls: Arc<Mutex<Vec<Call>>>,
 }
 
-/// TLS for 127.0.0.1 and localhost, and the certificate that vouches for it.
-pub(super) fn tls() -> (TlsAcceptor, String) {
-    let key = rcgen::KeyPair::generate().unwrap();
-    let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
-    let certificate = rcgen::CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
-    let chain = vec![certificate.der().clone()];
-    let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
-    (TlsAcceptor::from(Arc::new(config)), certificate.pem())
-}
-
 impl Endpoint {
     /// Answers with one status after the other, the last one for ever; 0 hangs up.
     pub(super) async fn start(statuses: &[u16]) -> Self {
-        let (acceptor, authority) = tls();
+        let (acceptor, authority) = testkit::tls::on_loopback().unwrap();
         let listener = TcpListener::bind((IpAddr::from(Ipv4Addr::LOCALHOST), 0)).await.unwrap();
         let addr = listener.local_addr().unwrap();
         let calls = Arc::new(Mutex::new(Vec::new()));

@@ -41,7 +41,7 @@ impl MailServer {
 
     /// The same behind TLS from the first byte.
     pub(crate) async fn start_tls(acts: &[Act]) -> Self {
-        let (acceptor, authority) = super::endpoint::tls();
+        let (acceptor, authority) = testkit::tls::on_loopback().unwrap();
         let server = Self::open(acts, Some(acceptor)).await;
         Self { authority: Some(authority), ..server }
     }

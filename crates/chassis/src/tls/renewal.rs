@@ -9,7 +9,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 /// How often files are looked at. A mounted Kubernetes Secret takes about a minute to arrive anyway.
-pub(super) const LOOKED_AT_EVERY: Duration = Duration::from_secs(10);
+pub(crate) const LOOKED_AT_EVERY: Duration = Duration::from_secs(10);
 
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -29,11 +29,11 @@ pub enum TlsError {
 }
 
 /// What is renewed in files.
-pub(super) trait Renewed: Clone + Send + 'static {
+pub(crate) trait Renewed: Clone + Send + 'static {
     /// What is made of it.
     type Made: Send + 'static;
     /// What the figures call it.
-    const NAME: &'static str;
+    fn name(&self) -> &'static str;
 
     /// What the files hold now, if that is something else, and what is made of it.
     fn changed(&self) -> Result<Option<(Self, Self::Made)>, TlsError>;
@@ -41,7 +41,7 @@ pub(super) trait Renewed: Clone + Send + 'static {
 
 /// Takes over what the files say whenever that changes, until `stopping`. What cannot be used is passed over: while one file is new
 /// and the other old, they do not fit.
-pub(super) async fn follow<R: Renewed>(
+pub(crate) async fn follow<R: Renewed>(
     mut current: R,
     every: Duration,
     stopping: CancellationToken,
@@ -49,7 +49,7 @@ pub(super) async fn follow<R: Renewed>(
 ) -> anyhow::Result<()> {
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut told = false;
+    let (mut told, of) = (false, current.name());
     while stopping.run_until_cancelled(ticks.tick()).await.is_some() {
         let known = current.clone();
         let runtime = tokio::runtime::Handle::current();
@@ -59,15 +59,15 @@ pub(super) async fn follow<R: Renewed>(
         });
         let outcome = outcome.await?;
         let failed = outcome.is_err();
-        metrics::gauge!("tsunagi_tls_renewal_failing", "of" => R::NAME).set(if failed { 1.0 } else { 0.0 });
+        metrics::gauge!("tsunagi_tls_renewal_failing", "of" => of).set(if failed { 1.0 } else { 0.0 });
         match outcome {
             Ok(Some((renewed, made))) => {
                 take(made);
                 current = renewed;
-                tracing::info!(of = R::NAME, "what was renewed for TLS was taken over");
+                tracing::info!(of, "what was renewed for TLS was taken over");
             }
             Err(error) if !told => {
-                tracing::warn!(of = R::NAME, error = %error, "what was renewed for TLS cannot be used; the old one holds");
+                tracing::warn!(of, error = %error, "what was renewed for TLS cannot be used; the old one holds");
             }
             _ => {}
         }
@@ -77,7 +77,7 @@ pub(super) async fn follow<R: Renewed>(
 }
 
 /// The certificates in a PEM text, one at least.
-pub(super) fn certificates(text: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(crate) fn certificates(text: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let found: Vec<CertificateDer<'static>> =
         CertificateDer::pem_slice_iter(text.as_bytes()).collect::<Result<_, _>>().map_err(TlsError::Pem)?;
     if found.is_empty() { Err(TlsError::Pem(pem::Error::NoItemsFound)) } else { Ok(found) }

@@ -1,5 +1,5 @@
-//! The certificate of a gRPC listener: read at the start, and again when its files change, because whoever issues it renews it
-//! while the process lives. Connections that stand keep what they began with.
+//! The certificate of a listener: read at the start, and again when its files change, because whoever issues it renews it while the
+//! process lives. Connections that stand keep what they began with.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,6 +14,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio_util::sync::CancellationToken;
 
+use super::expiry::expiry;
 use super::renewal::{self, LOOKED_AT_EVERY, Renewed, TlsError, certificates};
 use crate::config::{Secret, Settings, read_file};
 
@@ -28,28 +29,31 @@ pub struct TlsConfig {
     pub files: Option<(PathBuf, PathBuf)>,
     /// How often the files are looked at.
     pub looked_at_every: Duration,
+    /// What the figures call it.
+    pub of: &'static str,
 }
 
 impl TlsConfig {
     /// A certificate and its key, PEM, that stay what they are.
     #[must_use]
     pub fn fixed(certificate: String, key: Secret) -> Self {
-        Self { certificate, key, files: None, looked_at_every: LOOKED_AT_EVERY }
+        Self { certificate, key, files: None, looked_at_every: LOOKED_AT_EVERY, of: "certificate" }
     }
 
-    /// Reads `TSUNAGI_TLS_CERTIFICATE` and `TSUNAGI_TLS_KEY`.
-    pub(super) fn read(settings: &mut Settings) -> Option<Self> {
-        let certificate: Option<String> = settings.optional(
-            "TSUNAGI_TLS_CERTIFICATE",
-            "The certificate chain of gRPC listeners, PEM. Needed beyond loopback. Given as files, certificate and key are \
-             read again when they change.",
-        );
-        let key: Option<Secret> = settings.optional("TSUNAGI_TLS_KEY", "The private key of that certificate, PEM.");
+    /// Reads `{prefix}_CERTIFICATE`, which `about` describes, and `{prefix}_KEY`. None where neither is given. Figures call it `of`.
+    pub fn read(settings: &mut Settings, prefix: &str, of: &'static str, about: &str) -> Option<Self> {
+        let (chain_name, key_name) = (format!("{prefix}_CERTIFICATE"), format!("{prefix}_KEY"));
+        let certificate: Option<String> = settings.optional(&chain_name, about);
+        let key: Option<Secret> = settings.optional(&key_name, "The private key of that certificate, PEM.");
         if certificate.is_some() != key.is_some() {
-            settings.mistake("TSUNAGI_TLS_KEY", "and TSUNAGI_TLS_CERTIFICATE belong together");
+            settings.mistake(&key_name, &format!("and {chain_name} belong together"));
         }
-        let files = settings.file("TSUNAGI_TLS_CERTIFICATE").zip(settings.file("TSUNAGI_TLS_KEY"));
-        Some(Self { files, ..Self::fixed(certificate?, key?) })
+        let files = settings.file(&chain_name).zip(settings.file(&key_name));
+        let config = Self { files, of, ..Self::fixed(certificate?, key?) };
+        if let Err(why) = config.certified() {
+            settings.mistake(&chain_name, &format!("cannot be used: {why}"));
+        }
+        Some(config)
     }
 
     fn certified(&self) -> Result<CertifiedKey, TlsError> {
@@ -58,11 +62,22 @@ impl TlsConfig {
         // Says no, too, when the key is another certificate's.
         CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(TlsError::Unfit)
     }
+
+    /// Tells until when this certificate can be shown.
+    #[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
+    fn note_expiry(&self, certified: &CertifiedKey) {
+        if let Some(expiry) = expiry(&certified.cert) {
+            metrics::gauge!("tsunagi_tls_certificate_expiry_timestamp_seconds", "of" => self.of).set(expiry as f64);
+        }
+    }
 }
 
 impl Renewed for TlsConfig {
     type Made = CertifiedKey;
-    const NAME: &'static str = "certificate";
+
+    fn name(&self) -> &'static str {
+        self.of
+    }
 
     fn changed(&self) -> Result<Option<(Self, CertifiedKey)>, TlsError> {
         let Some((certificate_file, key_file)) = &self.files else { return Ok(None) };
@@ -73,13 +88,14 @@ impl Renewed for TlsConfig {
         }
         let renewed = Self { certificate: certificate.expose().to_owned(), key, ..self.clone() };
         let certified = renewed.certified()?;
+        renewed.note_expiry(&certified);
         Ok(Some((renewed, certified)))
     }
 }
 
 /// The certificate as it stands. Clones share it.
 #[derive(Clone)]
-pub(super) struct Certificate(Arc<RwLock<Arc<CertifiedKey>>>);
+pub(crate) struct Certificate(Arc<RwLock<Arc<CertifiedKey>>>);
 
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,23 +110,26 @@ impl ResolvesServerCert for Certificate {
 }
 
 impl Certificate {
-    pub(super) fn load(config: &TlsConfig) -> Result<Self, TlsError> {
-        Ok(Self(Arc::new(RwLock::new(Arc::new(config.certified()?)))))
+    pub(crate) fn load(config: &TlsConfig) -> Result<Self, TlsError> {
+        let certified = config.certified()?;
+        config.note_expiry(&certified);
+        Ok(Self(Arc::new(RwLock::new(Arc::new(certified)))))
     }
 
-    /// How a TLS server that shows it answers. It speaks HTTP/2 alone, as gRPC does.
-    pub(super) fn server(&self) -> Result<ServerConfig, TlsError> {
+    /// How a TLS server that shows it answers, by TLS 1.2 or 1.3. It speaks `protocols`, by their names in ALPN (RFC 7301); where the
+    /// client knows several of them, the first.
+    pub(crate) fn server(&self, protocols: &[&[u8]]) -> Result<ServerConfig, TlsError> {
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(TlsError::Unfit)?
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(self.clone()));
-        config.alpn_protocols.push(b"h2".to_vec());
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         Ok(config)
     }
 
     /// Shows what the files of `config` hold, whenever that changes, until `stopping`.
-    pub(super) async fn follow(self, config: TlsConfig, stopping: CancellationToken) -> anyhow::Result<()> {
+    pub(crate) async fn follow(self, config: TlsConfig, stopping: CancellationToken) -> anyhow::Result<()> {
         let every = config.looked_at_every;
         let show = |certified| *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certified);
         renewal::follow(config, every, stopping, show).await
