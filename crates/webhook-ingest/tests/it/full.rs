@@ -5,30 +5,31 @@ use chassis::HostConfig;
 
 use crate::stage::{BOT, Stage, event, new_id, one};
 
-/// Says what Postgres says when its disk is full, whatever is to be written.
-const FULL: [&str; 3] = [
-    "CREATE FUNCTION ingest.full() RETURNS trigger LANGUAGE plpgsql AS $$
-     BEGIN
-         RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full';
-     END
-     $$",
-    "CREATE TRIGGER no_room BEFORE INSERT ON ingest.body FOR EACH ROW EXECUTE FUNCTION ingest.full()",
-    "CREATE TRIGGER no_room BEFORE INSERT OR UPDATE ON ingest.heartbeat FOR EACH ROW EXECUTE FUNCTION ingest.full()",
-];
-const ROOM: [&str; 3] =
-    ["DROP TRIGGER no_room ON ingest.heartbeat", "DROP TRIGGER no_room ON ingest.body", "DROP FUNCTION ingest.full()"];
+/// Says what Postgres says when its disk is full, as long as there is a row. Put in place before anything runs, and switched by that row:
+/// a trigger that comes or goes locks a table and its partitions, and would stand in a circle with a replica's statement.
+const DISK: &str = "
+CREATE TABLE ingest.full_disk (since timestamptz DEFAULT now());
+CREATE FUNCTION ingest.write() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    IF EXISTS (SELECT FROM ingest.full_disk) THEN
+        RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full';
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER disk BEFORE INSERT ON ingest.body FOR EACH ROW EXECUTE FUNCTION ingest.write();
+CREATE TRIGGER disk BEFORE INSERT OR UPDATE ON ingest.heartbeat FOR EACH ROW EXECUTE FUNCTION ingest.write()";
+const FULL: &str = "INSERT INTO ingest.full_disk DEFAULT VALUES";
+const ROOM: &str = "DELETE FROM ingest.full_disk";
 
-/// Each statement for itself: one that kept its tables locked while it waits for the next would stand in a circle with a replica's.
-async fn does(stage: &Stage, statements: [&'static str; 3]) {
-    let mut admin = stage.admin().await;
-    for statement in statements {
-        sqlx::raw_sql(statement).execute(&mut admin).await.unwrap();
-    }
+async fn does(stage: &Stage, statements: &'static str) {
+    sqlx::raw_sql(statements).execute(&mut stage.admin().await).await.unwrap();
 }
 
 #[tokio::test]
 async fn with_postgres_disk_full_bodies_are_spilled_and_moved_when_there_is_room() {
     let stage = Stage::new("full").await;
+    does(&stage, DISK).await;
     let replica = stage.start().await;
     does(&stage, FULL).await;
     let mut ids = Vec::new();
@@ -47,6 +48,7 @@ async fn with_postgres_disk_full_bodies_are_spilled_and_moved_when_there_is_room
 #[tokio::test]
 async fn with_both_disks_full_what_is_refused_is_said_and_what_was_taken_is_kept() {
     let stage = Stage::new("both_full").await;
+    does(&stage, DISK).await;
     let mut config = stage.config();
     config.bus.stream_max_bytes = Some(128 * 1_024);
     let replica = stage.start_with(config, HostConfig::loopback()).await;
