@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 use kernel::{Clock as _, SystemClock};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -16,6 +16,10 @@ pub struct Clock {
 
 /// Fastest a clock goes.
 pub const MAX_SPEED: u32 = 100_000;
+/// The years a clock is set to.
+const YEARS: std::ops::Range<i32> = 1970..2200;
+/// How far a clock is turned at once, in milliseconds: a hundred years.
+const FURTHEST_MS: u64 = 100 * 366 * 86_400_000;
 
 #[derive(Clone, Copy, Debug)]
 struct Setting {
@@ -61,6 +65,25 @@ pub struct ClockTurn {
     pub set: Option<DateTime<Utc>>,
     /// Go on by so many milliseconds; negative goes back.
     pub advance_ms: Option<i64>,
+}
+
+impl ClockTurn {
+    /// What is wrong with it, by field.
+    ///
+    /// # Errors
+    /// The field, and what it must be.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        if self.speed.is_some_and(|speed| !(1..=MAX_SPEED).contains(&speed)) {
+            return Err("speed: 1 to 100000");
+        }
+        if self.set.is_some_and(|moment| !YEARS.contains(&moment.year())) {
+            return Err("set: a moment of the years 1970 to 2199");
+        }
+        if self.advance_ms.is_some_and(|by| by.unsigned_abs() > FURTHEST_MS) {
+            return Err("advance_ms: a hundred years at most, forward or back");
+        }
+        Ok(())
+    }
 }
 
 impl Default for Clock {

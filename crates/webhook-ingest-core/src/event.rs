@@ -8,6 +8,7 @@ use line_types::webhook::{Envelope, EventFacts, EventSlice};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use ulid::Ulid;
+use uuid::Uuid;
 
 use crate::occurrence::occurred_at;
 
@@ -141,6 +142,13 @@ pub fn body_time(body: BodyId) -> Option<Timestamp> {
     Timestamp::from_timestamp(i64::try_from(seconds).ok()?, nanos)
 }
 
+/// The first ID of a moment, of an event (ULID) or of a body (UUIDv7): both begin with 48 bits of milliseconds since 1970.
+#[must_use]
+pub fn first_id(moment: Timestamp) -> Uuid {
+    let latest = (1 << Ulid::TIME_BITS) - 1;
+    Uuid::from_u128(Ulid::from_parts(u64::try_from(moment.timestamp_millis()).unwrap_or(0).min(latest), 0).0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,7 +241,15 @@ mod tests {
     fn a_body_id_tells_when_the_body_came() {
         let now = Timestamp::from_timestamp_millis(1_700_000_000_123).unwrap();
         assert_eq!(body_time(BodyId::new(now)), Some(now));
-        assert_eq!(body_time(BodyId::derived(uuid::Uuid::nil(), "x")), None);
+        assert_eq!(body_time(BodyId::derived(Uuid::nil(), "x")), None);
+    }
+
+    #[test]
+    fn what_came_before_a_moment_has_an_id_before_its_first_one() {
+        let moment = Timestamp::from_timestamp_millis(1_700_000_000_123).unwrap();
+        assert!(BodyId::new(moment).uuid() > first_id(moment));
+        assert!(BodyId::new(moment - chrono::TimeDelta::milliseconds(1)).uuid() < first_id(moment));
+        assert_eq!(first_id(Timestamp::UNIX_EPOCH - chrono::TimeDelta::days(1)), Uuid::nil());
     }
 
     proptest! {

@@ -2,6 +2,8 @@
 
 mod person;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use chrono::TimeDelta;
 use kernel::Timestamp;
@@ -199,6 +201,13 @@ impl Cause {
         let pause = first.get(usize::from(looks.saturating_sub(1))).copied().unwrap_or(then);
         (!over).then_some(pause)
     }
+}
+
+/// How long after a look the next one, which is due after `pause`, has come near: from then on it may be had together with another of the
+/// same account that is due, so that one pass does for many.
+#[must_use]
+pub fn near_after(pause: Duration) -> Duration {
+    pause / 2
 }
 
 #[cfg(test)]

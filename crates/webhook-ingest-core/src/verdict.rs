@@ -190,31 +190,5 @@ fn keep(account: &Account, body: &Bytes, window: Window, now: Timestamp) -> Keep
     Keep { events, quarantine }
 }
 
-/// One request, as it arrived.
-#[derive(Clone, Debug)]
-pub struct Arrived<'a> {
-    /// The last part of its address.
-    pub key: &'a str,
-    /// What it presents as its signature.
-    pub presented: Presented,
-    /// The bytes of its body; more than the limit is never gathered.
-    pub body: &'a Bytes,
-    /// The moment.
-    pub now: Timestamp,
-}
-
-/// The steps above in one: the decision on any request whatever.
-#[must_use]
-pub fn judge(accounts: &Accounts, limit: SizeLimit, window: Window, arrived: &Arrived<'_>) -> Verdict {
-    let account = match account_of(accounts, arrived.key, arrived.now) {
-        Ok(account) => account,
-        Err(refusal) => return refusal.into(),
-    };
-    match limit.check(arrived.body.len() as u64) {
-        Ok(()) => admit(account, arrived.presented, arrived.body, window, arrived.now),
-        Err(refusal) => refusal.into(),
-    }
-}
-
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ CREATE TABLE ingest.erasure (
     claim uuid,
     looks smallint NOT NULL DEFAULT 0, -- that found no trouble
     looked_at timestamptz,
+    near_at timestamptz NOT NULL DEFAULT now(), -- from then on it may be looked for together with another of its account
     -- Of a LINE user, what the look under way goes through, and the last of it that is done: bodies, shared ones,
     -- quarantined ones, event IDs.
     part smallint NOT NULL DEFAULT 0 CHECK (part BETWEEN 0 AND 3),

@@ -11,4 +11,4 @@ mod table;
 pub(crate) use known::Known;
 pub(crate) use replica::AccountReplicas;
 pub use replica::{ApplyError, apply};
-pub(crate) use table::tenants;
+pub(crate) use table::{is_known, tenants};

@@ -5,8 +5,6 @@ use std::time::Duration;
 use chassis::postgres::{Database, TenantTx};
 use chrono::TimeDelta;
 use kernel::{Clock, TenantId, Timestamp};
-use ulid::Ulid;
-use uuid::Uuid;
 use webhook_ingest_core::{effective_days, kept_from, longest_days};
 
 use crate::accounts::tenants;
@@ -174,10 +172,4 @@ pub(crate) async fn keep_weeks(tx: &mut TenantTx, weeks: &[(Timestamp, Timestamp
     .execute(&mut **tx)
     .await?;
     Ok(())
-}
-
-/// The first ID of a moment, of an event or of a body.
-pub(crate) fn first_id(moment: Timestamp) -> Uuid {
-    let latest = (1 << Ulid::TIME_BITS) - 1;
-    Uuid::from_u128(Ulid::from_parts(u64::try_from(moment.timestamp_millis()).unwrap_or(0).min(latest), 0).0)
 }

@@ -32,6 +32,9 @@ pub enum TargetError {
     /// What stands behind a `#` is never sent.
     #[error("holds a fragment")]
     Fragment,
+    /// A host or a port that nobody has: a name or a part of it without a letter or too long (RFC 1035, section 2.3.4), port 0.
+    #[error("names a host or a port that cannot be")]
+    Nowhere,
     /// An IP address that is not public.
     #[error("is an address that may not be called")]
     Forbidden,
@@ -52,8 +55,12 @@ impl Target {
         if url.fragment().is_some() {
             return Err(TargetError::Fragment);
         }
+        if url.port() == Some(0) {
+            return Err(TargetError::Nowhere);
+        }
         // No resolver is asked for an address that is written out, so it is judged here.
         let address = match url.host().ok_or(TargetError::NotUrl)? {
+            Host::Domain(name) if !is_name(name) => return Err(TargetError::Nowhere),
             Host::Domain(_) => None,
             Host::Ipv4(address) => Some(IpAddr::V4(address)),
             Host::Ipv6(address) => Some(IpAddr::V6(address)),
@@ -81,6 +88,12 @@ impl fmt::Debug for Target {
     }
 }
 
+/// Whether a name can be asked for: parts of 1 to 63 bytes, 253 in all, and a dot at the end or none.
+fn is_name(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.len() <= 253 && name.split('.').all(|part| (1..=63).contains(&part.len()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +111,9 @@ mod tests {
             ("https://a:b@hooks.example/", TargetError::UserInfo),
             ("https://a@hooks.example/", TargetError::UserInfo),
             ("https://hooks.example/#x", TargetError::Fragment),
+            ("https://./", TargetError::Nowhere),
+            ("https://a..example/", TargetError::Nowhere),
+            ("https://hooks.example:0/", TargetError::Nowhere),
             ("https://127.0.0.1/", TargetError::Forbidden),
             ("https://2130706433/", TargetError::Forbidden),
             ("https://0x7f.1/", TargetError::Forbidden),
@@ -110,9 +126,18 @@ mod tests {
             assert_eq!(parse(text), Err(error), "{text}");
         }
         assert_eq!(parse(&format!("https://hooks.example/{}", "a".repeat(LONGEST))), Err(TargetError::TooLong));
-        for text in
-            ["https://hooks.example", "https://hooks.example:8443/a?b=c", "https://8.8.8.8/", "https://[2606:4700::1]/"]
-        {
+        let with_label = |length: usize| parse(&format!("https://{}.example/", "a".repeat(length)));
+        assert_eq!((with_label(63), with_label(64)), (Ok(()), Err(TargetError::Nowhere)));
+        let long = ["a".repeat(62), "b".repeat(62), "c".repeat(62), "d".repeat(62)].join(".");
+        assert_eq!(parse(&format!("https://{long}.e/")), Ok(()), "253 bytes");
+        assert_eq!(parse(&format!("https://{long}.ee/")), Err(TargetError::Nowhere), "254 bytes");
+        for text in [
+            "https://hooks.example",
+            "https://hooks.example./a",
+            "https://hooks.example:8443/a?b=c",
+            "https://8.8.8.8/",
+            "https://[2606:4700::1]/",
+        ] {
             assert_eq!(parse(text), Ok(()), "{text}");
         }
         let allowed = Allowed::parse("127.0.0.0/8").unwrap();

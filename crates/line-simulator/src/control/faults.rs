@@ -42,7 +42,8 @@ async fn clear(State(platform): State<Arc<Platform>>) -> Json<()> {
     Json(())
 }
 
-async fn lay_limit(State(platform): State<Arc<Platform>>, Json(limit): Json<Limit>) -> Json<()> {
+async fn lay_limit(State(platform): State<Arc<Platform>>, Json(limit): Json<Limit>) -> ControlAnswer<()> {
+    limit.check().map_err(ActError::Impossible)?;
     platform.with(|world, _| world.rates.lay(limit));
-    Json(())
+    Ok(Json(()))
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::endpoint;
 use super::id::ChannelId;
 use super::mint::Mint;
 
@@ -80,13 +81,8 @@ impl Fault {
     /// # Errors
     /// The field, and what it must be.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
-        let is_endpoint = |text: &String| {
-            text.split_once(' ').is_some_and(|(method, path)| {
-                method.bytes().all(|b| b.is_ascii_uppercase()) && !method.is_empty() && path.starts_with('/')
-            })
-        };
-        if !self.endpoint.as_ref().is_none_or(is_endpoint) {
-            return Err("endpoint: like `POST /v2/bot/message/push`");
+        if self.endpoint.as_deref().is_some_and(|name| !endpoint::exists(name)) {
+            return Err(endpoint::UNKNOWN);
         }
         if !(0.0..=1.0).contains(&self.probability) {
             return Err("probability: 0 to 1");
@@ -147,11 +143,11 @@ impl Faults {
     }
 
     /// Draws what happens to a request, using up counts.
-    pub(crate) fn plan(&mut self, mint: &mut Mint, account: Option<&ChannelId>, endpoint: &str) -> Plan {
+    pub(crate) fn plan(&mut self, mint: &mut Mint, account: Option<&ChannelId>, asked: &str) -> Plan {
         let mut plan = Plan::default();
         for (_, fault) in &mut self.in_force {
             let covered = fault.account.as_ref().is_none_or(|a| Some(a) == account)
-                && fault.endpoint.as_ref().is_none_or(|e| e == endpoint);
+                && fault.endpoint.as_deref().is_none_or(|known| endpoint::is_same(known, asked));
             let is_delay = matches!(fault.effect, Effect::Latency { .. });
             if !covered || (!is_delay && plan.effect.is_some()) {
                 continue;

@@ -6,6 +6,7 @@ pub(crate) mod act;
 pub(crate) mod books;
 pub(crate) mod content;
 pub(crate) mod dialog;
+pub(crate) mod endpoint;
 pub(crate) mod event;
 pub(crate) mod fault;
 pub(crate) mod follower_count;

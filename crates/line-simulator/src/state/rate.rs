@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::endpoint;
 use super::id::ChannelId;
 use super::mint::Mint;
 
@@ -30,8 +31,30 @@ pub struct Limit {
 }
 
 impl Limit {
-    fn covers(&self, account: &ChannelId, endpoint: &str) -> bool {
-        self.account.as_ref().is_none_or(|a| a == account) && self.endpoint.as_ref().is_none_or(|e| e == endpoint)
+    /// What is wrong with it, by field.
+    ///
+    /// # Errors
+    /// The field, and what it must be.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        if self.endpoint.as_deref().is_some_and(|name| !endpoint::exists(name)) {
+            return Err(endpoint::UNKNOWN);
+        }
+        let is_range = |(low, high): (f64, f64)| 0.0 <= low && low <= high && high.is_finite();
+        if !is_range(self.capacity) || self.capacity.0 < 1.0 {
+            return Err("capacity: lowest and highest, 1 or more");
+        }
+        if !is_range(self.per_second) {
+            return Err("per_second: lowest and highest, 0 or more");
+        }
+        if !(0.0..=1.0).contains(&self.jitter) {
+            return Err("jitter: 0 to 1");
+        }
+        Ok(())
+    }
+
+    fn covers(&self, account: &ChannelId, asked: &str) -> bool {
+        self.account.as_ref().is_none_or(|a| a == account)
+            && self.endpoint.as_deref().is_none_or(|known| endpoint::is_same(known, asked))
     }
 }
 

@@ -112,6 +112,34 @@ fn what_is_here_is_what_lines_sdks_call() {
 }
 
 #[tokio::test]
+async fn faults_and_limits_are_ordered_for_every_endpoint_that_is_here_and_for_no_other() {
+    let stage = Stage::new().await;
+    let order = async |what: &str, order: &Value| {
+        let url = format!("{}/control/{what}", stage.simulator.base_url());
+        stage.http.post(&url).json(order).send().await.unwrap().status().as_u16()
+    };
+    let both = async |endpoint: &str| {
+        let fault = serde_json::json!({ "endpoint": endpoint, "effect": { "kind": "server_error" } });
+        let limit = serde_json::json!({ "endpoint": endpoint, "capacity": [1, 2], "per_second": [1, 2] });
+        [order("faults", &fault).await, order("limits", &limit).await]
+    };
+    for (endpoint, _) in rows("Endpoints") {
+        assert_eq!(both(&endpoint).await, [200, 200], "{endpoint}");
+    }
+    for (endpoint, _) in rows("Endpoints that are not here") {
+        assert_eq!(both(&endpoint).await, [409, 409], "{endpoint}");
+    }
+    for limit in [
+        serde_json::json!({ "capacity": [0, 2], "per_second": [1, 2] }),
+        serde_json::json!({ "capacity": [3, 2], "per_second": [1, 2] }),
+        serde_json::json!({ "capacity": [1, 2], "per_second": [-1, 2] }),
+        serde_json::json!({ "capacity": [1, 2], "per_second": [1, 2], "jitter": 1.5 }),
+    ] {
+        assert_eq!(order("limits", &limit).await, 409, "{limit}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_here_answers_404() {
     let stage = Stage::new().await;
     let mut answers = BTreeMap::new();

@@ -53,10 +53,18 @@ fn signed(text: &str, body: &Bytes) -> Presented {
     Presented::of([sign(&secret(text), body).as_bytes()])
 }
 
+/// The decision on a request, as whoever receives one comes to it step by step.
 fn decide(account: Account, key: &str, presented: Presented, body: &Bytes) -> Verdict {
     let mut accounts = Accounts::default();
     accounts.put(account);
-    judge(&accounts, SizeLimit(LIMIT), Window::of_days(90), &Arrived { key, presented, body, now: now() })
+    let account = match account_of(&accounts, key, now()) {
+        Ok(account) => account,
+        Err(refusal) => return refusal.into(),
+    };
+    match SizeLimit(LIMIT).check(body.len() as u64) {
+        Ok(()) => admit(account, presented, body, Window::of_days(90), now()),
+        Err(refusal) => refusal.into(),
+    }
 }
 
 fn check(presented: Presented, body: &Bytes) -> (u16, usize, Option<QuarantineReason>, Option<FindingKind>) {

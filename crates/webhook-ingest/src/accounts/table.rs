@@ -1,6 +1,6 @@
 //! The table of account replicas.
 
-use chassis::postgres::Database;
+use chassis::postgres::{Database, TenantTx};
 use contracts::events::v1::AccountReplica;
 use kernel::{AccountId, TenantId};
 use prost::Message;
@@ -61,4 +61,13 @@ pub(crate) async fn tenants(database: &Database) -> Result<Vec<TenantId>, sqlx::
             .fetch_all(database.worker())
             .await?;
     Ok(tenants.into_iter().map(TenantId::from).collect())
+}
+
+/// Whether the transaction's tenant has this account.
+pub(crate) async fn is_known(tx: &mut TenantTx, account: Uuid) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT FROM ingest.account_replica WHERE tenant_id = $1 AND account_id = $2)")
+        .bind(tx.tenant().uuid())
+        .bind(account)
+        .fetch_one(&mut **tx)
+        .await
 }

@@ -9,9 +9,8 @@ use kernel::AccountId;
 use line_types::id::UserId;
 use tonic::Status;
 use uuid::Uuid;
-use webhook_ingest_core::{EVENT_TYPE_FORM, is_event_type};
+use webhook_ingest_core::{EVENT_TYPE_FORM, first_id, is_event_type};
 
-use crate::partitions::first_id;
 use crate::vault::Vault;
 
 /// Types asked for at once, at most.

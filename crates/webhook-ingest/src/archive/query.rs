@@ -55,15 +55,6 @@ fn seen_event(row: &PgRow) -> Result<SeenEvent, sqlx::Error> {
     })
 }
 
-/// Whether the transaction's tenant has this account.
-pub(crate) async fn account_known(tx: &mut TenantTx, account: Uuid) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("SELECT EXISTS (SELECT FROM ingest.account_replica WHERE tenant_id = $1 AND account_id = $2)")
-        .bind(tx.tenant().uuid())
-        .bind(account)
-        .fetch_one(&mut **tx)
-        .await
-}
-
 /// Which of these bodies are still to be published.
 pub(super) async fn unpublished(tx: &mut TenantTx, bodies: &[Uuid]) -> Result<HashSet<Uuid>, sqlx::Error> {
     let query = sqlx::query_scalar(

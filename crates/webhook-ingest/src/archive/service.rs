@@ -27,6 +27,7 @@ use webhook_ingest_core::body_time;
 
 use super::filter::{Filter, may_name};
 use super::query::{self, FindingPlace, FindingRow, SeenEvent};
+use crate::accounts;
 use crate::vault::Vault;
 
 /// The service, over the archive's tables.
@@ -183,7 +184,7 @@ fn account(text: &str) -> Result<Option<Uuid>, Status> {
 /// Refuses an account the tenant does not have: another tenant's is as unknown as none (S-1).
 pub(crate) async fn known(tx: &mut TenantTx, account: Option<Uuid>) -> Result<(), Status> {
     let Some(account) = account else { return Ok(()) };
-    if query::account_known(tx, account).await.map_err(refuse::database)? {
+    if accounts::is_known(tx, account).await.map_err(refuse::database)? {
         Ok(())
     } else {
         Err(refuse::not_found("ACCOUNT"))

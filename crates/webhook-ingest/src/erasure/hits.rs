@@ -4,8 +4,7 @@ use chassis::postgres::TenantTx;
 use kernel::Timestamp;
 use sqlx::Row;
 use uuid::Uuid;
-
-use crate::partitions::first_id;
+use webhook_ingest_core::first_id;
 
 /// An event that is to be erased.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use line_types::id::MessageId;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
-use webhook_ingest_core::{Cause, Sought};
+use webhook_ingest_core::{Cause, Sought, near_after};
 
 use crate::vault::Vault;
 
@@ -136,8 +136,8 @@ pub(super) struct InHand {
     pub(super) claim: Uuid,
 }
 
-/// Takes in hand, for as long as `lease`, those of an account's messages that were taken back whose look is due, or has come near: half
-/// of the time from the last one is over. They are looked for together with one that is due, so that one pass through the event IDs and the
+/// Takes in hand, for as long as `lease`, those of an account's messages that were taken back whose look is due, or has come near
+/// ([`near_after`]). They are looked for together with one that is due, so that one pass through the event IDs and the
 /// stream does for all.
 pub(super) async fn take_near(
     tx: &mut TenantTx,
@@ -151,8 +151,7 @@ pub(super) async fn take_near(
          WHERE tenant_id = $1 AND erasure_id IN (
              SELECT erasure_id FROM ingest.erasure
              WHERE tenant_id = $1 AND account_id = $2 AND erasure_id <> $3 AND message_id IS NOT NULL
-                 AND CASE WHEN due_at < 'infinity'
-                     THEN due_at <= now() OR (attempts = 0 AND due_at - now() < (due_at - looked_at) / 2) ELSE false END
+                 AND due_at < 'infinity' AND (due_at <= now() OR (attempts = 0 AND near_at <= now()))
              ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED)
          RETURNING {COLUMNS}, attempts, claim"
     );
@@ -220,17 +219,19 @@ pub(super) async fn looked(
     tx: &mut TenantTx,
     looked: impl Iterator<Item = (Uuid, Uuid, Option<Duration>)>,
 ) -> Result<(), sqlx::Error> {
-    let (mut ids, mut claims, mut waits) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ids, mut claims, mut waits, mut nears) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (id, claim, wait) in looked {
         ids.push(id);
         claims.push(claim);
         waits.push(wait.map(|wait| wait.as_secs_f64()));
+        nears.push(wait.map(|wait| near_after(wait).as_secs_f64()));
     }
     sqlx::query(
         "UPDATE ingest.erasure e SET looks = least(e.looks + 1, 30000), looked_at = now(), attempts = 0, part = 0,
              place_account = $5, place_id = $5, due_at = coalesce(now() + make_interval(secs => l.wait), 'infinity'),
+             near_at = coalesce(now() + make_interval(secs => l.near), 'infinity'),
              line_user = CASE WHEN l.wait IS NULL THEN NULL ELSE e.line_user END
-         FROM unnest($2::uuid[], $3::uuid[], $4::float8[]) AS l (erasure_id, claim, wait)
+         FROM unnest($2::uuid[], $3::uuid[], $4::float8[], $6::float8[]) AS l (erasure_id, claim, wait, near)
          WHERE e.tenant_id = $1 AND e.erasure_id = l.erasure_id AND e.claim = l.claim",
     )
     .bind(tx.tenant().uuid())
@@ -238,6 +239,7 @@ pub(super) async fn looked(
     .bind(claims)
     .bind(waits)
     .bind(Uuid::nil())
+    .bind(nears)
     .execute(&mut **tx)
     .await?;
     Ok(())

@@ -4,13 +4,12 @@
 use chassis::work_queue::Job;
 use chrono::TimeDelta;
 use uuid::Uuid;
-use webhook_ingest_core::Sought;
+use webhook_ingest_core::{Sought, first_id};
 
 use super::hits;
 use super::matter::{self, Matter};
 use super::shelf::{Run, Shelf};
 use super::sweep::{FIRST_LOOKS, Sweeper, Trouble};
-use crate::partitions::first_id;
 
 /// Event IDs looked at in one transaction.
 const DEPTH: i64 = 5_000;

@@ -85,7 +85,7 @@ impl ErasureService for Erasures {
         let page: Option<Page<(Timestamp, Uuid)>> = fields.page(caller.tenant(), asked);
         let cause = match asked.cause() {
             ErasureCause::Unspecified if asked.cause != 0 => {
-                fields.wrong("cause", "is none");
+                fields.wrong("cause", "is not a cause of an erasure");
                 None
             }
             ErasureCause::Unspecified => None,

@@ -27,6 +27,7 @@ use webhook_ingest_core::forwarding::MOST_TARGETS;
 use webhook_ingest_core::forwarding::health::PauseReason;
 
 use super::target::{self, Target};
+use crate::accounts;
 use crate::vault::Vault;
 
 const CREATE: &str = "/tsunagi.ingest.v1.ForwardingService/CreateForwardingTarget";
@@ -160,7 +161,7 @@ async fn found_to_change(tx: &mut TenantTx, id: Uuid, given: &str) -> Result<Tar
 }
 
 async fn known(tx: &mut TenantTx, account: AccountId) -> Result<(), Status> {
-    let known = target::account_known(tx, account).await.map_err(refuse::database)?;
+    let known = accounts::is_known(tx, account.uuid()).await.map_err(refuse::database)?;
     if known { Ok(()) } else { Err(refuse::not_found("ACCOUNT")) }
 }
 

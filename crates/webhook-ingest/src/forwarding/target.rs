@@ -78,15 +78,6 @@ fn target(row: &PgRow) -> Result<Target, sqlx::Error> {
     })
 }
 
-/// Whether the transaction's tenant has this account.
-pub(super) async fn account_known(tx: &mut TenantTx, account: AccountId) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("SELECT EXISTS (SELECT FROM ingest.account_replica WHERE tenant_id = $1 AND account_id = $2)")
-        .bind(tx.tenant().uuid())
-        .bind(account.uuid())
-        .fetch_one(&mut **tx)
-        .await
-}
-
 /// How many targets the account has; until the end of the transaction nobody else counts them.
 pub(super) async fn count(tx: &mut TenantTx, account: AccountId) -> Result<usize, sqlx::Error> {
     sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('ingest.forwarding_target/' || $1::text, 0))")

@@ -7,9 +7,9 @@ use chassis::postgres::Database;
 use kernel::{Clock, Timestamp};
 use sqlx::Row;
 use uuid::Uuid;
-use webhook_ingest_core::body_time;
 use webhook_ingest_core::forwarding::PATIENCE;
 use webhook_ingest_core::forwarding::health::TOLD_AFTER;
+use webhook_ingest_core::{body_time, first_id};
 
 use super::waiting::{self, Waiting};
 
@@ -125,25 +125,5 @@ impl Tending {
         let first =
             sqlx::query_scalar(OLDEST).bind(target.tenant.uuid()).bind(target.target).fetch_optional(worker).await?;
         Ok(first.and_then(|body: Uuid| body_time(body.into())))
-    }
-}
-
-/// The first ID of a body that came in at `moment`: UUIDv7 begins with 48 bits of milliseconds since 1970.
-fn first_id(moment: Timestamp) -> Uuid {
-    Uuid::from_u128(u128::from(moment.timestamp_millis().max(0).unsigned_abs()) << 80)
-}
-
-#[cfg(test)]
-mod tests {
-    use chrono::TimeDelta;
-    use kernel::BodyId;
-
-    use super::*;
-
-    #[test]
-    fn what_came_before_a_moment_has_an_id_before_its_first_one() {
-        let moment = Timestamp::from_timestamp_millis(1_700_000_000_123).unwrap();
-        assert!(BodyId::new(moment).uuid() > first_id(moment));
-        assert!(BodyId::new(moment - TimeDelta::milliseconds(1)).uuid() < first_id(moment));
     }
 }

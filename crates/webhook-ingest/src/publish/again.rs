@@ -11,8 +11,8 @@ use bus::stream::Stream;
 use chassis::postgres::Database;
 use chrono::TimeDelta;
 use kernel::{Clock, TenantId, Timestamp};
-use ulid::Ulid;
 use uuid::Uuid;
+use webhook_ingest_core::first_id;
 
 use crate::accounts::tenants;
 
@@ -154,9 +154,4 @@ impl Again {
         tx.commit().await?;
         Ok(last)
     }
-}
-
-/// The first body ID of a moment.
-fn first_id(moment: Timestamp) -> Uuid {
-    Uuid::from_u128(Ulid::from_parts(u64::try_from(moment.timestamp_millis()).unwrap_or(0), 0).0)
 }

@@ -3,8 +3,7 @@
 use chassis::postgres::{Database, TenantTx};
 use kernel::{TenantId, Timestamp};
 use uuid::Uuid;
-
-use crate::partitions::first_id;
+use webhook_ingest_core::first_id;
 
 /// Rows deleted by one statement.
 const BATCH: i64 = 1_000;

@@ -108,12 +108,12 @@ async fn late_looks_of_an_account_are_taken_together() {
     let stage = Stage::new("looks_together").await;
     let mut admin = stage.admin().await;
     // The first will be due; of the others two are near, one was just looked for, and one is of another account.
-    for (nth, (due, looked, account)) in [
-        ("6 days", "-1 day", stage.account.id.uuid()),
-        ("2 days", "-5 days", stage.account.id.uuid()),
-        ("3 days", "-4 days", stage.account.id.uuid()),
-        ("6 days", "-1 day", stage.account.id.uuid()),
-        ("2 days", "-5 days", Uuid::new_v4()),
+    for (nth, (due, near, account)) in [
+        ("6 days", "2.5 days", stage.account.id.uuid()),
+        ("2 days", "-1.5 days", stage.account.id.uuid()),
+        ("3 days", "-0.5 days", stage.account.id.uuid()),
+        ("6 days", "2.5 days", stage.account.id.uuid()),
+        ("2 days", "-1.5 days", Uuid::new_v4()),
     ]
     .into_iter()
     .enumerate()
@@ -121,7 +121,7 @@ async fn late_looks_of_an_account_are_taken_together() {
         let unsend = Uuid::from_u128(id_at(now() - chrono::TimeDelta::days(8)).parse::<ulid::Ulid>().unwrap().0);
         sqlx::query(
             "INSERT INTO ingest.erasure (tenant_id, erasure_id, account_id, unsend_event_id, message_id, create_time, looks, due_at,
-                 looked_at) VALUES ($1, $2, $3, $4, $5, now() - interval '8 days', 7, now() + $6::interval, now() + $7::interval)",
+                 near_at) VALUES ($1, $2, $3, $4, $5, now() - interval '8 days', 7, now() + $6::interval, now() + $7::interval)",
         )
         .bind(stage.account.tenant.uuid())
         .bind(Uuid::from_u128(u128::try_from(nth).unwrap()))
@@ -129,7 +129,7 @@ async fn late_looks_of_an_account_are_taken_together() {
         .bind(unsend)
         .bind(format!("471{nth}"))
         .bind(due)
-        .bind(looked)
+        .bind(near)
         .execute(&mut admin)
         .await
         .unwrap();
@@ -151,7 +151,8 @@ async fn late_looks_of_an_account_are_taken_together() {
     .await
     .unwrap();
     // And so will the next ones be.
-    let together = "SELECT count(*) FROM ingest.erasure WHERE looks = 8 AND due_at > now() + interval '167 hours'";
+    let together = "SELECT count(*) FROM ingest.erasure WHERE looks = 8 AND due_at > now() + interval '167 hours'
+         AND near_at BETWEEN now() + interval '83 hours' AND now() + interval '84 hours'";
     eventually(SOON, || async { (stage.count(together).await == 3).then_some(()) }).await.unwrap();
     assert!(!everything(&stage).await.contains("words of 4711"));
     replica.stop().await;
