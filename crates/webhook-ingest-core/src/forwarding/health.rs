@@ -90,7 +90,9 @@ impl Health {
     /// chance.
     #[must_use]
     pub fn after(self, failure: Failure, calls: u16, asked: Option<Duration>, now: Timestamp, jitter: f64) -> Self {
-        let is_strike = calls <= 1 || !failure.may_be_the_bodys() || self.is_down();
+        // Calls that were under way when it was found down say what is known already: together they are no row of probes.
+        let is_under_way = self.is_down() && self.next_try.is_some_and(|time| now < time);
+        let is_strike = !is_under_way && (calls <= 1 || !failure.may_be_the_bodys() || self.is_down());
         let strikes = self.strikes.saturating_add(u32::from(is_strike));
         let probed = (strikes >= DOWN_AT).then(|| doubling(FIRST_PAUSE, LONGEST_PAUSE, strikes + 1 - DOWN_AT, jitter));
         let pause = probed.max(asked.map(|asked| asked.min(LONGEST_ASKED_PAUSE)));
@@ -140,6 +142,18 @@ mod tests {
         let next = down.next_try.unwrap();
         assert_eq!((down.pace(NOW), down.pace(next)), (None, Some(Pace::Probe)));
         assert_eq!(Health::default().pace(NOW), Some(Pace::Usual));
+    }
+
+    #[test]
+    fn calls_that_were_under_way_together_make_the_pause_no_longer() {
+        let down = failed(5, Failure::ServerError, 1);
+        let at_once = (0..8).fold(down, |health, _| health.after(Failure::ServerError, 1, None, NOW, 0.5));
+        assert_eq!(at_once.next_try, down.next_try);
+        let probe = down.next_try.unwrap();
+        assert_eq!(
+            at_once.after(Failure::ServerError, 1, None, probe, 0.5).next_try,
+            down.after(Failure::ServerError, 1, None, probe, 0.5).next_try
+        );
     }
 
     #[test]
