@@ -324,4 +324,10 @@ mod tests {
             prop_assert!(from.timestamp_ms() <= Ulid(id).timestamp_ms() && Ulid(id).timestamp_ms() <= to.timestamp_ms());
         }
     }
+
+    #[test]
+    fn a_look_is_near_from_the_middle_of_its_pause_on() {
+        assert_eq!(near_after(Duration::from_mins(10)), Duration::from_mins(5));
+        assert_eq!(near_after(Duration::ZERO), Duration::ZERO);
+    }
 }

@@ -13,6 +13,7 @@ pub const MIGRATIONS: &[MigrationText] = &[
     MigrationText { version: 1020, name: "quarantine", sql: include_str!("../migrations/1020_quarantine.sql") },
     MigrationText { version: 1021, name: "held_bodies", sql: include_str!("../migrations/1021_held_bodies.sql") },
     MigrationText { version: 1030, name: "replay", sql: include_str!("../migrations/1030_replay.sql") },
+    MigrationText { version: 1040, name: "refill_place", sql: include_str!("../migrations/1040_refill_place.sql") },
 ];
 
 /// The program.

@@ -24,39 +24,56 @@ const UNTIL_CONNECTED: Duration = Duration::from_millis(100);
 const KEPT_DAYS: i64 = 7;
 /// How much older a body may be than its publication from memory: the wait for its commit, and for its turn.
 const SLACK: TimeDelta = TimeDelta::minutes(1);
-/// Bodies in one row of the table of publications.
-const RUN: i64 = 64;
-/// Rows made by one statement.
-const RUNS: i64 = 128;
+/// Bodies put back by one statement.
+const PORTION: i64 = 8_192;
 
-/// One replica does it; another takes over when it has said nothing for ten seconds. Doing it twice does no harm.
+/// One replica does it; another takes over, where that one was, when it has said nothing for ten seconds. Doing it twice does no
+/// harm.
 const CLAIM: &str = "
 INSERT INTO ingest.refill AS refill (epoch, holder, claimed_until) VALUES ($1, $2, now() + interval '10 seconds')
 ON CONFLICT (tenant_id, epoch) DO UPDATE SET claimed_until = excluded.claimed_until, holder = excluded.holder
-WHERE NOT refill.complete AND (refill.claimed_until < now() OR refill.holder = excluded.holder)";
+WHERE NOT refill.complete AND (refill.claimed_until < now() OR refill.holder = excluded.holder)
+RETURNING at_tenant, from_body";
 
-/// What was published late is due again, whatever its bodies' age.
+/// Notes how far it has come, and holds it on, if it is still ours.
+const GO_ON: &str = "
+UPDATE ingest.refill SET claimed_until = now() + interval '10 seconds', at_tenant = $3, from_body = $4
+WHERE epoch = $1 AND holder = $2 AND NOT complete";
+
+/// What was published late is due again, when some of its bodies are too old for the refill. The others it brings back itself:
+/// they would come twice, and more often each time a server dies again soon.
 const LATE_ONES: &str = "
 WITH late AS (
-    DELETE FROM ingest.late_publication WHERE published_at >= $1 RETURNING tenant_id, batch_id, body_ids
+    DELETE FROM ingest.late_publication WHERE published_at >= $1 AND $2 >= ANY (body_ids)
+    RETURNING tenant_id, batch_id, body_ids
 )
 INSERT INTO ingest.publication (tenant_id, batch_id, due_at, body_ids) SELECT tenant_id, batch_id, now(), body_ids FROM late
 ON CONFLICT (tenant_id, batch_id) DO UPDATE SET due_at = now(),
     body_ids = CASE WHEN cardinality(excluded.body_ids) > cardinality(publication.body_ids)
         THEN excluded.body_ids ELSE publication.body_ids END";
 
-/// Runs of bodies behind `$2`, each one row, named after its first body: doing it twice makes no second row, and a run that has
-/// grown since takes the place of the shorter one.
+/// Runs of bodies from `$2` on, each one row, named after the body that begins it; what comes behind them, if anything does. The
+/// bodies themselves say where a run begins, at about every 64th: a refill from another moment on makes the same rows, and adds
+/// to those that still wait instead of putting others beside them.
 const REFILL: &str = "
-WITH kept AS (
-    SELECT body_id, (row_number() OVER (ORDER BY body_id) - 1) / $3 AS run
-    FROM (SELECT body_id FROM ingest.body WHERE tenant_id = $1 AND body_id > $2 ORDER BY body_id LIMIT $4) AS bodies
+WITH portion AS (
+    SELECT body_id, count(*) FILTER (WHERE ingest.begins_run(body_id)) OVER (ORDER BY body_id) AS run
+    FROM (SELECT body_id FROM ingest.body WHERE tenant_id = $1 AND body_id >= $2 ORDER BY body_id LIMIT $3) AS bodies
+), rest AS (
+    SELECT body_id FROM portion
+    WHERE (SELECT count(*) FROM portion) = $3 AND run = (SELECT max(run) FROM portion) AND body_id > $2
+    ORDER BY body_id LIMIT 1
 ), runs AS (
     INSERT INTO ingest.publication (tenant_id, batch_id, due_at, body_ids)
-    SELECT $1, (array_agg(body_id ORDER BY body_id))[1], now(), array_agg(body_id ORDER BY body_id) FROM kept GROUP BY run
-    ON CONFLICT (tenant_id, batch_id) DO UPDATE SET due_at = now(), body_ids = excluded.body_ids
+    SELECT $1, CASE WHEN run > 0 THEN (array_agg(body_id ORDER BY body_id))[1] ELSE coalesce((
+            SELECT body_id FROM ingest.body WHERE tenant_id = $1 AND body_id < $2 AND ingest.begins_run(body_id)
+            ORDER BY body_id DESC LIMIT 1
+        ), '00000000-0000-0000-0000-000000000000') END, now(), array_agg(body_id ORDER BY body_id)
+    FROM portion WHERE NOT EXISTS (SELECT FROM rest WHERE rest.body_id <= portion.body_id) GROUP BY run
+    ON CONFLICT (tenant_id, batch_id) DO UPDATE SET due_at = now(),
+        body_ids = ARRAY(SELECT unnest(publication.body_ids) UNION SELECT unnest(excluded.body_ids) ORDER BY 1)
 )
-SELECT body_id FROM kept ORDER BY body_id DESC LIMIT 1";
+SELECT body_id FROM rest";
 
 /// The highest number the stream gave to one of this replica's events. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -121,37 +138,35 @@ impl Again {
     /// whomever.
     async fn refill(&self, epoch: i64, since: Timestamp, holder: Uuid) -> Result<bool, sqlx::Error> {
         let worker = self.database.worker();
-        if !self.claim(epoch, holder).await? {
+        let claim = sqlx::query_as(CLAIM).bind(epoch).bind(holder).fetch_optional(worker).await?;
+        let Some((at_tenant, at_body)): Option<(Uuid, Option<Uuid>)> = claim else {
             let complete = sqlx::query_scalar("SELECT complete FROM ingest.refill WHERE epoch = $1").bind(epoch);
             return complete.fetch_one(worker).await;
-        }
-        let from = since.max(self.clock.now() - TimeDelta::days(KEPT_DAYS)) - SLACK;
-        tracing::info!(epoch, %from, "webhooks are published again");
-        sqlx::query(LATE_ONES).bind(since).execute(worker).await?;
-        let from = first_id(from);
-        for tenant in tenants(&self.database).await? {
-            let mut behind = Some(from);
-            while let Some(after) = behind {
-                behind = self.refill_portion(tenant, after).await?;
-                self.claim(epoch, holder).await?;
+        };
+        let from = first_id(since.max(self.clock.now() - TimeDelta::days(KEPT_DAYS)) - SLACK);
+        tracing::info!(epoch, %since, "webhooks are published again");
+        sqlx::query(LATE_ONES).bind(since).bind(from).execute(worker).await?;
+        for tenant in tenants(&self.database).await?.into_iter().filter(|tenant| tenant.uuid() >= at_tenant) {
+            let begun = at_body.filter(|_| tenant.uuid() == at_tenant);
+            let mut place = Some(begun.unwrap_or(from));
+            while let Some(from) = place {
+                let go_on = sqlx::query(GO_ON).bind(epoch).bind(holder).bind(tenant.uuid()).bind(from);
+                if go_on.execute(worker).await?.rows_affected() == 0 {
+                    return Ok(false);
+                }
+                place = self.refill_portion(tenant, from).await?;
             }
         }
-        sqlx::query("UPDATE ingest.refill SET complete = true WHERE epoch = $1").bind(epoch).execute(worker).await?;
-        Ok(true)
+        let complete = sqlx::query("UPDATE ingest.refill SET complete = true WHERE epoch = $1 AND holder = $2");
+        Ok(complete.bind(epoch).bind(holder).execute(worker).await?.rows_affected() > 0)
     }
 
-    /// Claims the refill, or goes on holding it; tells whether it is ours.
-    async fn claim(&self, epoch: i64, holder: Uuid) -> Result<bool, sqlx::Error> {
-        let claimed = sqlx::query(CLAIM).bind(epoch).bind(holder).execute(self.database.worker()).await?;
-        Ok(claimed.rows_affected() > 0)
-    }
-
-    /// Puts a portion of a tenant's bodies behind `after` back; the last of them, if there was any.
-    async fn refill_portion(&self, tenant: TenantId, after: Uuid) -> Result<Option<Uuid>, sqlx::Error> {
+    /// Puts a portion of a tenant's bodies, `from` and younger, back; where the next one begins, if there is more.
+    async fn refill_portion(&self, tenant: TenantId, from: Uuid) -> Result<Option<Uuid>, sqlx::Error> {
         let mut tx = self.database.tenant(tenant).await?;
-        let refill = sqlx::query_scalar(REFILL).bind(tenant.uuid()).bind(after).bind(RUN).bind(RUN * RUNS);
-        let last = refill.fetch_optional(&mut *tx).await?;
+        let refill = sqlx::query_scalar(REFILL).bind(tenant.uuid()).bind(from).bind(PORTION);
+        let rest = refill.fetch_optional(&mut *tx).await?;
         tx.commit().await?;
-        Ok(last)
+        Ok(rest)
     }
 }

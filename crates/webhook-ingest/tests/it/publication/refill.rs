@@ -1,11 +1,11 @@
-//! Who fills a lost stream again, and who does it when that one has died.
+//! Who fills a lost stream again, who does it when that one has died, and that it is filled once.
 
 use kernel::Timestamp;
 use testkit::eventually;
 use uuid::Uuid;
 
 use super::until_the_stream_is_remembered;
-use crate::stage::{SOON, Stage, UNPUBLISHED, one};
+use crate::stage::{Replica, SOON, Stage, TestAccount, UNPUBLISHED, one};
 
 /// A stage whose stream has one event, as is remembered, and no replica any more; the event's ID.
 async fn filled(hint: &str) -> (Stage, String) {
@@ -75,5 +75,84 @@ async fn a_stream_that_somebody_fills_is_left_to_them_until_they_have_said_nothi
         .await
         .unwrap();
     stage.eventually_published(&[id]).await;
+    replica.stop().await;
+}
+
+/// A replica with this many events published, and nothing left to publish.
+async fn many_published(stage: &Stage, many: usize) -> (Replica, Vec<String>) {
+    let replica = stage.start().await;
+    let mut ids = Vec::new();
+    for _ in 0..many {
+        let (id, body) = one();
+        assert_eq!(replica.post(&stage.account, body).await, 200);
+        ids.push(id);
+    }
+    stage.eventually_published(&ids).await;
+    until_the_stream_is_remembered(stage).await;
+    (replica, ids)
+}
+
+/// Lets the service see another server than before, last seen so long after the body of this place that a refill begins there;
+/// waits until it is done.
+async fn restart_seen(stage: &Stage, body: i64) {
+    let another = "UPDATE ingest.stream_state SET server = gen_random_uuid()::text,
+        seen_at = (SELECT verified_at FROM ingest.body ORDER BY body_id OFFSET $1 LIMIT 1) + interval '6 minutes'";
+    let another = sqlx::query(another).bind(body).execute(&mut stage.admin().await).await.unwrap();
+    assert_eq!(another.rows_affected(), 1);
+    let refills = stage.count("SELECT count(*) FROM ingest.refill WHERE complete").await;
+    eventually(SOON, || async {
+        (stage.count("SELECT count(*) FROM ingest.refill WHERE complete").await > refills).then_some(())
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_dies_again_before_the_stream_is_filled_makes_no_body_due_twice() {
+    const MANY: i64 = 400;
+    let stage = Stage::new("refilled_twice").await;
+    let (replica, _) = many_published(&stage, MANY.cast_unsigned().try_into().unwrap()).await;
+    let late = "INSERT INTO ingest.late_publication (tenant_id, batch_id, body_ids, published_at)
+        SELECT tenant_id, gen_random_uuid(), ARRAY[body_id], now() + interval '1 hour' FROM ingest.body ORDER BY body_id DESC LIMIT 20";
+    assert_eq!(sqlx::query(late).execute(&mut stage.admin().await).await.unwrap().rows_affected(), 20);
+    // From here on nobody gets to publish what is due.
+    for never in [
+        "CREATE FUNCTION ingest.never() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        "GRANT EXECUTE ON FUNCTION ingest.never() TO PUBLIC",
+        "CREATE TRIGGER never BEFORE UPDATE ON ingest.publication FOR EACH ROW
+            WHEN (current_user = 'ingest_worker') EXECUTE FUNCTION ingest.never()",
+    ] {
+        sqlx::query(never).execute(&mut stage.admin().await).await.unwrap();
+    }
+
+    for from in [300, 200, 250, 50] {
+        restart_seen(&stage, from).await;
+        let due = "SELECT count(*) FROM ingest.publication, unnest(body_ids)";
+        let once = "SELECT count(DISTINCT body_id) FROM ingest.publication, unnest(body_ids) AS body_id";
+        let (due, once) = (stage.count(due).await, stage.count(once).await);
+        assert_eq!(due, once, "from the body {from} on");
+        assert!((MANY - from..=MANY).contains(&once), "from the body {from} on, {once} are due");
+    }
+    replica.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_takes_a_refill_over_goes_on_where_it_was() {
+    let stage = Stage::new("refill_taken_over").await;
+    let other = TestAccount::of("00000000-0000-4000-8000-000000000001".parse().unwrap());
+    stage.put(&other, stage.replica_of(&other, 1)).await;
+    let (replica, ids) = many_published(&stage, 20).await;
+    let (done, body) = one();
+    assert_eq!(replica.post(&other, body).await, 200);
+    stage.eventually_published(&[ids.as_slice(), &[done]].concat()).await;
+    replica.stop().await;
+    let place = "INSERT INTO ingest.refill (epoch, holder, claimed_until, at_tenant, from_body)
+        SELECT epoch + 1, gen_random_uuid(), now() - interval '1 second', at.tenant_id, at.body_id FROM ingest.stream_state,
+            LATERAL (SELECT tenant_id, body_id FROM ingest.body WHERE tenant_id = $1 ORDER BY body_id OFFSET 12 LIMIT 1) AS at";
+    let place = sqlx::query(place).bind(stage.account.tenant.uuid()).execute(&mut stage.admin().await).await.unwrap();
+    assert_eq!(place.rows_affected(), 1);
+    lose_the_stream(&stage).await;
+    let replica = stage.start().await;
+    stage.eventually_published(&ids[12..]).await;
     replica.stop().await;
 }
