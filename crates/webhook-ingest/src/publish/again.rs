@@ -49,8 +49,7 @@ WITH late AS (
 )
 INSERT INTO ingest.publication (tenant_id, batch_id, due_at, body_ids) SELECT tenant_id, batch_id, now(), body_ids FROM late
 ON CONFLICT (tenant_id, batch_id) DO UPDATE SET due_at = now(),
-    body_ids = CASE WHEN cardinality(excluded.body_ids) > cardinality(publication.body_ids)
-        THEN excluded.body_ids ELSE publication.body_ids END";
+    body_ids = ARRAY(SELECT unnest(publication.body_ids) UNION SELECT unnest(excluded.body_ids) ORDER BY 1)";
 
 /// Runs of bodies from `$2` on, each one row, named after the body that begins it; what comes behind them, if anything does. The
 /// bodies themselves say where a run begins, at about every 64th: a refill from another moment on makes the same rows, and adds

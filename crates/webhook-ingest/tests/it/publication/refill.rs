@@ -95,16 +95,28 @@ async fn many_published(stage: &Stage, many: usize) -> (Replica, Vec<String>) {
 /// Lets the service see another server than before, last seen so long after the body of this place that a refill begins there;
 /// waits until it is done.
 async fn restart_seen(stage: &Stage, body: i64) {
+    let refills = stage.count("SELECT count(*) FROM ingest.refill WHERE complete").await;
     let another = "UPDATE ingest.stream_state SET server = gen_random_uuid()::text,
         seen_at = (SELECT verified_at FROM ingest.body ORDER BY body_id OFFSET $1 LIMIT 1) + interval '6 minutes'";
     let another = sqlx::query(another).bind(body).execute(&mut stage.admin().await).await.unwrap();
     assert_eq!(another.rows_affected(), 1);
-    let refills = stage.count("SELECT count(*) FROM ingest.refill WHERE complete").await;
     eventually(SOON, || async {
         (stage.count("SELECT count(*) FROM ingest.refill WHERE complete").await > refills).then_some(())
     })
     .await
     .unwrap();
+}
+
+/// From here on what is due stays so: to claim it changes nothing.
+async fn nobody_publishes_what_is_due(stage: &Stage) {
+    for never in [
+        "CREATE FUNCTION ingest.never() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        "GRANT EXECUTE ON FUNCTION ingest.never() TO PUBLIC",
+        "CREATE TRIGGER never BEFORE UPDATE ON ingest.publication FOR EACH ROW
+            WHEN (current_user = 'ingest_worker' AND new.body_ids = old.body_ids) EXECUTE FUNCTION ingest.never()",
+    ] {
+        sqlx::query(never).execute(&mut stage.admin().await).await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -115,15 +127,7 @@ async fn a_server_that_dies_again_before_the_stream_is_filled_makes_no_body_due_
     let late = "INSERT INTO ingest.late_publication (tenant_id, batch_id, body_ids, published_at)
         SELECT tenant_id, gen_random_uuid(), ARRAY[body_id], now() + interval '1 hour' FROM ingest.body ORDER BY body_id DESC LIMIT 20";
     assert_eq!(sqlx::query(late).execute(&mut stage.admin().await).await.unwrap().rows_affected(), 20);
-    // From here on nobody gets to publish what is due.
-    for never in [
-        "CREATE FUNCTION ingest.never() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
-        "GRANT EXECUTE ON FUNCTION ingest.never() TO PUBLIC",
-        "CREATE TRIGGER never BEFORE UPDATE ON ingest.publication FOR EACH ROW
-            WHEN (current_user = 'ingest_worker') EXECUTE FUNCTION ingest.never()",
-    ] {
-        sqlx::query(never).execute(&mut stage.admin().await).await.unwrap();
-    }
+    nobody_publishes_what_is_due(&stage).await;
 
     for from in [300, 200, 250, 50] {
         restart_seen(&stage, from).await;
@@ -137,11 +141,42 @@ async fn a_server_that_dies_again_before_the_stream_is_filled_makes_no_body_due_
 }
 
 #[tokio::test]
+async fn what_was_published_late_joins_what_waits_under_its_name() {
+    let stage = Stage::new("refill_joins").await;
+    let (replica, _) = many_published(&stage, 20).await;
+    nobody_publishes_what_is_due(&stage).await;
+    for same_name in [
+        "INSERT INTO ingest.late_publication (tenant_id, batch_id, body_ids, published_at)
+            SELECT tenant_id, lpad('5', 32, '0')::uuid, ARRAY[body_id], now() + interval '1 hour'
+            FROM ingest.body ORDER BY body_id LIMIT 1",
+        "INSERT INTO ingest.publication (tenant_id, batch_id, due_at, body_ids)
+            SELECT tenant_id, lpad('5', 32, '0')::uuid, now(), array_agg(body_id)
+            FROM (SELECT tenant_id, body_id FROM ingest.body ORDER BY body_id OFFSET 1 LIMIT 3) AS behind GROUP BY tenant_id",
+    ] {
+        let inserted = sqlx::query(same_name).execute(&mut stage.admin().await).await.unwrap();
+        assert_eq!(inserted.rows_affected(), 1);
+    }
+    // The refill itself brings back none of them: its slack of a minute would.
+    sqlx::query("UPDATE ingest.body SET verified_at = verified_at + interval '2 minutes'")
+        .execute(&mut stage.admin().await)
+        .await
+        .unwrap();
+    restart_seen(&stage, 19).await;
+    let joined = "SELECT count(*) FROM ingest.publication, unnest(body_ids) WHERE batch_id = lpad('5', 32, '0')::uuid";
+    assert_eq!(stage.count(joined).await, 4);
+    replica.stop().await;
+}
+
+#[tokio::test]
 async fn whoever_takes_a_refill_over_goes_on_where_it_was() {
     let stage = Stage::new("refill_taken_over").await;
     let other = TestAccount::of("00000000-0000-4000-8000-000000000001".parse().unwrap());
     stage.put(&other, stage.replica_of(&other, 1)).await;
     let (replica, ids) = many_published(&stage, 20).await;
+    let mut bodies: Vec<(String, String)> =
+        stage.published().await.into_iter().map(|(_, event)| (event.body_id, event.webhook_event_id)).collect();
+    bodies.sort();
+    let left: Vec<String> = bodies.into_iter().skip(12).map(|(_, event)| event).collect();
     let (done, body) = one();
     assert_eq!(replica.post(&other, body).await, 200);
     stage.eventually_published(&[ids.as_slice(), &[done]].concat()).await;
@@ -153,6 +188,6 @@ async fn whoever_takes_a_refill_over_goes_on_where_it_was() {
     assert_eq!(place.rows_affected(), 1);
     lose_the_stream(&stage).await;
     let replica = stage.start().await;
-    stage.eventually_published(&ids[12..]).await;
+    stage.eventually_published(&left).await;
     replica.stop().await;
 }
